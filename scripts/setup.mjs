@@ -1,0 +1,41 @@
+// Installs what is missing: npm packages, and with --test or --bench the Debian
+// packages that those need. Plain JavaScript for the system's Node (>= 20): it runs
+// before the pinned Node is there.
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const stamp = `${root}node_modules/.turnpike-lock`;
+const lock = readFileSync(`${root}package-lock.json`, "utf8");
+
+/** Debian packages by the program that shows that they are there. */
+const debian = {
+  "--test": {},
+  "--bench": { nginx: "nginx-light", wrk: "wrk" },
+};
+
+function run(command, args) {
+  execFileSync(command, args, { cwd: root, stdio: ["ignore", 2, 2] });
+}
+
+function installed(program) {
+  return (process.env.PATH ?? "").split(":").some((dir) => existsSync(`${dir}/${program}`)) || existsSync(`/usr/sbin/${program}`);
+}
+
+if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== lock) {
+  console.error("turnpike: installing npm packages");
+  run("npm", ["ci", "--no-audit", "--no-fund"]);
+  // An npm that does not run install scripts leaves the pinned Node out.
+  if (!existsSync(`${root}node_modules/node/bin/node`)) run("npm", ["rebuild", "node"]);
+  writeFileSync(stamp, lock);
+}
+
+for (const flag of process.argv.slice(2)) {
+  const missing = Object.entries(debian[flag] ?? {}).filter(([program]) => !installed(program));
+  if (missing.length === 0) continue;
+  const names = missing.map(([, name]) => name);
+  console.error(`turnpike: installing ${names.join(", ")}`);
+  run("apt-get", ["update", "-q"]);
+  run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...names]);
+}

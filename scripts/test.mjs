@@ -1,0 +1,25 @@
+// `npm test`: linter, formatter, type check, then every test. `npm test -- FILE…`
+// runs just these test files.
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const files = process.argv.slice(2);
+
+function step(command, args) {
+  const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+if (files.length === 0) {
+  step("node", ["scripts/layers.mjs"]);
+  step("oxlint", ["--deny-warnings"]);
+  step("prettier", ["--check", "--log-level", "warn", "."]);
+  step("tsc", []);
+}
+step("node", [
+  "--test",
+  "--test-concurrency=2",
+  "--test-timeout=240000",
+  ...(files.length > 0 ? files : ["src/**/*.test.ts", "test/**/*.test.ts", "fuzz/**/*.test.ts"]),
+]);

@@ -1,0 +1,7 @@
+/**
+ * Milliseconds of CLOCK_MONOTONIC: the one clock that all threads of the process
+ * share (`performance.now()` starts at zero in each thread).
+ */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
+}

@@ -1,0 +1,101 @@
+import type { MessagePort } from "node:worker_threads";
+import type { Change, Rejection } from "../schema/kinds.ts";
+import type { Address, Settings } from "../settings/settings.ts";
+
+/** Every message between threads. Text travels as strings; nothing else is shared but the board. */
+
+/** What a thread is started with. */
+export interface ControlData {
+  readonly role: "control";
+  readonly settings: Settings;
+  readonly board: SharedArrayBuffer;
+}
+
+export interface WorkerData {
+  readonly role: "worker";
+  readonly settings: Settings;
+  readonly board: SharedArrayBuffer;
+  /** Index of this thread's record on the board. */
+  readonly record: number;
+  readonly slot: number;
+  readonly faults: readonly Fault[];
+}
+
+/** Faults that tests inject (`TURNPIKE_FAULTS`, off by default). */
+export type Fault = "crash" | "hang" | "hold-start" | "hold-config";
+
+export type SupervisorToControl =
+  /** A worker thread was started; `port` leads to it. */
+  { readonly type: "connect"; readonly record: number; readonly port: MessagePort } | { readonly type: "close" };
+
+export type ControlToSupervisor =
+  /** The Control API listens. */
+  | { readonly type: "listening"; readonly address: Address | null }
+  | { readonly type: "listen-failed"; readonly error: string }
+  | { readonly type: "config"; readonly report: ConfigReport }
+  | { readonly type: "drain"; readonly on: boolean }
+  | { readonly type: "fault"; readonly worker: number; readonly fault: Fault | "release" }
+  | { readonly type: "closed" };
+
+export type SupervisorToWorker =
+  | { readonly type: "connect"; readonly port: MessagePort }
+  /** Stop listening, finish what is in flight, then exit; at the deadline whatever is left is cut. */
+  | { readonly type: "drain"; readonly timeoutMs: number }
+  | { readonly type: "fault"; readonly fault: Fault | "release" };
+
+export type WorkerToSupervisor =
+  | { readonly type: "listening"; readonly addresses: readonly Address[] }
+  | { readonly type: "listen-failed"; readonly error: string }
+  | { readonly type: "compile-failed"; readonly kind: string; readonly id: string; readonly error: string };
+
+/** First message of a worker on its port to control: what it holds already. */
+export interface WorkerHello {
+  readonly type: "hello";
+  readonly revision: number;
+  /** 16 hexadecimal digits. */
+  readonly hash: string;
+}
+
+/** Everything a worker holds, asked for by a control thread that has just been started. */
+export interface WorkerDump {
+  readonly type: "dump";
+  readonly revision: number;
+  readonly resources: readonly Change[];
+}
+
+export type WorkerToControl = WorkerHello | WorkerDump;
+
+export type ControlToWorker =
+  | { readonly type: "dump" }
+  /** A part of a whole configuration; visible once the `snapshot` that follows has come. */
+  | { readonly type: "chunk"; readonly resources: readonly Change[] }
+  /** The end of a whole configuration. */
+  | {
+      readonly type: "snapshot";
+      readonly revision: number;
+      readonly hash: string;
+      readonly resources: readonly Change[];
+    }
+  | {
+      readonly type: "batch";
+      readonly fromRevision: number;
+      readonly revision: number;
+      readonly hash: string;
+      readonly changes: readonly Change[];
+    };
+
+/** What control knows of the configuration; shown by `GET /status/config`. */
+export interface ConfigReport {
+  /** `yaml`, `json`, … */
+  readonly source: string;
+  /** 0: nothing was ever loaded. */
+  readonly revision: number;
+  readonly hash: string;
+  /** Unix milliseconds; 0: never. */
+  readonly loadedAt: number;
+  /** Unix milliseconds of the last load that changed something; 0: never. */
+  readonly lastChangeAt: number;
+  /** The source's present failure or the last one; `current` while it lasts. */
+  readonly lastFailure: { readonly at: number; readonly error: string; readonly current: boolean } | null;
+  readonly rejected: readonly Rejection[];
+}

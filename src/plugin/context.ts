@@ -1,0 +1,136 @@
+/**
+ * What a plugin, a matcher or a log format sees of one request. The data path
+ * implements these interfaces; everything is computed on first use, so that a
+ * request pays only for what its route asks for.
+ */
+
+/** A consumer that an authentication plugin has recognised. Immutable: a change makes a new object. */
+export interface Consumer {
+  readonly username: string;
+  readonly groupId: string | null;
+  /** `labels.custom_id`. */
+  readonly customId: string | null;
+  /** The credential that was used; `null` for a plugin configured on the consumer itself. */
+  readonly credentialId: string | null;
+  /** The configuration of the authentication plugin on the consumer or credential. */
+  readonly authConf: Readonly<Record<string, unknown>>;
+  /** Plugins that the consumer (over its group) adds to a route, without authentication plugins. */
+  readonly plugins: Readonly<Record<string, unknown>>;
+}
+
+/** Names of what matched, for variables and logs. */
+export interface RouteInfo {
+  /** `""` where no route matched. */
+  readonly id: string;
+  readonly name: string;
+  readonly serviceId: string;
+  readonly serviceName: string;
+}
+
+/** A request on its way through the phases. */
+export interface RequestContext {
+  readonly method: string;
+  /** The request target byte for byte as received (latin1), in origin form. */
+  readonly target: string;
+  /** The path, percent-decoded once and normalised; what routes are matched with. */
+  readonly uri: string;
+  /** The query without `?`, as received; `""` without one. */
+  readonly query: string;
+  /** `HTTP/1.0` or `HTTP/1.1`. */
+  readonly protocol: string;
+  readonly scheme: "http" | "https";
+  /** The Host in lower case without port and final dot; `""` without one. */
+  readonly host: string;
+  /** The peer, or what `real_ip_header` says of it where the peer is believed. */
+  readonly remoteAddr: string;
+  readonly remotePort: number;
+  /** The peer of the TCP connection. */
+  readonly realipRemoteAddr: string;
+  readonly serverAddr: string;
+  readonly serverPort: number;
+  /** Unix milliseconds (with fractions) at which the first byte of the head was read. */
+  readonly startedAt: number;
+  /** Requests so far on this connection, this one included. */
+  readonly connectionRequests: number;
+  /** A number for this connection, unique within the process. */
+  readonly connectionId: number;
+
+  /** A request header by lower-case name; several are joined with `, `; `undefined` without one. */
+  header(name: string): string | undefined;
+  /** All request headers as received, in order, with their case. */
+  headers(): readonly (readonly [name: string, value: string])[];
+  /** The first query argument of that name, decoded; `true` becomes `""`. */
+  argument(name: string): string | undefined;
+  /** The last cookie of that name. */
+  cookie(name: string): string | undefined;
+
+  /** What matched; rows of `""` before matching and on 404. */
+  readonly route: RouteInfo;
+  readonly consumer: Consumer | null;
+  /** Called by authentication plugins: sets the consumer and the X-Consumer-* headers sent upstream. */
+  authenticate(consumer: Consumer): void;
+
+  /** What will be sent to the node; plugins change it in `rewrite`, `access` and `before_proxy`. */
+  readonly upstream: UpstreamRequest;
+
+  /** Values that plugins leave for later phases or other plugins; by name. */
+  readonly values: Map<string, unknown>;
+
+  // What is known once an answer exists; read by `log` and log formats.
+  /** Status sent downstream; 0 before. */
+  readonly status: number;
+  readonly bodyBytesSent: number;
+  readonly bytesSent: number;
+  /** Bytes of the request, head included. */
+  readonly requestLength: number;
+  /** Seconds since `startedAt`. */
+  readonly requestTime: number;
+  /** One row per attempt, in order; empty when no node was asked. */
+  readonly attempts: readonly Attempt[];
+  /** A header of the answer by lower-case name. */
+  responseHeader(name: string): string | undefined;
+}
+
+/** One attempt at one node. */
+export interface Attempt {
+  /** `ip:port` or `host:port`. */
+  readonly address: string;
+  /** Status that the node answered, or 502/504 for what went wrong. */
+  readonly status: number;
+  /** Seconds until the connection was open, until the head was read, until the end. `-1`: never. */
+  readonly connectTime: number;
+  readonly headerTime: number;
+  readonly responseTime: number;
+}
+
+/** The request as it goes to the node. Header names keep the case they are given in. */
+export interface UpstreamRequest {
+  method: string;
+  /** Request target in origin form, already percent-encoded. */
+  target: string;
+  /** The Host header that will be sent; `null` until `pass_host` decides. */
+  host: string | null;
+  scheme: string;
+  /** The current value, what the client sent where nothing changed it. Name in lower case. */
+  header(name: string): string | undefined;
+  /** Replaces every header of that name, or adds it. */
+  setHeader(name: string, value: string): void;
+  /** Adds one more header of that name. */
+  addHeader(name: string, value: string): void;
+  removeHeader(name: string): void;
+}
+
+/** The head of the answer on its way to the client, in `header_filter`. */
+export interface ResponseHead {
+  status: number;
+  /** False for answers the gateway made itself. */
+  readonly fromUpstream: boolean;
+  header(name: string): string | undefined;
+  setHeader(name: string, value: string): void;
+  addHeader(name: string, value: string): void;
+  removeHeader(name: string): void;
+  /** Sends these bytes instead of the body; the length is set, Content-Encoding goes. */
+  replaceBody(body: Uint8Array): void;
+  /** Declares that body filters change the length: the answer becomes chunked. */
+  streamBody(): void;
+}

@@ -1,0 +1,112 @@
+import type { FromSchema, JSONSchema } from "json-schema-to-ts";
+import type { Consumer, RequestContext, ResponseHead } from "./context.ts";
+
+/**
+ * The contract of plugins. A plugin is compiled once per configuration; the
+ * handlers it returns are put into the arrays of the routes' plans, and a phase
+ * that nobody uses costs one comparison.
+ *
+ * When the phases run (per request, in this order; within a phase by descending
+ * priority, global rules before the route's own):
+ * - `rewrite`: after matching. May answer. Authentication belongs here.
+ * - `access`: after all of `rewrite`, with the consumer's plugins merged in. May answer.
+ * - `before_proxy`: just before a node is picked. May answer.
+ * - `header_filter`: when the head of the answer is known, whoever made it.
+ * - `body_filter`: for every piece of the body, then once with `last`.
+ * - `log`: after the last byte, always, also when the client went away.
+ *
+ * A handler that throws fails this request with 500 and nothing else.
+ */
+export interface PluginHandlers {
+  rewrite?(ctx: RequestContext): Reply | void | Promise<Reply | void>;
+  access?(ctx: RequestContext): Reply | void | Promise<Reply | void>;
+  before_proxy?(ctx: RequestContext): Reply | void | Promise<Reply | void>;
+  header_filter?(ctx: RequestContext, head: ResponseHead): void;
+  /** Returns what to send instead of `chunk`; called with an empty chunk and `last` at the end. */
+  body_filter?(ctx: RequestContext, chunk: Buffer, last: boolean): Buffer;
+  log?(ctx: RequestContext): void;
+  /** Frees what `compile` made; called once when no request uses the handlers any more. */
+  dispose?(): void;
+}
+
+/** An answer made by a plugin. */
+export interface Reply {
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** An empty one sends the gateway's standard body for the status. */
+  readonly body: string | Uint8Array;
+}
+
+/**
+ * An answer: an object becomes JSON and a newline, as APISIX sends it
+ * (`text/plain` unless a Content-Type is given).
+ */
+export function reply(
+  status: number,
+  body: object | string | Uint8Array = "",
+  headers: readonly (readonly [string, string])[] = [],
+): Reply {
+  const bytes = typeof body === "string" || body instanceof Uint8Array ? body : `${JSON.stringify(body)}\n`;
+  return { status, headers, body: bytes };
+}
+
+/** What a plugin may use while it is compiled and afterwards. */
+export interface PluginEnv {
+  /** Consumers and credentials as they are at the time of the call. */
+  readonly consumers: ConsumerLookup;
+  /** `plugin_attr.<name>` of config.yaml. */
+  readonly attr: Readonly<Record<string, unknown>>;
+  /** Logs with the plugin's and the resource's name. */
+  warn(message: string): void;
+}
+
+/** Finds consumers by what a request presents. */
+export interface ConsumerLookup {
+  /**
+   * The consumer whose configuration of `plugin` has `value` as its identifying
+   * attribute (`PluginDefinition.consumerKey`). The time does not depend on how
+   * much of a wrong value is right.
+   */
+  byKey(plugin: string, value: string): Consumer | undefined;
+  byName(username: string): Consumer | undefined;
+}
+
+/** A plugin as it is registered. */
+export interface PluginDefinition<Conf = unknown> {
+  /** Name in configurations, as APISIX has it. */
+  readonly name: string;
+  /** Higher runs earlier; APISIX's number where APISIX has the plugin. */
+  readonly priority: number;
+  readonly version: string;
+  /** `auth`: recognises consumers; is not taken over from consumers into plans. */
+  readonly type?: "auth";
+  /** JSON Schema (draft-07) of the configuration on routes, services and the like. */
+  readonly schema: JSONSchema;
+  /** JSON Schema of the configuration on consumers and credentials. */
+  readonly consumerSchema?: JSONSchema;
+  /** Attribute that identifies a consumer, as in `key` for key-auth; unique over all consumers. */
+  readonly consumerKey?: string;
+  /** JSON Schema of the plugin's metadata. */
+  readonly metadataSchema?: JSONSchema;
+  /** Paths of fields encrypted at rest and masked in messages. */
+  readonly encryptFields?: readonly string[];
+  /**
+   * Checked configuration to handlers; may throw an Error with the reason why the
+   * configuration cannot work. Runs once in control (dry, disposed at once) and
+   * once in every worker; it must not do I/O.
+   */
+  compile(conf: Conf, env: PluginEnv): PluginHandlers;
+}
+
+/** Declares a plugin; the type of `conf` follows from the schema. */
+export function definePlugin<const S extends JSONSchema>(
+  definition: Omit<PluginDefinition, "schema" | "compile"> & {
+    readonly schema: S;
+    compile(conf: FromSchema<S>, env: PluginEnv): PluginHandlers;
+  },
+): PluginDefinition {
+  return definition as unknown as PluginDefinition;
+}
+
+/** The plugins of this gateway by name. */
+export type PluginRegistry = ReadonlyMap<string, PluginDefinition>;

@@ -1,0 +1,133 @@
+/**
+ * What `conf/config.yaml` says, with APISIX's defaults filled in, environment
+ * variables put in, checked and normalised: times in milliseconds, sizes in bytes,
+ * paths absolute. Frozen, and cloneable to every thread.
+ */
+export interface Settings {
+  /** Absolute directory that holds conf/, logs/ and data/. */
+  readonly prefix: string;
+  /** Absolute path of the config.yaml that was read. */
+  readonly configFile: string;
+  /** Configured number of workers, 1–256; worker ids are 0 … workers − 1. */
+  readonly workers: number;
+  readonly http: HttpSettings;
+  readonly upstream: UpstreamSettings;
+  readonly router: "radixtree_host_uri" | "radixtree_uri" | "radixtree_uri_with_parameter";
+  /** `null`: the Status API is turned off. */
+  readonly status: StatusSettings | null;
+  /** `null`: the Control API is turned off (`enable_control: false`). */
+  readonly control: Address | null;
+  readonly source: SourceSettings;
+  readonly shutdown: ShutdownSettings;
+  readonly log: LogSettings;
+  /** Names of the enabled plugins. */
+  readonly plugins: readonly string[];
+  /** `plugin_attr` as written. */
+  readonly pluginAttr: Readonly<Record<string, unknown>>;
+  /** `apisix.show_revision_in_response_header`. */
+  readonly showRevision: boolean;
+  /** `apisix.show_upstream_status_in_response_header`. */
+  readonly showUpstreamStatus: boolean;
+  /** `apisix.enable_server_tokens`. */
+  readonly serverTokens: boolean;
+  /** `apisix.tcp_migrate_req`: set net.ipv4.tcp_migrate_req=1 at start where allowed. */
+  readonly tcpMigrateReq: boolean;
+}
+
+/** An IP address in canonical text form without brackets, and a port (0: any free one, tests only). */
+export interface Address {
+  readonly ip: string;
+  readonly port: number;
+}
+
+export interface HttpSettings {
+  /** `apisix.node_listen`, one row per address and family. */
+  readonly listen: readonly Address[];
+  readonly deleteUriTailSlash: boolean;
+  readonly normalizeUriLikeServlet: boolean;
+  /** The names of `nginx_config.http`; 0 means unlimited. */
+  readonly keepaliveTimeoutMs: number;
+  readonly keepaliveRequests: number;
+  readonly clientHeaderTimeoutMs: number;
+  readonly clientBodyTimeoutMs: number;
+  readonly clientMaxBodySize: number;
+  readonly sendTimeoutMs: number;
+  readonly underscoresInHeaders: boolean;
+  /** Bytes that the request line may take (414 beyond). */
+  readonly maxRequestLine: number;
+  /** Bytes that one header line may take, and all of them together (400 / 431 beyond). */
+  readonly maxHeaderLine: number;
+  readonly maxHead: number;
+  /** `nginx_config.event.worker_connections`. */
+  readonly workerConnections: number;
+  readonly realIpHeader: string;
+  readonly realIpRecursive: boolean;
+  /** Addresses and CIDRs whose `realIpHeader` is believed; `unix:` is dropped. */
+  readonly realIpFrom: readonly string[];
+  /** `apisix.trusted_addresses`, `null` where not configured. */
+  readonly trustedAddresses: readonly string[] | null;
+}
+
+/** `nginx_config.http.upstream`. */
+export interface UpstreamSettings {
+  /** Idle connections kept per worker and node. */
+  readonly keepalive: number;
+  readonly keepaliveRequests: number;
+  readonly keepaliveTimeoutMs: number;
+}
+
+export interface StatusSettings extends Address {
+  /** CIDRs whose peers may read more than the seed's two endpoints. */
+  readonly allowDetails: readonly string[];
+  /** `apisix.status.unresponsive_after`. */
+  readonly unresponsiveAfterMs: number;
+}
+
+export type SourceSettings =
+  /** `config_provider: yaml`, `file` is conf/apisix.yaml. */
+  | { readonly kind: "yaml"; readonly file: string }
+  /** `config_provider: json`, `file` is conf/apisix.json. */
+  | { readonly kind: "json"; readonly file: string };
+
+export interface ShutdownSettings {
+  /** `apisix.shutdown_delay`: how long new connections are still accepted after the signal. */
+  readonly delayMs: number;
+  /** `nginx_config.worker_shutdown_timeout`: the deadline for requests in flight. */
+  readonly timeoutMs: number;
+}
+
+export interface LogSettings {
+  /** Absolute path, or `/dev/stderr`, `/dev/stdout`. */
+  readonly errorLog: string;
+  readonly level: "debug" | "info" | "notice" | "warn" | "error" | "crit" | "alert" | "emerg";
+  /** `null`: `enable_access_log: false`. */
+  readonly access: AccessLogSettings | null;
+}
+
+export interface AccessLogSettings {
+  /** Absolute path, or `/dev/stdout`, `/dev/stderr`. */
+  readonly file: string;
+  readonly format: string;
+  readonly escape: "default" | "json" | "none";
+  /** `access_log_buffer`: bytes gathered before a write. */
+  readonly buffer: number;
+}
+
+/** Something in a settings or standalone file that is wrong (`error`) or worth saying (`warning`). */
+export interface Finding {
+  readonly severity: "error" | "warning";
+  readonly file: string;
+  /** 1-based; 0 where no line can be named. */
+  readonly line: number;
+  /** The key's path, as in `apisix.status.port` or `routes[2].uri`. */
+  readonly field: string;
+  /** What is wrong, with the value found and what is expected. */
+  readonly message: string;
+}
+
+/** One line for people: `conf/config.yaml:7: apisix.status.port: …`. */
+export function formatFinding(finding: Finding): string {
+  const where = finding.line > 0 ? `${finding.file}:${finding.line}` : finding.file;
+  const what = finding.field === "" ? finding.message : `${finding.field}: ${finding.message}`;
+  return finding.severity === "warning" ? `${where}: warning: ${what}` : `${where}: ${what}`;
+}

@@ -1,0 +1,45 @@
+/**
+ * An upstream as the data path uses it: compiled from the resource, immutable.
+ * Live state (pools, round-robin positions, health) is kept elsewhere by identity
+ * and survives changes.
+ */
+
+/** One address of an upstream. */
+export interface UpstreamNode {
+  readonly host: string;
+  readonly port: number;
+  readonly weight: number;
+  readonly priority: number;
+  /** `host:port`, IPv6 in brackets; identity of the node within its upstream. */
+  readonly address: string;
+  /** Host header under `pass_host: node`: without the scheme's default port. */
+  readonly hostHeader: string;
+}
+
+/** Yields the node for the next attempt. */
+export interface Picker {
+  /** A node that is not in `tried`; `null` when there is none left. */
+  pick(tried: readonly UpstreamNode[]): UpstreamNode | null;
+}
+
+export interface Upstream {
+  /** `upstreams/1`, `services/1`, `routes/1`: the resource that holds it. */
+  readonly key: string;
+  readonly scheme: "http" | "https" | "grpc" | "grpcs";
+  readonly passHost: "pass" | "node" | "rewrite";
+  /** For `pass_host: rewrite`. */
+  readonly upstreamHost: string;
+  /** Further attempts after the first. */
+  readonly retries: number;
+  /** Milliseconds from the first attempt after which no other is made; 0: no limit. */
+  readonly retryTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly sendTimeoutMs: number;
+  readonly readTimeoutMs: number;
+  /** Idle connections kept per worker and node, their idle time and number of requests. */
+  readonly keepalive: number;
+  readonly keepaliveTimeoutMs: number;
+  readonly keepaliveRequests: number;
+  readonly nodes: readonly UpstreamNode[];
+  readonly picker: Picker;
+}
