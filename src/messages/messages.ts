@@ -26,7 +26,11 @@ export type Fault = "crash" | "hang" | "hold-start" | "hold-config";
 
 export type SupervisorToControl =
   /** A worker thread was started; `port` leads to it. */
-  { readonly type: "connect"; readonly record: number; readonly port: MessagePort } | { readonly type: "close" };
+  | { readonly type: "connect"; readonly record: number; readonly port: MessagePort }
+  /** Open the log files anew (log rotation). */
+  | { readonly type: "reopen-logs" }
+  /** Stop the source and the Control API, answer `closed`, then exit. */
+  | { readonly type: "close" };
 
 export type ControlToSupervisor =
   /** The Control API listens. */
@@ -41,6 +45,7 @@ export type SupervisorToWorker =
   | { readonly type: "connect"; readonly port: MessagePort }
   /** Stop listening, finish what is in flight, then exit; at the deadline whatever is left is cut. */
   | { readonly type: "drain"; readonly timeoutMs: number }
+  | { readonly type: "reopen-logs" }
   | { readonly type: "fault"; readonly fault: Fault | "release" };
 
 export type WorkerToSupervisor =
@@ -95,6 +100,8 @@ export interface ConfigReport {
   readonly loadedAt: number;
   /** Unix milliseconds of the last load that changed something; 0: never. */
   readonly lastChangeAt: number;
+  /** How many resources that load changed. */
+  readonly changes?: number;
   /** The source's present failure or the last one; `current` while it lasts. */
   readonly lastFailure: { readonly at: number; readonly error: string; readonly current: boolean } | null;
   readonly rejected: readonly Rejection[];

@@ -1,0 +1,84 @@
+import { WorkerState, type Board } from "../board/board.ts";
+import type { ConfigReport } from "../messages/messages.ts";
+import type { Journal } from "./journal.ts";
+
+/** At most one event in this time, so that 200 changes a second do not wash everything else out of the journal. */
+const QUIET_MS = 1000;
+/** How long control's report may be later than the board. */
+const REPORT_GRACE_MS = 1000;
+
+/** What the application watch needs. */
+export interface ApplicationDeps {
+  readonly board: Board;
+  readonly journal: Journal;
+  config(): ConfigReport;
+  unixNow(): number;
+}
+
+/** The lowest revision that any worker runs with; 0 while one of them does not run. */
+export function appliedByAll(board: Board): number {
+  let lowest = Infinity;
+  for (let slot = 0; slot < board.workerCount; slot++) {
+    const record = board.active(slot);
+    if (record === undefined || record.state !== WorkerState.running) return 0;
+    lowest = Math.min(lowest, record.revision);
+  }
+  return lowest === Infinity ? 0 : lowest;
+}
+
+/**
+ * Measures how long a change takes from acceptance to its application by every
+ * worker, and writes it into the journal. `look` is called whenever something may
+ * have changed, and a few times a second.
+ */
+export function createApplicationWatch(deps: ApplicationDeps): { look(): void } {
+  const { board, journal } = deps;
+  /** The revision whose way to the workers is being timed. */
+  let timed: { readonly revision: number; readonly seenAt: number; appliedAt: number | null } | null = null;
+  let lastRevision = 0;
+  /** `lastChangeAt` of the report before: a load that changed nothing leaves it as it was. */
+  let lastChangeAt = 0;
+  let lastEventAt = -Infinity;
+  let longestMs = 0;
+  /** The highest revision applied everywhere that no event has told of; 0: none. */
+  let untold = 0;
+
+  function measure(now: number): void {
+    if (timed === null) {
+      if (board.revision <= Math.max(lastRevision, untold)) return;
+      timed = { revision: board.revision, seenAt: now, appliedAt: null };
+    }
+    const applied = appliedByAll(board);
+    if (applied < timed.revision) return;
+    timed.appliedAt ??= now;
+    const report = deps.config();
+    if (report.revision < timed.revision && now - timed.appliedAt < REPORT_GRACE_MS) return;
+    const dated = report.revision === timed.revision && report.lastChangeAt > lastChangeAt;
+    const acceptedAt = dated ? Math.min(report.lastChangeAt, timed.seenAt) : timed.seenAt;
+    lastChangeAt = report.lastChangeAt;
+    longestMs = Math.max(longestMs, timed.appliedAt - acceptedAt);
+    untold = applied;
+    timed = null;
+  }
+
+  return {
+    look() {
+      const now = deps.unixNow();
+      measure(now);
+      if (untold === 0 || now - lastEventAt < QUIET_MS) return;
+      const { changes, rejected } = deps.config();
+      journal.add({
+        type: "config-applied",
+        revision: untold,
+        fromRevision: lastRevision,
+        ...(changes === undefined ? {} : { changes }),
+        rejected: rejected.length,
+        durationMs: longestMs,
+      });
+      lastRevision = untold;
+      lastEventAt = now;
+      untold = 0;
+      longestMs = 0;
+    },
+  };
+}

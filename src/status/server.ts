@@ -1,0 +1,249 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { BlockList, type AddressInfo, type Socket } from "node:net";
+import { TurnpikeError } from "../lib/errors.ts";
+import type { Address } from "../settings/settings.ts";
+import { errorAnswer, rawAnswer, send, type Answer } from "./answers.ts";
+import { createBarrier, parseBarrier } from "./barrier.ts";
+import { boundConnections } from "./connections.ts";
+import type { StatusDeps } from "./deps.ts";
+import { buildEndpoints, unknownPath } from "./endpoints.ts";
+import { streamEvents } from "./event-stream.ts";
+
+/** Limits on what a client may cost; a probe needs a fraction of each. */
+const MAX_HEADER_BYTES = 8 * 1024;
+const REQUEST_TIMEOUT_MS = 5000;
+const KEEP_ALIVE_MS = 5000;
+const IDLE_MS = 10_000;
+/** How long connections may take to end once the server closes. */
+const CLOSE_GRACE_MS = 250;
+
+const READY = "/status/ready";
+const noQuery = new URLSearchParams();
+const forbidden = errorAnswer(
+  403,
+  "details are answered only to the addresses in apisix.status.allow_details; /status and /status/ready answer everybody",
+);
+const tooManyStreams = errorAnswer(503, "too many clients follow the events");
+
+/** The Status API's server. */
+export interface StatusServer {
+  /**
+   * Resolves with the address bound. Rejects with ADDRESS_IN_USE where it is taken
+   * and with SETTINGS_INVALID where this machine cannot listen on it.
+   */
+  listen(address: Address): Promise<Address>;
+  /** Answers those who wait, and resolves when every connection has ended. */
+  close(): Promise<void>;
+}
+
+/** A request in parts, as the handlers want it. */
+interface Exchange {
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Creates the server; it changes nothing, whatever is sent to it. */
+export function createStatusServer(deps: StatusDeps): StatusServer {
+  const endpoints = buildEndpoints(deps);
+  const barrier = createBarrier(deps);
+  const allowed = buildAllowList(deps.settings.allowDetails);
+  const answering = new WeakSet<Socket>();
+  const streams = new Set<() => void>();
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: 1000,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Node's own answer to a missing Host has no body; `handle` gives one.
+    requireHostHeader: false,
+    noDelay: true,
+  });
+  server.timeout = IDLE_MS;
+  const connections = boundConnections(server);
+
+  function handle(request: IncomingMessage, response: ServerResponse): void {
+    answering.add(request.socket);
+    response.once("close", () => void answering.delete(request.socket));
+    const answer = answerTo(request, response);
+    if (answer !== null) send(response, answer);
+  }
+
+  /** The answer, or `null` where it is made later. */
+  function answerTo(request: IncomingMessage, response: ServerResponse): Answer | null {
+    if (request.headers.host === undefined && request.httpVersion === "1.1") {
+      // RFC 9112, 3.2: a request without Host is answered with 400.
+      return errorAnswer(400, "the Host header is missing");
+    }
+    const exchange = { ...splitTarget(request.url ?? "/"), request, response };
+    const route = findRoute(exchange.path);
+    if (route === null) return unknownPath(exchange.path);
+    const { method = "" } = request;
+    if (method !== "GET" && method !== "HEAD" && method !== "OPTIONS") return notAllowed(method);
+    return route(exchange);
+  }
+
+  function findRoute(path: string): ((exchange: Exchange) => Answer | null) | null {
+    switch (path) {
+      case "/status":
+        return endpoints.alive;
+      case READY:
+        return ready;
+      case "/status/config":
+        return detail(endpoints.config);
+      case "/status/workers":
+        return detail(endpoints.workers);
+      case "/status/events":
+        return detail(events);
+      default:
+        return path.startsWith(`${READY}/`) ? detail(check) : null;
+    }
+  }
+
+  function isAllowed({ request }: Exchange): boolean {
+    const { remoteAddress = "", remoteFamily } = request.socket;
+    return remoteAddress !== "" && allowed.check(remoteAddress, remoteFamily === "IPv6" ? "ipv6" : "ipv4");
+  }
+
+  /** Strangers get 403. */
+  function detail(answer: (exchange: Exchange) => Answer | null): (exchange: Exchange) => Answer | null {
+    return (exchange) => (isAllowed(exchange) ? answer(exchange) : forbidden);
+  }
+
+  function ready(exchange: Exchange): Answer | null {
+    const { query } = exchange;
+    if (query === noQuery) return endpoints.ready();
+    // A plain 200 would tell a stranger that the revision has been applied.
+    if (query.has("revision")) return isAllowed(exchange) ? wait(exchange) : forbidden;
+    const detailed = query.has("verbose") || query.has("exclude");
+    return detailed && isAllowed(exchange) ? endpoints.explain(query) : endpoints.ready();
+  }
+
+  function check({ path, query }: Exchange): Answer {
+    return endpoints.check(decodeName(path.slice(READY.length + 1)), query);
+  }
+
+  function wait({ query, request, response }: Exchange): null {
+    const parsed = parseBarrier(query);
+    if (typeof parsed === "string") {
+      send(response, errorAnswer(400, parsed));
+      return null;
+    }
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    const release = connections.hold(request.socket);
+    request.socket.setTimeout(0);
+    void barrier.wait(parsed, gone.signal).then((answer) => {
+      release();
+      if (answer === null) return;
+      request.socket.setTimeout(IDLE_MS);
+      send(response, answer);
+    });
+    return null;
+  }
+
+  function events({ query, request, response }: Exchange): Answer | null {
+    const after = query.get("after") ?? "0";
+    if (!/^\d{1,15}$/.test(after)) return errorAnswer(400, `after: expected the id of an event, got ${quote(after)}`);
+    if (!(request.headers.accept ?? "").includes("text/event-stream")) return endpoints.events(Number(after));
+    const last = String(request.headers["last-event-id"] ?? "");
+    const from = /^\d{1,15}$/.test(last) ? Number(last) : Number(after);
+    const end = streamEvents(deps.journal, from, request, response);
+    if (end === null) return tooManyStreams;
+    const release = connections.hold(request.socket);
+    streams.add(end);
+    response.once("close", () => {
+      release();
+      streams.delete(end);
+    });
+    return null;
+  }
+
+  server.on("request", handle);
+  // No listener would make Node ask for the body with 100 Continue.
+  server.on("checkContinue", handle);
+  server.on("checkExpectation", handle);
+  server.on("connect", (_request, socket) => socket.end(rawAnswer(notAllowed("CONNECT"))));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    // Where an answer is being written, another one would become a part of it.
+    if (!socket.writable || answering.has(socket)) socket.destroy();
+    else socket.end(rawAnswer(refusal(error.code)), () => socket.destroy());
+  });
+
+  return {
+    listen: (address) =>
+      new Promise((resolve, reject) => {
+        server.on("error", (error: NodeJS.ErrnoException) => reject(listenError(error, address)));
+        server.listen({ host: address.ip, port: address.port }, () => {
+          const bound = server.address() as AddressInfo;
+          resolve({ ip: bound.address, port: bound.port });
+        });
+      }),
+    close: () =>
+      new Promise((resolve) => {
+        const force = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+        server.close(() => {
+          clearTimeout(force);
+          resolve();
+        });
+        barrier.close();
+        for (const end of streams) end();
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+function notAllowed(method: string): Answer {
+  return errorAnswer(405, `method ${method} is not allowed, this API is read-only`, {}, [
+    "Allow",
+    "GET, HEAD, OPTIONS",
+  ]);
+}
+
+/** The answer to what Node's parser refused. */
+function refusal(code: string | undefined): Answer {
+  if (code === "HPE_HEADER_OVERFLOW") return errorAnswer(431, `the headers exceed ${MAX_HEADER_BYTES} bytes`);
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return errorAnswer(408, "the request did not come in time");
+  return errorAnswer(400, "not a valid HTTP/1.1 request");
+}
+
+/** Path without one trailing slash, and the query; absolute targets (RFC 9112, 3.2.2) lose their origin. */
+function splitTarget(target: string): { path: string; query: URLSearchParams } {
+  const local = target.replace(/^https?:\/\/[^/?]*/i, "");
+  const mark = local.indexOf("?");
+  const path = mark < 0 ? local : local.slice(0, mark);
+  return {
+    path: path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path,
+    query: mark < 0 ? noQuery : new URLSearchParams(local.slice(mark + 1)),
+  };
+}
+
+function decodeName(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.slice(0, 100));
+}
+
+function buildAllowList(ranges: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [ip = "", prefix] = range.split("/");
+    const family = ip.includes(":") ? "ipv6" : "ipv4";
+    list.addSubnet(ip, prefix === undefined ? (family === "ipv6" ? 128 : 32) : Number(prefix), family);
+  }
+  return list;
+}
+
+function listenError(error: NodeJS.ErrnoException, { ip, port }: Address): TurnpikeError {
+  const where = `status address ${ip.includes(":") ? `[${ip}]` : ip}:${port}`;
+  if (error.code === "EADDRINUSE") return new TurnpikeError("ADDRESS_IN_USE", `${where} is already in use`, error);
+  return new TurnpikeError("SETTINGS_INVALID", `${where} cannot be listened on: ${error.message}`, error);
+}

@@ -1,0 +1,215 @@
+import { setImmediate } from "node:timers/promises";
+import { WorkerState, type Board } from "../board/board.ts";
+import { formatHash } from "../lib/content-hash.ts";
+import { monotonicMs } from "../lib/clock.ts";
+import type { ConfigReport } from "../messages/messages.ts";
+import { createApplicationWatch } from "./application.ts";
+import { findDivergence, type Divergence } from "./divergence.ts";
+import type { Journal } from "./journal.ts";
+import {
+  livenessError,
+  readinessChecks,
+  readinessError,
+  type CheckResult,
+  type DiscoveryState,
+  type ReadinessInput,
+} from "./readiness.ts";
+import { SlotTracker } from "./slot-tracker.ts";
+
+/** How often the board is looked at where nothing is announced: ages grow without an announcement. */
+const TICK_MS = 250;
+
+/** Where the one line per transition goes. */
+export interface StatusLog {
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+/** What the watch needs; the functions must be fast and must not throw. */
+export interface WatchDeps {
+  readonly board: Board;
+  /** `apisix.status.unresponsive_after`, also where the Status API is turned off. */
+  readonly unresponsiveAfterMs: number;
+  readonly journal: Journal;
+  readonly log: StatusLog;
+  /** The last report of control. */
+  config(): ConfigReport;
+  /** Service-discovery sources; empty where none is configured. */
+  discovery(): readonly DiscoveryState[];
+  /** Whether the first start of the workers is still under way. */
+  startingUp(): boolean;
+  /** Monotonic and Unix milliseconds; tests put their own clocks in. */
+  readonly monotonic?: () => number;
+  readonly unixNow?: () => number;
+}
+
+/** A check with the Unix milliseconds since when it has had this outcome. */
+export interface CheckState extends CheckResult {
+  readonly since: number;
+}
+
+/**
+ * Watches the board: judges readiness, logs one line per transition between ready
+ * and not ready, and writes transitions, configuration applications, source
+ * failures and divergence into the journal.
+ */
+export interface StatusWatch {
+  /** The error of `GET /status/ready` at this moment; `null`: ready. */
+  readiness(): string | null;
+  /** The error of `GET /status` at this moment; `null`: alive. */
+  liveness(): string | null;
+  checks(): readonly CheckState[];
+  divergence(): readonly Divergence[];
+  /** What the functions of `readiness.ts` judge, as of now. */
+  input(): ReadinessInput;
+  /** Unix milliseconds. */
+  unixNow(): number;
+  /** Looks again at once: call after a new `config()` or discovery state, which the board does not announce. */
+  refresh(): void;
+  /** Calls `listener` after every announcement, refresh and tick; returns how to stop. */
+  onChange(listener: () => void): () => void;
+  close(): void;
+}
+
+/** Starts watching; must be closed. It keeps no event loop alive. */
+export function createStatusWatch(deps: WatchDeps): StatusWatch {
+  const { board, journal, log } = deps;
+  const monotonic = deps.monotonic ?? monotonicMs;
+  const unixNow = deps.unixNow ?? Date.now;
+  const tracker = new SlotTracker(board, monotonic());
+  const applications = createApplicationWatch({ board, journal, config: deps.config, unixNow });
+  const listeners = new Set<() => void>();
+  const checkSince = new Map<string, { failing: boolean; since: number }>();
+  const readyGenerations = new Map<number, number>();
+  let candidates: readonly Divergence[] = [];
+  let diverged: readonly Divergence[] = [];
+  let ready = false;
+  let turnedAt = monotonic();
+  let failure: string | null = null;
+  let closed = false;
+
+  function input(): ReadinessInput {
+    const now = monotonic();
+    tracker.tick(now);
+    return { board, tracker, now, unresponsiveAfterMs: deps.unresponsiveAfterMs, discovery: deps.discovery() };
+  }
+
+  function readiness(): string | null {
+    const current = input();
+    const error = readinessError(current);
+    if ((error === null) !== ready) turn(error, current.now);
+    return error;
+  }
+
+  function turn(error: string | null, now: number): void {
+    const afterMs = now - turnedAt;
+    ready = error === null;
+    turnedAt = now;
+    if (error === null) {
+      journal.add({ type: "ready", afterMs });
+      log.info(`ready (after ${afterMs} ms)`);
+    } else {
+      journal.add({ type: "unready", cause: error, afterMs });
+      log.warn(`not ready: ${error} (was ready for ${afterMs} ms)`);
+    }
+  }
+
+  function checks(): readonly CheckState[] {
+    const at = unixNow();
+    return readinessChecks(input()).map((result) => {
+      const failing = result.error !== null;
+      let known = checkSince.get(result.name);
+      if (known === undefined || known.failing !== failing) {
+        known = { failing, since: at };
+        checkSince.set(result.name, known);
+      }
+      return { ...result, since: known.since };
+    });
+  }
+
+  function noteWorkers(): void {
+    for (let slot = 0; slot < board.workerCount; slot++) {
+      const record = board.active(slot);
+      if (record === undefined || record.state !== WorkerState.running || record.revision === 0) continue;
+      const { generation, revision } = record;
+      if (readyGenerations.get(slot) === generation) continue;
+      readyGenerations.set(slot, generation);
+      const durationMs = Math.max(0, unixNow() - record.startedAt);
+      journal.add({ type: "worker-ready", worker: slot, generation, revision, durationMs });
+    }
+  }
+
+  function noteSource(): void {
+    const report = deps.config();
+    const current = report.lastFailure?.current === true ? report.lastFailure.error : null;
+    if (current === failure) return;
+    failure = current;
+    if (current !== null) journal.add({ type: "config-failed", error: current });
+    else journal.add({ type: "config-recovered", revision: report.revision });
+  }
+
+  /** Acknowledgements are not written in one piece, so only a difference that lasts from tick to tick counts. */
+  function noteDivergence(): void {
+    const found = findDivergence(board);
+    const same = (a: Divergence, b: Divergence): boolean =>
+      a.worker === b.worker && a.revision === b.revision && a.hash === b.hash;
+    const confirmed = found.filter((one) => candidates.some((other) => same(one, other)));
+    candidates = found;
+    for (const one of confirmed) {
+      if (diverged.some((known) => same(one, known))) continue;
+      const hash = formatHash(one.hash);
+      const expected = formatHash(one.expected);
+      journal.add({ type: "divergence", worker: one.worker, revision: one.revision, hash, expected });
+      log.warn(`worker id: ${one.worker} diverges at revision ${one.revision}: hash ${hash} instead of ${expected}`);
+    }
+    diverged = confirmed;
+  }
+  function refresh(): void {
+    if (closed) return;
+    noteWorkers();
+    noteSource();
+    applications.look();
+    readiness();
+    checks();
+    for (const listener of listeners) listener();
+  }
+
+  /** Refreshes at every announcement, once per turn of the event loop however many there are. */
+  async function follow(): Promise<void> {
+    for (;;) {
+      await setImmediate();
+      if (closed) return;
+      const seen = board.changes;
+      refresh();
+      await board.changed(seen);
+    }
+  }
+
+  const timer = setInterval(() => {
+    noteDivergence();
+    refresh();
+  }, TICK_MS);
+  timer.unref();
+  void follow();
+
+  return {
+    readiness,
+    liveness: () => livenessError(input(), deps.startingUp()),
+    checks,
+    divergence: () => diverged,
+    input,
+    unixNow,
+    refresh,
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    close() {
+      closed = true;
+      clearInterval(timer);
+      listeners.clear();
+      // The loop waits for an announcement; there is no other way to end its wait.
+      board.announce();
+    },
+  };
+}
