@@ -1,4 +1,5 @@
-import type { FromSchema, JSONSchema } from "json-schema-to-ts";
+import type { JsonSchema } from "../schema/json-schema.ts";
+import type { ConfOf } from "./conf-of.ts";
 import type { Consumer, RequestContext, ResponseHead } from "./context.ts";
 
 /**
@@ -56,6 +57,8 @@ export interface PluginEnv {
   readonly consumers: ConsumerLookup;
   /** `plugin_attr.<name>` of config.yaml. */
   readonly attr: Readonly<Record<string, unknown>>;
+  /** `plugin_metadata/<name>`; absent where there is none. A change of it compiles the plugin anew. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
   /** Logs with the plugin's and the resource's name. */
   warn(message: string): void;
 }
@@ -81,13 +84,13 @@ export interface PluginDefinition<Conf = unknown> {
   /** `auth`: recognises consumers; is not taken over from consumers into plans. */
   readonly type?: "auth";
   /** JSON Schema (draft-07) of the configuration on routes, services and the like. */
-  readonly schema: JSONSchema;
+  readonly schema: JsonSchema;
   /** JSON Schema of the configuration on consumers and credentials. */
-  readonly consumerSchema?: JSONSchema;
+  readonly consumerSchema?: JsonSchema;
   /** Attribute that identifies a consumer, as in `key` for key-auth; unique over all consumers. */
   readonly consumerKey?: string;
   /** JSON Schema of the plugin's metadata. */
-  readonly metadataSchema?: JSONSchema;
+  readonly metadataSchema?: JsonSchema;
   /** Paths of fields encrypted at rest and masked in messages. */
   readonly encryptFields?: readonly string[];
   /**
@@ -99,10 +102,10 @@ export interface PluginDefinition<Conf = unknown> {
 }
 
 /** Declares a plugin; the type of `conf` follows from the schema. */
-export function definePlugin<const S extends JSONSchema>(
+export function definePlugin<const S extends JsonSchema>(
   definition: Omit<PluginDefinition, "schema" | "compile"> & {
     readonly schema: S;
-    compile(conf: FromSchema<S>, env: PluginEnv): PluginHandlers;
+    compile(conf: ConfOf<S>, env: PluginEnv): PluginHandlers;
   },
 ): PluginDefinition {
   return definition as unknown as PluginDefinition;
