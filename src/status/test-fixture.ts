@@ -27,6 +27,8 @@ export interface Fixture {
   slots: SlotHistory[];
   /** Monotonic milliseconds added to the clock. */
   skew: number;
+  /** How many requests wait for a revision. */
+  readonly waiting: number;
 }
 
 /** A report of control that has loaded `revision`. */
@@ -84,8 +86,9 @@ export async function startFixture(
     startingUp: false,
     slots: [] as SlotHistory[],
     skew: 0,
+    waiting: 0,
   };
-  const watch = createStatusWatch({
+  const inner = createStatusWatch({
     board,
     journal,
     unresponsiveAfterMs: full.unresponsiveAfterMs,
@@ -95,6 +98,17 @@ export async function startFixture(
     startingUp: () => state.startingUp,
     monotonic: () => monotonicMs() + state.skew,
   });
+  const watch: StatusWatch = {
+    ...inner,
+    onChange(listener) {
+      state.waiting++;
+      const stop = inner.onChange(listener);
+      return () => {
+        state.waiting--;
+        stop();
+      };
+    },
+  };
   t.after(() => watch.close());
   const server = createStatusServer({
     board,
