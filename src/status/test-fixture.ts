@@ -29,6 +29,8 @@ export interface Fixture {
   skew: number;
   /** How many requests wait for a revision. */
   readonly waiting: number;
+  /** Closes the server before the test's end does. */
+  close(): Promise<void>;
 }
 
 /** A report of control that has loaded `revision`. */
@@ -120,10 +122,12 @@ export async function startFixture(
     startedAt: Date.now(),
   });
   const bound = await server.listen(full);
-  t.after(() => server.close());
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => (closing ??= server.close());
+  t.after(close);
   const ip = bound.ip === "0.0.0.0" ? "127.0.0.1" : bound.ip === "::" ? "::1" : bound.ip;
   const origin = `http://${ip.includes(":") ? `[${ip}]` : ip}:${bound.port}`;
-  return Object.assign(state, { board, journal, watch, lines, origin, ip, port: bound.port });
+  return Object.assign(state, { board, journal, watch, lines, origin, ip, port: bound.port, close });
 }
 
 /** An answer, read to its end. */
