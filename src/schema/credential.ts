@@ -20,7 +20,12 @@ export const credentialSchema = {
   type: "object",
   properties: {
     ...timesSchema,
-    id: idSchema,
+    id: {
+      oneOf: [
+        idSchema,
+        { type: "string", minLength: 15, maxLength: 128, pattern: "^[a-zA-Z0-9-_]+/credentials/[a-zA-Z0-9-_.]+$" },
+      ],
+    },
     name: nameSchema,
     desc: descSchema,
     labels: labelsSchema,

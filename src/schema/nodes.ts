@@ -52,12 +52,10 @@ export interface NodeAddress {
  * IPv6 address; a reason (text) for anything else.
  */
 export function parseNodeKey(key: string): NodeAddress | string {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]*)(?::(.*))?$/.exec(key);
-  if (match === null) {
-    return /^[0-9a-fA-F:.]+$/.test(key) ? { host: `[${key}]`, port: null } : `invalid address of a node: ${key}`;
-  }
+  if (/^[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*$/.test(key)) return { host: `[${key}]`, port: null };
+  const match = /^(\[[0-9a-fA-F:.]+\]|\*?[0-9a-zA-Z-._]+)(?::(\w*))?$/.exec(key);
+  if (match === null) return `invalid address of a node: ${key}`;
   const [, host = "", port] = match;
-  if (!/^(\[.*\]|\*?[0-9a-zA-Z-._]+)$/.test(host)) return `invalid address of a node: ${key}`;
   if (port === undefined) return { host, port: null };
   const number = /^\d+$/.test(port) ? Number(port) : 0;
   return number >= 1 && number <= 65535 ? { host, port: number } : `invalid port ${port}`;

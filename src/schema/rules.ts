@@ -1,0 +1,91 @@
+import type { Kind } from "./kinds.ts";
+import { parseNodeKey } from "./nodes.ts";
+import type { Ssl } from "./ssl.ts";
+import type { StreamRoute } from "./stream-route.ts";
+import type { InlineUpstream } from "./upstream.ts";
+import type { SchemaFault } from "./validator.ts";
+
+/**
+ * What APISIX demands of a resource beyond its schema. The texts are those of its
+ * Admin API, where some begin with `invalid configuration: `.
+ */
+
+/** Every rule that a resource breaks; it has passed the schema of its kind. */
+export function checkRules(kind: Kind, resource: unknown): readonly SchemaFault[] {
+  switch (kind) {
+    case "upstreams":
+      return checkUpstream(resource as InlineUpstream, []);
+    case "routes":
+    case "services":
+      return checkInline(resource as { readonly upstream?: InlineUpstream });
+    case "stream_routes":
+      return [...checkProtocol(resource as StreamRoute), ...checkInline(resource as StreamRoute)];
+    case "ssls":
+      return checkPairs(resource as Ssl);
+    default:
+      return [];
+  }
+}
+
+function checkInline({ upstream }: { readonly upstream?: InlineUpstream }): readonly SchemaFault[] {
+  return upstream === undefined ? [] : checkUpstream(upstream, ["upstream"]);
+}
+
+const hashVariable =
+  "^((uri|server_name|server_addr|request_uri|remote_port|remote_addr|query_string|host|hostname|mqtt_client_id)" +
+  "|arg_[0-9a-zA-z_-]+)$";
+const hashName = "^[a-zA-Z0-9-_]+$";
+
+function checkUpstream(upstream: InlineUpstream, path: readonly string[]): readonly SchemaFault[] {
+  return [
+    ...checkNodes(upstream, [...path, "nodes"]),
+    ...checkHash(upstream, path),
+    ...(upstream.pass_host === "rewrite" && (upstream.upstream_host ?? "") === ""
+      ? [fault([...path, "pass_host"], "`upstream_host` can't be empty when `pass_host` is `rewrite`")]
+      : []),
+  ];
+}
+
+function checkNodes({ nodes }: InlineUpstream, path: readonly string[]): readonly SchemaFault[] {
+  if (nodes === undefined) return [];
+  if (!Array.isArray(nodes)) {
+    return Object.keys(nodes).flatMap((key) => {
+      const address = parseNodeKey(key);
+      return typeof address === "string" ? [fault([...path, key], address)] : [];
+    });
+  }
+  return (nodes as readonly { readonly host: string }[]).flatMap(({ host }, index) =>
+    host.includes(":") && !/^\[[0-9a-fA-F:.]+\]$/.test(host)
+      ? [fault([...path, index, "host"], "invalid configuration: IPv6 address must be enclosed with '[' and ']'")]
+      : [],
+  );
+}
+
+function checkHash(upstream: InlineUpstream, path: readonly string[]): readonly SchemaFault[] {
+  const { type, key, hash_on: on } = upstream;
+  if (type !== "chash" || on === "consumer") return [];
+  if (key === undefined) return [fault(path, "missing key")];
+  const pattern = on === "vars" ? hashVariable : on === "vars_combinations" ? "" : hashName;
+  if (new RegExp(pattern).test(key)) return [];
+  const message = `failed to match pattern ${JSON.stringify(pattern)} with ${JSON.stringify(key)}`;
+  return [fault([...path, "key"], `invalid configuration: ${message}`)];
+}
+
+function checkProtocol({ id, protocol }: StreamRoute): readonly SchemaFault[] {
+  if (protocol === undefined) return [];
+  if (protocol.superior_id !== undefined && protocol.superior_id === id) {
+    return [fault(["protocol", "superior_id"], "stream route can not set itself as superior_id")];
+  }
+  return [fault(["protocol", "name"], `unknown protocol [${protocol.name}]`)];
+}
+
+function checkPairs({ certs, keys }: Ssl): readonly SchemaFault[] {
+  return (certs?.length ?? 0) === (keys?.length ?? 0) ? [] : [fault(["certs"], "mismatched number of certs and keys")];
+}
+
+const fault = (path: readonly (string | number)[], message: string): SchemaFault => ({
+  path,
+  message,
+  detail: message,
+  hint: "",
+});

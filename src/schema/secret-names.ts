@@ -1,0 +1,10 @@
+/** Stands where a value could be secret. */
+export const MASK = "***";
+
+const secretName =
+  /(^|[_-])(keys?|secrets?|passwords?|passwd|pwd|tokens?|credentials?|authorization|cert|certs|apikey)($|[_-])/i;
+
+/** Whether a field of that name could hold something that must not be shown. */
+export function isSecretName(name: string): boolean {
+  return secretName.test(name);
+}

@@ -1,0 +1,460 @@
+import { isIPv4, isIPv6 } from "node:net";
+import type { JsonSchema } from "./json-schema.ts";
+import { isSecretName, MASK } from "./secret-names.ts";
+
+/**
+ * A validator for the part of JSON Schema draft-07 that APISIX's schemas use. It
+ * words faults as APISIX does, takes a millisecond to compile a route's schema
+ * (which is on the way from start to ready) and fills in defaults, also within
+ * the alternative that matched. A keyword it does not know is an error at
+ * compile time: nothing is ignored silently.
+ */
+export interface Validator {
+  /** Fills defaults into `value` itself; the first fault, `null` where there is none. */
+  check(value: unknown): SchemaFault | null;
+  /** Every fault. Fills defaults in, too. */
+  checkAll(value: unknown): readonly SchemaFault[];
+}
+
+/** One thing that a value does not meet. */
+export interface SchemaFault {
+  /** Where: keys and 0-based indexes from the value's root. */
+  readonly path: readonly (string | number)[];
+  /** The whole text, the way APISIX words it: `property "uri" validation failed: …`. */
+  readonly message: string;
+  /** The end of `message` without the way to the field. */
+  readonly detail: string;
+  /** What APISIX's words leave open, as in which alternative failed why; `""` where they say all. */
+  readonly hint: string;
+}
+
+/** What a check does beside judging. */
+interface Mode {
+  /** Goes on after the first fault. */
+  readonly all: boolean;
+  /** Fills defaults in. */
+  readonly fill: boolean;
+}
+
+/** `null`: the value is good. */
+type Check = (value: unknown, mode: Mode) => readonly SchemaFault[] | null;
+type Fields = Record<string, unknown>;
+
+/** Compiles a schema; throws where it uses a keyword that is not known here. */
+export function compileSchema(schema: JsonSchema): Validator {
+  const check = compile(schema, false);
+  const faults = (value: unknown, all: boolean): readonly SchemaFault[] => check(value, { all, fill: true }) ?? [];
+  return {
+    check: (value) => faults(value, false)[0] ?? null,
+    checkAll: (value) => faults(value, true),
+  };
+}
+
+const annotations = new Set([
+  "$comment",
+  "$id",
+  "$schema",
+  "default",
+  "description",
+  "encrypt_fields",
+  "examples",
+  "title",
+]);
+
+/** Keyword to compiler; in the order in which faults are looked for. */
+const keywords: Readonly<Record<string, (schema: JsonSchema, secret: boolean) => Check | null>> = {
+  type: compileType,
+  enum: ({ enum: allowed }) => {
+    const values = new Set(allowed as unknown[]);
+    return (value) => (values.has(value) ? null : fault("matches none of the enum values"));
+  },
+  const: ({ const: only }) => {
+    return (value) => (value === only ? null : fault("matches none of the enum values"));
+  },
+  minLength: ({ minLength }) => {
+    const least = minLength as number;
+    return (value) =>
+      typeof value !== "string" || value.length >= least * 2 || lengthOf(value) >= least
+        ? null
+        : fault(`string too short, expected at least ${least}, got ${lengthOf(value)}`);
+  },
+  maxLength: ({ maxLength }) => {
+    const most = maxLength as number;
+    return (value) =>
+      typeof value !== "string" || value.length <= most || lengthOf(value) <= most
+        ? null
+        : fault(`string too long, expected at most ${most}, got ${lengthOf(value)}`);
+  },
+  pattern: ({ pattern }, secret) => {
+    const expression = new RegExp(pattern as string);
+    return (value) =>
+      typeof value !== "string" || expression.test(value)
+        ? null
+        : fault(`failed to match pattern ${JSON.stringify(pattern)} with ${secret ? MASK : JSON.stringify(value)}`);
+  },
+  format: ({ format }) => {
+    const test = formats[format as string];
+    if (test === undefined) throw new Error(`schema: unknown format ${String(format)}`);
+    return (value) =>
+      typeof value !== "string" || test(value) ? null : fault(`wrong format: expected ${String(format)}`);
+  },
+  minimum: bound("minimum", "at least", (value, limit) => value >= limit),
+  maximum: bound("maximum", "at most", (value, limit) => value <= limit),
+  exclusiveMinimum: bound("exclusiveMinimum", "greater than", (value, limit) => value > limit),
+  exclusiveMaximum: bound("exclusiveMaximum", "smaller than", (value, limit) => value < limit),
+  minItems: size("array", "minItems", "at least", (count, limit) => count >= limit),
+  maxItems: size("array", "maxItems", "at most", (count, limit) => count <= limit),
+  uniqueItems: ({ uniqueItems }) => (uniqueItems === true ? checkUnique : null),
+  items: compileItems,
+  minProperties: size("object", "minProperties", "at least", (count, limit) => count >= limit),
+  maxProperties: size("object", "maxProperties", "at most", (count, limit) => count <= limit),
+  properties: compileProperties,
+  patternProperties: compilePatternProperties,
+  additionalProperties: compileAdditionalProperties,
+  required: ({ required }) => {
+    const names = required as readonly string[];
+    return (value, mode) => {
+      if (!isFields(value)) return null;
+      const found: SchemaFault[] = [];
+      for (const name of names) {
+        if (value[name] !== undefined) continue;
+        if (mode === QUICK) return UNDESCRIBED;
+        found.push(...fault(`property "${name}" is required`));
+      }
+      return collect(found, mode.all);
+    };
+  },
+  dependencies: compileDependencies,
+  allOf: ({ allOf }, secret) => {
+    const checks = (allOf as JsonSchema[]).map((schema, index) => {
+      const check = compile(schema, secret);
+      const way = `allOf ${index + 1} failed: `;
+      return (value: unknown, mode: Mode) => below(check(value, mode), way, null);
+    });
+    return every(checks);
+  },
+  anyOf: compileAnyOf,
+  oneOf: compileOneOf,
+  not: ({ not }, secret) => {
+    const check = compile(not as JsonSchema, secret);
+    return (value) => (check(value, QUICK) === null ? fault("value wasn't supposed to match schema") : null);
+  },
+  if: compileCondition,
+  // oxlint-disable-next-line unicorn/no-thenable -- keywords of JSON Schema, compiled with `if`.
+  then: () => null,
+  else: () => null,
+};
+
+/** Asks only whether a value is good. */
+const QUICK: Mode = { all: false, fill: false };
+const formats: Readonly<Record<string, (text: string) => boolean>> = { ipv4: isIPv4, ipv6: isIPv6 };
+
+function compile(schema: JsonSchema, secret: boolean): Check {
+  for (const keyword of Object.keys(schema)) {
+    if (!(keyword in keywords) && !annotations.has(keyword)) throw new Error(`schema: unknown keyword ${keyword}`);
+  }
+  const checks: Check[] = [];
+  for (const [keyword, compiler] of Object.entries(keywords)) {
+    const check = schema[keyword] === undefined ? null : compiler(schema, secret);
+    if (check !== null) checks.push(check);
+  }
+  // Further checks of a value that has the wrong type would only confuse.
+  return schema.type === undefined ? every(checks) : afterType(checks);
+}
+
+function afterType([type, ...rest]: readonly Check[]): Check {
+  if (type === undefined || rest.length === 0) return type ?? (() => null);
+  const others = every(rest);
+  return (value, mode) => type(value, mode) ?? others(value, mode);
+}
+
+function every(checks: readonly Check[]): Check {
+  if (checks.length === 1 && checks[0] !== undefined) return checks[0];
+  return (value, mode) => {
+    let found: SchemaFault[] | null = null;
+    for (const check of checks) {
+      const faults = check(value, mode);
+      if (faults === null) continue;
+      if (!mode.all) return faults;
+      found = [...(found ?? []), ...faults];
+    }
+    return found;
+  };
+}
+
+function compileType({ type }: JsonSchema): Check {
+  const names = Array.isArray(type) ? (type as string[]) : [type as string];
+  const expected = names.join(" or ");
+  const test = (value: unknown): boolean => names.some((name) => isOfType(name, value));
+  return (value) =>
+    test(value) ? null : [{ ...WRONG_TYPE, ...texts(`wrong type: expected ${expected}, got ${typeName(value)}`) }];
+}
+
+function isOfType(name: string, value: unknown): boolean {
+  if (name === "object") return isFields(value);
+  if (name === "array") return Array.isArray(value);
+  if (name === "integer") return Number.isInteger(value);
+  if (name === "null") return value === null;
+  return typeof value === name;
+}
+
+function compileItems({ items }: JsonSchema, secret: boolean): Check {
+  const schema = items as JsonSchema;
+  const check = compile(schema, secret);
+  return (value, mode) => {
+    if (!Array.isArray(value)) return null;
+    let found: SchemaFault[] | null = null;
+    for (let i = 0; i < value.length; i++) {
+      if (isEmptyTable(value[i], schema.type)) value[i] = emptyTable(schema.type);
+      const faults = below(check(value[i], mode), `failed to validate item ${i + 1}: `, i);
+      if (faults === null) continue;
+      if (!mode.all) return faults;
+      found = [...(found ?? []), ...faults];
+    }
+    return found;
+  };
+}
+
+function compileProperties({ properties }: JsonSchema, secret: boolean): Check {
+  const fields = Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(([name, schema]) => ({
+    name,
+    type: schema.type,
+    check: compile(schema, secret || isSecretName(name)),
+    byDefault: schema.default,
+    way: `property "${name}" validation failed: `,
+  }));
+  return (value, mode) => {
+    if (!isFields(value)) return null;
+    let found: SchemaFault[] | null = null;
+    for (const { name, type, check, byDefault, way } of fields) {
+      if (value[name] === undefined) {
+        if (byDefault !== undefined && mode.fill)
+          value[name] = typeof byDefault === "object" ? structuredClone(byDefault) : byDefault;
+        continue;
+      }
+      if (isEmptyTable(value[name], type)) value[name] = emptyTable(type);
+      const faults = below(check(value[name], mode), way, name);
+      if (faults === null) continue;
+      if (!mode.all) return faults;
+      found = [...(found ?? []), ...faults];
+    }
+    return found;
+  };
+}
+
+function compilePatternProperties({ patternProperties }: JsonSchema, secret: boolean): Check {
+  const patterns = Object.entries(patternProperties as Readonly<Record<string, JsonSchema>>).map(
+    ([pattern, schema]) => ({ pattern, expression: new RegExp(pattern), check: compile(schema, secret) }),
+  );
+  return (value, mode) => {
+    if (!isFields(value)) return null;
+    let found: SchemaFault[] | null = null;
+    for (const name of Object.keys(value)) {
+      for (const { pattern, expression, check } of patterns) {
+        if (!expression.test(name)) continue;
+        const way = `failed to validate ${name} (matching "${pattern}"): `;
+        const faults = below(check(value[name], mode), way, name);
+        if (faults === null) continue;
+        if (!mode.all) return faults;
+        found = [...(found ?? []), ...faults];
+      }
+    }
+    return found;
+  };
+}
+
+function compileAdditionalProperties(schema: JsonSchema, secret: boolean): Check | null {
+  const { additionalProperties } = schema;
+  if (additionalProperties === true) return null;
+  const known = new Set(Object.keys((schema.properties as JsonSchema | undefined) ?? {}));
+  const patterns = Object.keys((schema.patternProperties as JsonSchema | undefined) ?? {}).map(
+    (text) => new RegExp(text),
+  );
+  const check = additionalProperties === false ? null : compile(additionalProperties as JsonSchema, secret);
+  return (value, mode) => {
+    if (!isFields(value)) return null;
+    const found: SchemaFault[] = [];
+    for (const name of Object.keys(value)) {
+      if (known.has(name) || patterns.some((pattern) => pattern.test(name))) continue;
+      const faults =
+        check === null
+          ? [{ ...texts(`additional properties forbidden, found ${name}`), path: [name], hint: "" }]
+          : below(check(value[name], mode), `failed to validate additional property ${name}: `, name);
+      found.push(...(faults ?? []));
+      if (found.length > 0 && !mode.all) break;
+    }
+    return collect(found, mode.all);
+  };
+}
+
+function compileDependencies({ dependencies }: JsonSchema, secret: boolean): Check {
+  const checks = Object.entries(dependencies as Readonly<Record<string, JsonSchema | readonly string[]>>).map(
+    ([name, needed]): Check => {
+      const check = compile(Array.isArray(needed) ? { required: needed } : (needed as JsonSchema), secret);
+      const way = `failed to validate dependent schema for "${name}": `;
+      return (value, mode) =>
+        isFields(value) && value[name] !== undefined ? below(check(value, mode), way, null) : null;
+    },
+  );
+  return every(checks);
+}
+
+function compileAnyOf({ anyOf }: JsonSchema, secret: boolean): Check {
+  const alternatives = anyOf as JsonSchema[];
+  const checks = alternatives.map((schema) => compile(schema, secret));
+  const fills = alternatives.map(hasDefaults);
+  const detail = `object matches none of the required${listRequired(alternatives, ": ")}`;
+  return (value, mode) => {
+    for (const [index, check] of checks.entries()) {
+      if (check(value, QUICK) !== null) continue;
+      if (mode.fill && fills[index]) check(value, mode);
+      return null;
+    }
+    return mode === QUICK ? UNDESCRIBED : [{ ...texts(detail), path: [], hint: hintOf(checks, value) }];
+  };
+}
+
+function compileOneOf({ oneOf }: JsonSchema, secret: boolean): Check {
+  const alternatives = oneOf as JsonSchema[];
+  const checks = alternatives.map((schema) => compile(schema, secret));
+  const fills = alternatives.map(hasDefaults);
+  const list = listRequired(alternatives, "exactly one of ");
+  return (value, mode) => {
+    const passing: number[] = [];
+    for (let i = 0; i < checks.length && passing.length < 2; i++) {
+      if (checks[i]?.(value, QUICK) === null) passing.push(i);
+    }
+    const [first, second] = passing;
+    if (mode === QUICK && passing.length !== 1) return UNDESCRIBED;
+    if (first === undefined) {
+      const hint = list === "" ? hintOf(checks, value) : list;
+      return [{ ...texts("value should match only one schema, but matches none"), path: [], hint }];
+    }
+    if (second !== undefined) {
+      const both = `value should match only one schema, but matches both schemas ${first + 1} and ${second + 1}`;
+      return [{ ...texts(both), path: [], hint: list }];
+    }
+    if (mode.fill && fills[first]) checks[first]?.(value, mode);
+    return null;
+  };
+}
+
+function compileCondition(schema: JsonSchema, secret: boolean): Check {
+  const condition = compile(schema.if as JsonSchema, secret);
+  const branch = (name: "then" | "else"): Check => {
+    const check = schema[name] === undefined ? null : compile(schema[name] as JsonSchema, secret);
+    return (value, mode) => {
+      const [first] = check?.(value, { all: false, fill: mode.fill }) ?? [];
+      if (first === undefined) return null;
+      return [{ ...texts(`${name} clause did not match`), path: first.path, hint: withHint(first) }];
+    };
+  };
+  const [consequence, alternative] = [branch("then"), branch("else")];
+  return (value, mode) => (condition(value, QUICK) === null ? consequence(value, mode) : alternative(value, mode));
+}
+
+function bound(keyword: string, words: string, test: (value: number, limit: number) => boolean) {
+  return (schema: JsonSchema, secret: boolean): Check => {
+    const limit = schema[keyword] as number;
+    return (value) =>
+      typeof value !== "number" || test(value, limit)
+        ? null
+        : fault(`expected ${secret ? MASK : value} to be ${words} ${limit}`);
+  };
+}
+
+function size(of: "array" | "object", keyword: string, words: string, test: (count: number, limit: number) => boolean) {
+  const members = of === "array" ? "items" : "properties";
+  return (schema: JsonSchema): Check => {
+    const limit = schema[keyword] as number;
+    return (value) => {
+      const counted = of === "array" ? Array.isArray(value) : isFields(value);
+      if (!counted || test(Object.keys(value as object).length, limit)) return null;
+      return fault(`expect ${of} to have ${words} ${limit} ${members}`);
+    };
+  };
+}
+
+const checkUnique: Check = (value) => {
+  if (!Array.isArray(value) || value.length < 2) return null;
+  const seen = new Map<string, number>();
+  for (let i = 0; i < value.length; i++) {
+    const text = JSON.stringify(value[i]);
+    const earlier = seen.get(text);
+    if (earlier !== undefined) return fault(`expected unique items but items ${earlier + 1} and ${i + 1} are equal`);
+    seen.set(text, i);
+  }
+  return null;
+};
+
+/** Why the alternative that was most likely meant failed: the only one that has the value's type. */
+function hintOf(checks: readonly Check[], value: unknown): string {
+  const meant = checks
+    .flatMap((check) => check(value, { all: false, fill: false }) ?? [])
+    .filter((one) => !("wrongType" in one && one.path.length === 0));
+  const [only] = meant;
+  return only !== undefined && meant.length === 1 ? withHint(only) : "";
+}
+
+/** The whole text of a fault with what APISIX's words leave open. */
+export function withHint({ message, hint }: SchemaFault): string {
+  return hint === "" ? message : `${message} (${hint})`;
+}
+
+/** `["a","b"] or ["c"]` where every alternative only names required properties. */
+function listRequired(alternatives: readonly JsonSchema[], before: string): string {
+  const plain = alternatives.every((schema) => Object.keys(schema).length === 1 && Array.isArray(schema.required));
+  return plain ? before + alternatives.map((schema) => JSON.stringify(schema.required)).join(" or ") : "";
+}
+
+/** Whether a value that matched can get defaults from the schema. */
+const hasDefaults = (schema: JsonSchema): boolean => JSON.stringify(schema).includes('"default":');
+
+/** The answer to QUICK where a description would cost. */
+const UNDESCRIBED: readonly SchemaFault[] = [{ path: [], hint: "", message: "", detail: "" }];
+
+/** Marks a fault that says that an alternative was not meant at all. */
+const WRONG_TYPE = { path: [], hint: "", wrongType: true } as const;
+
+const texts = (detail: string): { message: string; detail: string } => ({ message: detail, detail });
+const fault = (detail: string): readonly SchemaFault[] => [{ ...texts(detail), path: [], hint: "" }];
+
+function below(faults: readonly SchemaFault[] | null, way: string, key: string | number | null) {
+  if (faults === null) return null;
+  return faults.map((one) => ({
+    ...one,
+    path: key === null ? one.path : [key, ...one.path],
+    message: way + one.message,
+  }));
+}
+
+function collect(faults: readonly SchemaFault[], all: boolean): readonly SchemaFault[] | null {
+  if (faults.length === 0) return null;
+  return all ? faults : faults.slice(0, 1);
+}
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Lua knows one empty table, so APISIX takes `plugins: []` and `vars: {}`. */
+function isEmptyTable(value: unknown, type: unknown): boolean {
+  if (type === "object") return Array.isArray(value) && value.length === 0;
+  return type === "array" && isFields(value) && Object.keys(value).length === 0;
+}
+
+const emptyTable = (type: unknown): object => (type === "object" ? {} : []);
+
+function typeName(value: unknown): string {
+  if (value === null || value === undefined) return "null";
+  return typeof value === "object" ? "table" : typeof value;
+}
+
+/** Characters, not UTF-16 units. */
+function lengthOf(text: string): number {
+  let length = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0xdc00 || unit > 0xdfff) length++;
+  }
+  return length;
+}
