@@ -1,0 +1,68 @@
+import type { Consumer, RouteInfo } from "../plugin/context.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import { NO_PLUGINS } from "./consumers.ts";
+import type { BodyHandler, HeaderHandler, LogHandler, Plan, RequestHandler } from "./plan.ts";
+import type { Phases } from "./phases.ts";
+
+/** Merged plans kept by one plan; beyond, all of them are made anew as they are needed. */
+const MAX_MERGED = 4096;
+
+/** What a plan is made of. */
+export interface PlanParts {
+  readonly found: boolean;
+  readonly route: RouteInfo;
+  readonly phases: Phases;
+  readonly upstream: Upstream | null;
+  readonly enableWebsocket: boolean;
+  readonly consumerRewrite: readonly RequestHandler[] | null;
+  /** Makes the plan for a consumer that brings plugins. */
+  readonly merge: (consumer: Consumer) => Plan;
+}
+
+/** The one shape of all plans, so that the request path meets no second one. */
+export class CompiledPlan implements Plan {
+  readonly found: boolean;
+  readonly route: RouteInfo;
+  readonly rewrite: readonly RequestHandler[] | null;
+  readonly access: readonly RequestHandler[] | null;
+  readonly beforeProxy: readonly RequestHandler[] | null;
+  readonly headerFilter: readonly HeaderHandler[] | null;
+  readonly bodyFilter: readonly BodyHandler[] | null;
+  readonly log: readonly LogHandler[] | null;
+  readonly upstream: Upstream | null;
+  readonly enableWebsocket: boolean;
+  readonly consumerRewrite: readonly RequestHandler[] | null;
+  readonly #merge: (consumer: Consumer) => Plan;
+  /** Weak, so that the plan of a consumer that has changed goes with the old consumer. */
+  #merged: WeakMap<Consumer, Plan> | null = null;
+  #count = 0;
+
+  constructor(parts: PlanParts) {
+    this.found = parts.found;
+    this.route = parts.route;
+    this.rewrite = parts.phases.rewrite;
+    this.access = parts.phases.access;
+    this.beforeProxy = parts.phases.beforeProxy;
+    this.headerFilter = parts.phases.headerFilter;
+    this.bodyFilter = parts.phases.bodyFilter;
+    this.log = parts.phases.log;
+    this.upstream = parts.upstream;
+    this.enableWebsocket = parts.enableWebsocket;
+    this.consumerRewrite = parts.consumerRewrite;
+    this.#merge = parts.merge;
+  }
+
+  withConsumer(consumer: Consumer): Plan {
+    if (consumer.plugins === NO_PLUGINS) return this;
+    const known = this.#merged?.get(consumer);
+    if (known !== undefined) return known;
+    const plan = this.#merge(consumer);
+    if (this.#merged === null || this.#count >= MAX_MERGED) {
+      this.#merged = new WeakMap();
+      this.#count = 0;
+    }
+    this.#merged.set(consumer, plan);
+    this.#count++;
+    return plan;
+  }
+}

@@ -1,0 +1,235 @@
+import { addHash, contentHash, subtractHash } from "../lib/content-hash.ts";
+import { reasonOf } from "../lib/errors.ts";
+import type { RequestContext } from "../plugin/context.ts";
+import type { PluginRegistry } from "../plugin/plugin.ts";
+import type { ConsumerGroup } from "../schema/consumer-group.ts";
+import type { ConsumerResource } from "../schema/consumer.ts";
+import type { CredentialResource } from "../schema/credential.ts";
+import type { GlobalRule } from "../schema/global-rule.ts";
+import { kinds, type Change, type Kind } from "../schema/kinds.ts";
+import type { PluginConfig } from "../schema/plugin-config.ts";
+import type { Route } from "../schema/route.ts";
+import type { Service } from "../schema/service.ts";
+import type { InlineUpstream, UpstreamResource } from "../schema/upstream.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import { ConsumerIndex } from "./consumers.ts";
+import { Dependents } from "./dependents.ts";
+import { GLOBAL_RULES, PlanCompiler } from "./plan-compiler.ts";
+import type { CompileFailure, Engine, Plan } from "./plan.ts";
+import { PluginInstances, type EngineLog } from "./plugin-instances.ts";
+import { RouteTable } from "./route-table.ts";
+import type { RouteEntry } from "./route-entry.ts";
+import { checkSupport } from "./unsupported.ts";
+import { compileUpstream, servesHttp } from "./upstreams.ts";
+
+/** What an engine is made with. */
+export interface EngineOptions {
+  readonly settings: Pick<Settings, "router" | "upstream" | "pluginAttr">;
+  readonly plugins: PluginRegistry;
+  readonly log: EngineLog;
+}
+
+/** The engine of a worker, with what its owner does at the end. */
+export interface WorkerEngine extends Engine {
+  /** Disposes of all plugins; no request may be running. */
+  close(): void;
+}
+
+/** A service or upstream together with its upstream compiled; `null` where it has none for HTTP. */
+interface Compiled<C> {
+  readonly conf: C;
+  readonly upstream: Upstream | null;
+}
+
+/** Makes the configuration of one worker: resources in, plans out. */
+export function createEngine(options: EngineOptions): WorkerEngine {
+  return new IncrementalEngine(options);
+}
+
+/**
+ * Keeps what it was given by kind and id, and of everything that is compiled from
+ * it just what is still true: each change drops the plans that were made from the
+ * resource, and the next match makes them again.
+ */
+class IncrementalEngine implements WorkerEngine {
+  readonly #settings: EngineOptions["settings"];
+  readonly #texts = new Map<Kind, Map<string, string>>(kinds.map((kind) => [kind, new Map<string, string>()]));
+  readonly #routes: RouteTable;
+  readonly #services = new Map<string, Compiled<Service>>();
+  readonly #upstreams = new Map<string, Compiled<UpstreamResource>>();
+  readonly #pluginConfigs = new Map<string, PluginConfig>();
+  readonly #globalRules = new Map<string, GlobalRule>();
+  readonly #consumers: ConsumerIndex;
+  readonly #instances: PluginInstances;
+  readonly #compiler: PlanCompiler;
+  readonly #dependents = new Dependents();
+  #hash = 0n;
+
+  constructor({ settings, plugins, log }: EngineOptions) {
+    this.#settings = settings;
+    this.#routes = new RouteTable(settings.router, (id) => this.#services.get(id)?.conf.hosts ?? null);
+    this.#consumers = new ConsumerIndex(plugins);
+    this.#instances = new PluginInstances(plugins, settings.pluginAttr, this.#consumers, log);
+    const sources = {
+      service: (id: string) => this.#services.get(id)?.conf,
+      pluginConfig: (id: string) => this.#pluginConfigs.get(id),
+      globalRules: () => this.#globalRules.values(),
+      upstream: (id: string) => this.#upstreams.get(id)?.upstream ?? null,
+      serviceUpstream: (id: string) => this.#services.get(id)?.upstream ?? null,
+      routeUpstream: (id: string, conf: InlineUpstream) => compileUpstream(`routes/${id}`, conf, settings.upstream),
+    };
+    this.#compiler = new PlanCompiler(sources, this.#instances, log);
+  }
+
+  get hash(): bigint {
+    return this.#hash;
+  }
+
+  match(ctx: RequestContext): Plan {
+    const entry = this.#routes.match(ctx);
+    if (entry === null) return this.#compiler.notFound();
+    return entry.plan ?? this.#compile(entry);
+  }
+
+  apply(changes: readonly Change[]): readonly CompileFailure[] {
+    const failures: CompileFailure[] = [];
+    // Routes come last: they are put under the hosts that their services have then.
+    for (const change of changes) if (change.kind !== "routes") this.#change(change, failures);
+    for (const change of changes) if (change.kind === "routes") this.#change(change, failures);
+    return failures;
+  }
+
+  replace(resources: readonly Change[]): readonly CompileFailure[] {
+    const wanted = new Map<Kind, Set<string>>(kinds.map((kind) => [kind, new Set<string>()]));
+    for (const { kind, id, text } of resources) if (text !== null) wanted.get(kind)?.add(id);
+    const gone = this.resources().filter(({ kind, id }) => wanted.get(kind)?.has(id) !== true);
+    return this.apply([...gone.map(({ kind, id }) => ({ kind, id, text: null })), ...resources]);
+  }
+
+  resources(): readonly Change[] {
+    return [...this.#texts].flatMap(([kind, texts]) => Array.from(texts, ([id, text]) => ({ kind, id, text })));
+  }
+
+  close(): void {
+    this.#instances.close();
+  }
+
+  #compile(entry: RouteEntry): Plan {
+    const { plan, dependencies } = this.#compiler.route(JSON.parse(entry.text) as Route);
+    entry.plan = plan;
+    entry.dependencies = dependencies;
+    this.#dependents.add(entry);
+    return plan;
+  }
+
+  /** Applies one change, or leaves everything as it was and says why. */
+  #change({ kind, id, text }: Change, failures: CompileFailure[]): void {
+    const texts = this.#texts.get(kind);
+    const held = texts?.get(id);
+    if (texts === undefined || (held ?? null) === text) return;
+    try {
+      const conf: unknown = text === null ? null : JSON.parse(text);
+      const reason = conf === null ? null : checkSupport(kind, conf);
+      if (reason !== null) throw new Error(reason);
+      this.#set(kind, id, text, conf);
+    } catch (thrown) {
+      failures.push({ kind, id, error: reasonOf(thrown) });
+      return;
+    }
+    if (held !== undefined) this.#hash = subtractHash(this.#hash, contentHash(kind, id, held));
+    if (text === null) texts.delete(id);
+    else {
+      texts.set(id, text);
+      this.#hash = addHash(this.#hash, contentHash(kind, id, text));
+    }
+  }
+
+  /** Sets or removes (`conf` is `null`) a resource; throws before anything has changed. */
+  #set(kind: Kind, id: string, text: string | null, conf: unknown): void {
+    switch (kind) {
+      case "routes":
+        this.#setRoute(id, text, conf as Route | null);
+        break;
+      case "services":
+        this.#setService(id, conf as Service | null);
+        break;
+      case "upstreams":
+        this.#setUpstream(id, conf as UpstreamResource | null);
+        break;
+      case "plugin_configs":
+        setOrDelete(this.#pluginConfigs, id, conf as PluginConfig | null);
+        this.#instances.retain(`plugin_configs/${id}`, (conf as PluginConfig | null)?.plugins);
+        this.#dependents.dropAll(`plugin_configs/${id}`);
+        break;
+      case "global_rules":
+        this.#setGlobalRule(id, conf as GlobalRule | null);
+        break;
+      case "plugin_metadata":
+        this.#setMetadata(id, text);
+        break;
+      case "consumers":
+        this.#consumers.setConsumer(id, conf as ConsumerResource | null);
+        this.#instances.retain(`consumers/${id}`, (conf as ConsumerResource | null)?.plugins);
+        break;
+      case "credentials":
+        this.#consumers.setCredential(id, conf as CredentialResource | null);
+        break;
+      case "consumer_groups":
+        this.#consumers.setGroup(id, conf as ConsumerGroup | null);
+        this.#instances.retain(`consumer_groups/${id}`, (conf as ConsumerGroup | null)?.plugins);
+        break;
+      default:
+        // Nothing is compiled from the other kinds here.
+        break;
+    }
+  }
+
+  #setRoute(id: string, text: string | null, conf: Route | null): void {
+    const old = this.#routes.set(id, text, conf);
+    if (old !== undefined) this.#dependents.drop(old);
+    this.#instances.retain(`routes/${id}`, conf?.plugins);
+  }
+
+  #setService(id: string, conf: Service | null): void {
+    const upstream = conf?.upstream === undefined ? null : this.#httpUpstream(`services/${id}`, conf.upstream);
+    const before = this.#services.get(id)?.conf.hosts;
+    setOrDelete(this.#services, id, conf === null ? null : { conf, upstream });
+    if (JSON.stringify(before) !== JSON.stringify(conf?.hosts)) this.#routes.serviceHostsChanged(id);
+    this.#instances.retain(`services/${id}`, conf?.plugins);
+    this.#dependents.dropAll(`services/${id}`);
+  }
+
+  #setUpstream(id: string, conf: UpstreamResource | null): void {
+    const upstream = conf === null ? null : this.#httpUpstream(`upstreams/${id}`, conf);
+    setOrDelete(this.#upstreams, id, conf === null ? null : { conf, upstream });
+    this.#dependents.dropAll(`upstreams/${id}`);
+  }
+
+  /** `null` for the schemes of streams, which only HTTP routes cannot use. */
+  #httpUpstream(key: string, conf: InlineUpstream): Upstream | null {
+    return servesHttp(conf) ? compileUpstream(key, conf, this.#settings.upstream) : null;
+  }
+
+  #setGlobalRule(id: string, conf: GlobalRule | null): void {
+    // Compiled at once: a rule that fails must not take its predecessor away from every route.
+    if (conf !== null) this.#compiler.activateAll(`global_rules/${id}`, conf.plugins);
+    setOrDelete(this.#globalRules, id, conf);
+    this.#instances.retain(`global_rules/${id}`, conf?.plugins);
+    this.#compiler.forgetGlobalRules();
+    this.#dependents.dropAll(GLOBAL_RULES);
+  }
+
+  #setMetadata(plugin: string, text: string | null): void {
+    this.#instances.setMetadata(plugin, text);
+    this.#consumers.forgetPlugin(plugin);
+    const global = [...this.#globalRules.values()].some(({ plugins }) => plugins[plugin] !== undefined);
+    if (global) this.#compiler.forgetGlobalRules();
+    this.#dependents.dropAll(global ? GLOBAL_RULES : `plugin_metadata/${plugin}`);
+  }
+}
+
+function setOrDelete<T>(map: Map<string, T>, id: string, value: T | null): void {
+  if (value === null) map.delete(id);
+  else map.set(id, value);
+}

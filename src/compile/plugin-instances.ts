@@ -1,0 +1,135 @@
+import type { ConsumerLookup, PluginDefinition, PluginHandlers, PluginRegistry } from "../plugin/plugin.ts";
+import type { PluginConf, Plugins } from "../schema/plugins.ts";
+import { reasonOf } from "../lib/errors.ts";
+
+/** Where the engine says what an operator should know. */
+export interface EngineLog {
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+/** A plugin compiled with one configuration; whoever may call its handlers holds it. */
+export interface PluginInstance {
+  readonly definition: PluginDefinition;
+  readonly handlers: PluginHandlers;
+  /** The configuration it was compiled with, without `_meta`. */
+  readonly text: string;
+  /** The text of the plugin's metadata at that time. */
+  readonly metadata: string | undefined;
+}
+
+/**
+ * The compiled plugins, one for each plugin of each resource that configures it,
+ * shared by all plans that inherit it. An instance lives on, with its counters and
+ * connections, as long as its configuration stays the same, whatever else changes.
+ *
+ * An instance that the configuration no longer names is disposed of once no plan
+ * holds it. Requests hold their plans, so the garbage collector knows when the last
+ * one is done, and the request path counts nothing.
+ */
+export class PluginInstances {
+  readonly #registry: PluginRegistry;
+  readonly #attributes: Readonly<Record<string, unknown>>;
+  readonly #consumers: ConsumerLookup;
+  readonly #log: EngineLog;
+  /** By the key of the resource (`routes/1`), then by the name of the plugin. */
+  readonly #owned = new Map<string, Map<string, PluginInstance>>();
+  readonly #metadata = new Map<string, { readonly text: string; readonly value: Readonly<Record<string, unknown>> }>();
+  /** Instances that hold something and are not disposed of. */
+  readonly #disposals = new Set<() => void>();
+  readonly #unreachable = new FinalizationRegistry<() => void>((dispose) => {
+    dispose();
+  });
+
+  constructor(
+    registry: PluginRegistry,
+    attributes: Readonly<Record<string, unknown>>,
+    consumers: ConsumerLookup,
+    log: EngineLog,
+  ) {
+    this.#registry = registry;
+    this.#attributes = attributes;
+    this.#consumers = consumers;
+    this.#log = log;
+  }
+
+  /**
+   * The instance of a plugin for the resource `owner`. Throws an Error that names
+   * the plugin and the reason where it cannot be compiled: a route is never served
+   * without a plugin that it asks for.
+   */
+  get(owner: string, name: string, conf: PluginConf): PluginInstance {
+    const definition = this.#registry.get(name);
+    if (definition === undefined) throw new Error(`unknown plugin [${name}]`);
+    let owned = this.#owned.get(owner);
+    if (owned === undefined) this.#owned.set(owner, (owned = new Map<string, PluginInstance>()));
+    const text = textOf(conf);
+    const present = owned.get(name);
+    const metadata = this.#metadata.get(name);
+    if (present !== undefined && present.text === text && present.metadata === metadata?.text) return present;
+    const instance = this.#compile(owner, definition, conf, text);
+    owned.set(name, instance);
+    return instance;
+  }
+
+  /** Gives up the instances of a resource that its new configuration does not have (`undefined`: it is gone). */
+  retain(owner: string, plugins: Plugins | undefined): void {
+    const owned = this.#owned.get(owner);
+    if (owned === undefined) return;
+    for (const [name, instance] of owned) {
+      const conf = plugins?.[name];
+      if (conf === undefined || conf._meta?.disable === true || textOf(conf) !== instance.text) owned.delete(name);
+    }
+    if (owned.size === 0) this.#owned.delete(owner);
+  }
+
+  /** Sets the metadata of a plugin; instances of it are compiled anew when they are next asked for. */
+  setMetadata(name: string, text: string | null): void {
+    if (text === null) this.#metadata.delete(name);
+    else this.#metadata.set(name, { text, value: JSON.parse(text) as Readonly<Record<string, unknown>> });
+  }
+
+  /** Disposes of everything; no handler may be called afterwards. */
+  close(): void {
+    this.#owned.clear();
+    for (const dispose of this.#disposals) dispose();
+  }
+
+  #compile(owner: string, definition: PluginDefinition, conf: PluginConf, text: string): PluginInstance {
+    const { name } = definition;
+    const metadata = this.#metadata.get(name);
+    let handlers: PluginHandlers;
+    try {
+      handlers = definition.compile(conf, {
+        consumers: this.#consumers,
+        attr: (this.#attributes[name] ?? {}) as Readonly<Record<string, unknown>>,
+        ...(metadata === undefined ? {} : { metadata: metadata.value }),
+        warn: (message) => this.#log.warn(`plugin ${name} of ${owner}: ${message}`),
+      });
+    } catch (thrown) {
+      throw new Error(`plugin ${name}: ${reasonOf(thrown)}`, { cause: thrown });
+    }
+    const instance = { definition, handlers, text, metadata: metadata?.text };
+    if (handlers.dispose !== undefined) this.#disposeLater(instance, owner);
+    return instance;
+  }
+
+  #disposeLater(instance: PluginInstance, owner: string): void {
+    const { handlers, definition } = instance;
+    const dispose = (): void => {
+      if (!this.#disposals.delete(dispose)) return;
+      try {
+        handlers.dispose?.();
+      } catch (thrown) {
+        this.#log.error(`plugin ${definition.name} of ${owner}: dispose failed: ${reasonOf(thrown)}`);
+      }
+    };
+    this.#disposals.add(dispose);
+    this.#unreachable.register(instance, dispose);
+  }
+}
+
+/** `_meta` is the matter of the plan, not of the plugin. */
+function textOf(conf: PluginConf): string {
+  return JSON.stringify({ ...conf, _meta: undefined });
+}

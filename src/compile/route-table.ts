@@ -1,0 +1,63 @@
+import type { RequestContext } from "../plugin/context.ts";
+import type { Route } from "../schema/route.ts";
+import { RouteEntry } from "./route-entry.ts";
+import { Router, type RouterKind } from "./router.ts";
+
+/** The routes by id and in the router, under the hosts that they or their services have. */
+export class RouteTable {
+  readonly #router: Router<RouteEntry>;
+  readonly #hostsOf: (serviceId: string) => readonly string[] | null;
+  readonly #entries = new Map<string, RouteEntry>();
+  /** Routes by the service they name, whether it exists or not. */
+  readonly #byService = new Map<string, Set<RouteEntry>>();
+
+  /** `hostsOf` tells the hosts of a service, `null` where it has none or is not there. */
+  constructor(kind: RouterKind, hostsOf: (serviceId: string) => readonly string[] | null) {
+    this.#router = new Router(kind);
+    this.#hostsOf = hostsOf;
+  }
+
+  match(ctx: RequestContext): RouteEntry | null {
+    return this.#router.match(ctx);
+  }
+
+  /**
+   * Sets or removes (`conf` is `null`) a route and returns the entry that went.
+   * Throws an Error with the reason, and changes nothing, where it cannot be compiled.
+   */
+  set(id: string, text: string | null, conf: Route | null): RouteEntry | undefined {
+    const entry = text === null || conf === null ? null : new RouteEntry(id, text, conf, !this.#router.byHost);
+    const old = this.#entries.get(id);
+    if (old !== undefined) this.#remove(old);
+    if (entry !== null) this.#add(entry);
+    return old;
+  }
+
+  /** Puts the routes of a service that name no host themselves under its present hosts. */
+  serviceHostsChanged(serviceId: string): void {
+    const entries = [...(this.#byService.get(serviceId) ?? [])].filter((entry) => !entry.hasHosts);
+    for (const entry of entries) {
+      this.#remove(entry);
+      this.#add(entry);
+    }
+  }
+
+  #add(entry: RouteEntry): void {
+    this.#entries.set(entry.id, entry);
+    const { serviceId } = entry;
+    if (serviceId !== null) {
+      const entries = this.#byService.get(serviceId);
+      if (entries === undefined) this.#byService.set(serviceId, new Set([entry]));
+      else entries.add(entry);
+      if (!entry.hasHosts) entry.setHosts(this.#hostsOf(serviceId));
+    }
+    if (entry.enabled) this.#router.add(entry);
+  }
+
+  #remove(entry: RouteEntry): void {
+    this.#entries.delete(entry.id);
+    if (entry.enabled) this.#router.remove(entry);
+    const entries = entry.serviceId === null ? undefined : this.#byService.get(entry.serviceId);
+    if (entries?.delete(entry) === true && entries.size === 0) this.#byService.delete(entry.serviceId ?? "");
+  }
+}

@@ -1,0 +1,231 @@
+import type { RequestContext } from "../plugin/context.ts";
+import { methodBit, parseHost, satisfies, type Conditions, type HostPattern } from "./conditions.ts";
+import { matchesTokens, parsePathPattern, type PathPattern } from "./path-pattern.ts";
+import { RadixTree, type RadixNode } from "./radix-tree.ts";
+
+/**
+ * The router: from host and path to the candidate routes, from there to the first
+ * whose other conditions hold. Changing one route touches the lists of its own
+ * hosts and paths only; matching allocates nothing.
+ *
+ * Precedence, as in APISIX's `radixtree_host_uri`: exact host, then wildcard hosts
+ * from the longest, then routes without a host; among these exact path, then
+ * prefixes from the longest; among routes of one path `priority`. A class in which
+ * nothing matches falls through to the next. In the other two routers the host is
+ * one of the conditions.
+ */
+
+/** A route as the router keeps it. */
+export interface Routable {
+  readonly id: string;
+  readonly uris: readonly string[];
+  /** `null`: every host. Empty in routers in which the host is a condition. */
+  readonly hosts: readonly string[] | null;
+  readonly priority: number;
+  readonly conditions: Conditions;
+}
+
+export type RouterKind = "radixtree_host_uri" | "radixtree_uri" | "radixtree_uri_with_parameter";
+
+/** One route under one of its paths. */
+interface Candidate<R> {
+  readonly route: R;
+  readonly uri: string;
+  readonly tokens: PathPattern["tokens"];
+}
+
+/** Routes of one path, the first that matches wins. */
+type Candidates<R> = Candidate<R>[];
+
+class UriTable<R extends Routable> {
+  readonly exact = new Map<string, Candidates<R>>();
+  readonly prefixes = new RadixTree<Candidates<R>>();
+
+  get empty(): boolean {
+    const { root } = this.prefixes;
+    return this.exact.size === 0 && root.value === null && root.children.length === 0;
+  }
+
+  match(ctx: RequestContext, method: number): R | null {
+    const path = ctx.uri;
+    const candidates = this.exact.get(path);
+    if (candidates !== undefined) {
+      const route = firstOf(candidates, ctx, path, method);
+      if (route !== null) return route;
+    }
+    for (let node: RadixNode<Candidates<R>> | null = this.prefixes.deepest(path); node !== null; node = node.parent) {
+      if (node.value === null) continue;
+      const route = firstOf(node.value, ctx, path, method);
+      if (route !== null) return route;
+    }
+    return null;
+  }
+
+  add(route: R, uri: string, pattern: PathPattern): void {
+    const candidate = { route, uri, tokens: pattern.tokens };
+    if (!pattern.exact) {
+      const node = this.prefixes.insert(pattern.prefix);
+      if (node.value === null) node.value = [candidate];
+      else put(node.value, candidate);
+      return;
+    }
+    const candidates = this.exact.get(uri);
+    if (candidates === undefined) this.exact.set(uri, [candidate]);
+    else put(candidates, candidate);
+  }
+
+  remove(route: R, uri: string, pattern: PathPattern): void {
+    if (!pattern.exact) {
+      const node = this.prefixes.find(pattern.prefix);
+      if (node === null || node.value === null) return;
+      if (take(node.value, route, uri) && node.value.length === 0) this.prefixes.remove(node);
+      return;
+    }
+    const candidates = this.exact.get(uri);
+    if (candidates !== undefined && take(candidates, route, uri) && candidates.length === 0) this.exact.delete(uri);
+  }
+}
+
+/** Routes by host and path. */
+export class Router<R extends Routable> {
+  readonly #byHost: boolean;
+  readonly #parameters: boolean;
+  readonly #hosts = new Map<string, UriTable<R>>();
+  /** By reversed host, so that a wildcard is a prefix. */
+  readonly #wildcards = new RadixTree<UriTable<R>>();
+  readonly #any = new UriTable<R>();
+  /** Hosts in `#hosts` that name a port. */
+  #withPort = 0;
+
+  constructor(kind: RouterKind) {
+    this.#byHost = kind === "radixtree_host_uri";
+    this.#parameters = kind === "radixtree_uri_with_parameter";
+  }
+
+  /** Whether the router sorts by host; where it does not, hosts belong into the conditions. */
+  get byHost(): boolean {
+    return this.#byHost;
+  }
+
+  /** The route for a request, or `null`. */
+  match(ctx: RequestContext): R | null {
+    const method = methodBit(ctx.method);
+    if (this.#withPort > 0) {
+      const route = this.#hosts.get(ctx.header("host")?.toLowerCase() ?? "")?.match(ctx, method);
+      if (route !== undefined && route !== null) return route;
+    }
+    const table = this.#hosts.get(ctx.host);
+    if (table !== undefined) {
+      const route = table.match(ctx, method);
+      if (route !== null) return route;
+    }
+    let node: RadixNode<UriTable<R>> | null = this.#wildcards.deepestReversed(ctx.host);
+    for (; node !== null; node = node.parent) {
+      if (node.value === null) continue;
+      const route = node.value.match(ctx, method);
+      if (route !== null) return route;
+    }
+    return this.#any.match(ctx, method);
+  }
+
+  /** Adds a route that is not in it. */
+  add(route: R): void {
+    for (const host of this.#hostsOf(route)) {
+      const table = host === null ? this.#any : this.#tableOf(host);
+      for (const uri of new Set(route.uris)) table.add(route, uri, parsePathPattern(uri, this.#parameters));
+    }
+  }
+
+  /** Removes a route that was added, by its id and its fields as they were then. */
+  remove(route: R): void {
+    for (const host of this.#hostsOf(route)) {
+      const table = host === null ? this.#any : this.#tableOf(host);
+      for (const uri of new Set(route.uris)) table.remove(route, uri, parsePathPattern(uri, this.#parameters));
+      if (host !== null && table.empty) this.#drop(host);
+    }
+  }
+
+  #hostsOf(route: R): readonly (HostPattern | null)[] {
+    if (!this.#byHost || route.hosts === null) return [null];
+    const patterns = new Map(route.hosts.map(parseHost).map((host) => [`${host.wildcard}${host.text}`, host]));
+    return [...patterns.values()];
+  }
+
+  #tableOf(host: HostPattern): UriTable<R> {
+    if (host.wildcard) {
+      const node = this.#wildcards.insert(reversed(host.text));
+      node.value ??= new UriTable<R>();
+      return node.value;
+    }
+    let table = this.#hosts.get(host.text);
+    if (table === undefined) {
+      table = new UriTable<R>();
+      this.#hosts.set(host.text, table);
+      if (host.port) this.#withPort++;
+    }
+    return table;
+  }
+
+  #drop(host: HostPattern): void {
+    if (!host.wildcard) {
+      if (this.#hosts.delete(host.text) && host.port) this.#withPort--;
+      return;
+    }
+    const node = this.#wildcards.find(reversed(host.text));
+    if (node !== null) this.#wildcards.remove(node);
+  }
+}
+
+function firstOf<R extends Routable>(list: Candidates<R>, ctx: RequestContext, path: string, method: number): R | null {
+  for (let i = 0; i < list.length; i++) {
+    const { route, tokens } = list[i] as Candidate<R>;
+    if (satisfies(route.conditions, ctx, method) && (tokens === null || matchesTokens(tokens, path))) return route;
+  }
+  return null;
+}
+
+/**
+ * The order in one list: priority, then the longer `uri`, then the id, shorter
+ * first. The last makes the order the same in every worker, whatever the order in
+ * which routes arrived, and is their order of creation where ids are counted up.
+ */
+function compare<R extends Routable>(a: Candidate<R>, route: R, uri: string): number {
+  const byPriority = route.priority - a.route.priority || uri.length - a.uri.length;
+  if (byPriority !== 0) return byPriority;
+  const byId = a.route.id.length - route.id.length || order(a.route.id, route.id);
+  return byId === 0 ? order(a.uri, uri) : byId;
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Where the candidate is, or would be put. */
+function position<R extends Routable>(list: Candidates<R>, route: R, uri: string): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compare(list[middle] as Candidate<R>, route, uri) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function put<R extends Routable>(list: Candidates<R>, candidate: Candidate<R>): void {
+  list.splice(position(list, candidate.route, candidate.uri), 0, candidate);
+}
+
+function take<R extends Routable>(list: Candidates<R>, route: R, uri: string): boolean {
+  const index = position(list, route, uri);
+  const found = list[index];
+  if (found === undefined || found.route.id !== route.id || found.uri !== uri) return false;
+  list.splice(index, 1);
+  return true;
+}
+
+function reversed(text: string): string {
+  let result = "";
+  for (let i = text.length - 1; i >= 0; i--) result += text[i];
+  return result;
+}

@@ -1,0 +1,72 @@
+import type { Kind } from "../schema/kinds.ts";
+import type { Plugins } from "../schema/plugins.ts";
+import type { Route } from "../schema/route.ts";
+import type { Service } from "../schema/service.ts";
+import type { InlineUpstream } from "../schema/upstream.ts";
+
+/**
+ * What the schemas accept and this version cannot do yet. Such a resource is
+ * rejected with the reason: serving it without the field would let through what
+ * the field was meant to keep out.
+ */
+
+/** The reason why a resource cannot be served, or `null`. `conf` has passed its schema. */
+export function checkSupport(kind: Kind, conf: unknown): string | null {
+  switch (kind) {
+    case "routes":
+      return checkRoute(conf as Route);
+    case "services":
+      return checkService(conf as Service);
+    case "upstreams":
+      return checkUpstream(conf as InlineUpstream);
+    case "consumers":
+    case "credentials":
+    case "consumer_groups":
+    case "global_rules":
+    case "plugin_configs":
+      return checkPlugins((conf as { readonly plugins?: Plugins }).plugins);
+    default:
+      return null;
+  }
+}
+
+/** The reason why a route cannot be served, or `null`. */
+export function checkRoute(route: Route): string | null {
+  if (route.vars !== undefined && route.vars.length > 0) return 'property "vars" is not supported yet';
+  if (route.filter_func !== undefined) return 'property "filter_func" is not supported: Lua is not run';
+  if (route.script !== undefined) return 'property "script" is not supported: Lua is not run';
+  if (route.script_id !== undefined) return 'property "script_id" is not supported: Lua is not run';
+  return checkPlugins(route.plugins) ?? checkInline(route.upstream);
+}
+
+function checkService(service: Service): string | null {
+  if (service.script !== undefined) return 'property "script" is not supported: Lua is not run';
+  return checkPlugins(service.plugins) ?? checkInline(service.upstream);
+}
+
+function checkInline(upstream: InlineUpstream | undefined): string | null {
+  const reason = upstream === undefined ? null : checkUpstream(upstream);
+  return reason === null ? null : `property "upstream" validation failed: ${reason}`;
+}
+
+/** The reason why an upstream cannot be used, or `null`. */
+export function checkUpstream(upstream: InlineUpstream): string | null {
+  if (upstream.type !== "roundrobin") return `property "type": ${upstream.type} is not supported yet`;
+  if (upstream.nodes === undefined) return 'property "service_name": service discovery is not supported yet';
+  if (upstream.tls?.client_cert !== undefined || upstream.tls?.client_cert_id !== undefined) {
+    return 'property "tls": client certificates are not supported yet';
+  }
+  return null;
+}
+
+function checkPlugins(plugins: Plugins | undefined): string | null {
+  for (const [name, conf] of Object.entries(plugins ?? {})) {
+    const meta = conf._meta;
+    if (meta === undefined || meta.disable === true) continue;
+    if (meta.filter !== undefined) return `plugin ${name}: property "_meta.filter" is not supported yet`;
+    if (meta.pre_function !== undefined) {
+      return `plugin ${name}: property "_meta.pre_function" is not supported: Lua is not run`;
+    }
+  }
+  return null;
+}
