@@ -5,7 +5,6 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { WorkerState } from "../board/board.ts";
 import { monotonicMs } from "../lib/clock.ts";
-import { TurnpikeError } from "../lib/errors.ts";
 import { createStatusServer } from "./server.ts";
 import { ask, boardOf, exchangeBytes, reportOf, startFixture } from "./test-fixture.ts";
 
@@ -241,7 +240,7 @@ test("IPv6 addresses work, and IPv4 peers of a dual-stack socket are known", asy
   assert.equal((await ask(dual, "/status/config")).status, 403);
 });
 
-test("an address that is taken is refused by name", async (t) => {
+test("an address that is taken is refused", async (t) => {
   const other = createServer().listen(0, "127.0.0.1");
   t.after(() => other.close());
   await once(other, "listening");
@@ -256,12 +255,7 @@ test("an address that is taken is refused by name", async (t) => {
     slots: () => [],
     startedAt: 0,
   });
-  await assert.rejects(server.listen({ ip: "127.0.0.1", port }), (error: unknown) => {
-    assert.ok(error instanceof TurnpikeError);
-    assert.equal(error.code, "ADDRESS_IN_USE");
-    assert.equal(error.detail, `status address 127.0.0.1:${port} is already in use`);
-    return true;
-  });
+  await assert.rejects(server.listen({ ip: "127.0.0.1", port }), { code: "EADDRINUSE", port });
 });
 
 test("a flood of silent connections evicts itself, and probes go on", async (t) => {

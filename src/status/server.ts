@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { BlockList, type AddressInfo, type Socket } from "node:net";
-import { TurnpikeError } from "../lib/errors.ts";
 import type { Address } from "../settings/settings.ts";
 import { errorAnswer, rawAnswer, send, type Answer } from "./answers.ts";
 import { createBarrier, parseBarrier } from "./barrier.ts";
@@ -27,10 +26,7 @@ const tooManyStreams = errorAnswer(503, "too many clients follow the events");
 
 /** The Status API's server. */
 export interface StatusServer {
-  /**
-   * Resolves with the address bound. Rejects with ADDRESS_IN_USE where it is taken
-   * and with SETTINGS_INVALID where this machine cannot listen on it.
-   */
+  /** Resolves with the address bound; rejects with Node's error (`EADDRINUSE`, …) where that fails. */
   listen(address: Address): Promise<Address>;
   /** Answers those who wait, and resolves when every connection has ended. */
   close(): Promise<void>;
@@ -175,7 +171,7 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
   return {
     listen: (address) =>
       new Promise((resolve, reject) => {
-        server.on("error", (error: NodeJS.ErrnoException) => reject(listenError(error, address)));
+        server.on("error", reject);
         server.listen({ host: address.ip, port: address.port }, () => {
           const bound = server.address() as AddressInfo;
           resolve({ ip: bound.address, port: bound.port });
@@ -240,10 +236,4 @@ function buildAllowList(ranges: readonly string[]): BlockList {
     list.addSubnet(ip, prefix === undefined ? (family === "ipv6" ? 128 : 32) : Number(prefix), family);
   }
   return list;
-}
-
-function listenError(error: NodeJS.ErrnoException, { ip, port }: Address): TurnpikeError {
-  const where = `status address ${ip.includes(":") ? `[${ip}]` : ip}:${port}`;
-  if (error.code === "EADDRINUSE") return new TurnpikeError("ADDRESS_IN_USE", `${where} is already in use`, error);
-  return new TurnpikeError("SETTINGS_INVALID", `${where} cannot be listened on: ${error.message}`, error);
 }
