@@ -1,0 +1,4 @@
+import { runCli } from "./program.ts";
+
+/** Entry of `bin/turnpike`. */
+process.exit(await runCli(process.argv));

@@ -1,0 +1,50 @@
+import { formatHash } from "../lib/content-hash.ts";
+import type { ConfigReport } from "../messages/messages.ts";
+import type { Rejection } from "../schema/kinds.ts";
+
+/** Keeps what `GET /status/config` shows of the source, and passes every change of it on. */
+export class ConfigReporter {
+  readonly #send: (report: ConfigReport) => void;
+  #report: ConfigReport;
+
+  constructor(source: string, send: (report: ConfigReport) => void) {
+    this.#send = send;
+    this.#report = {
+      source,
+      revision: 0,
+      hash: formatHash(0n),
+      loadedAt: 0,
+      lastChangeAt: 0,
+      lastFailure: null,
+      rejected: [],
+    };
+  }
+
+  /** A load was accepted, with `changes` changes of resources. */
+  loaded(revision: number, hash: bigint, changes: number, rejected: readonly Rejection[], now: number): void {
+    const { lastFailure } = this.#report;
+    this.#publish({
+      revision,
+      hash: formatHash(hash),
+      loadedAt: now,
+      lastChangeAt: changes > 0 ? now : this.#report.lastChangeAt,
+      lastFailure: lastFailure === null ? null : { ...lastFailure, current: false },
+      rejected,
+    });
+  }
+
+  /** What the workers held already when this control thread started. */
+  inherited(revision: number, hash: bigint, now: number): void {
+    this.#publish({ revision, hash: formatHash(hash), loadedAt: now, lastChangeAt: now });
+  }
+
+  /** The source failed; what was loaded stays. */
+  failed(error: string, now: number): void {
+    this.#publish({ lastFailure: { at: now, error, current: true } });
+  }
+
+  #publish(change: Partial<ConfigReport>): void {
+    this.#report = { ...this.#report, ...change };
+    this.#send(this.#report);
+  }
+}

@@ -1,0 +1,131 @@
+import type { Server } from "node:http";
+import type { MessagePort } from "node:worker_threads";
+import type { Board } from "../board/board.ts";
+import { TurnpikeError } from "../lib/errors.ts";
+import type { ControlToSupervisor } from "../messages/messages.ts";
+import { createLogger, type Logger } from "../observe/logger.ts";
+import { plugins } from "../plugins/index.ts";
+import type { Settings, SourceSettings } from "../settings/settings.ts";
+import { createJsonFileSource } from "../source/json-file.ts";
+import type { Source, SourceDocument } from "../source/source.ts";
+import { createYamlFileSource } from "../source/yaml-file.ts";
+import { Store } from "../store/store.ts";
+import { ConfigReporter } from "./config-reporter.ts";
+import { type ControlActions, createControlApi, listenControlApi } from "./control-api.ts";
+import { Publisher } from "./publisher.ts";
+
+/** How long a new control thread waits for a worker to tell what is being served. */
+const INHERIT_LIMIT_MS = 2_000;
+
+/**
+ * The control thread: the only one that talks to the configuration source. Documents
+ * go through the store; what the store accepts goes to the workers.
+ */
+export class Control {
+  readonly #settings: Settings;
+  readonly #board: Board;
+  readonly #send: (message: ControlToSupervisor) => void;
+  readonly #log: Logger;
+  readonly #publisher: Publisher;
+  readonly #source: Source;
+  readonly #reporter: ConfigReporter;
+  #api: Server | null = null;
+  #store: Store | null = null;
+
+  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void) {
+    this.#settings = settings;
+    this.#board = board;
+    this.#send = send;
+    this.#log = createLogger(settings.log, "control");
+    this.#publisher = new Publisher(board);
+    this.#source = createSource(settings.source);
+    this.#reporter = new ConfigReporter(this.#source.name, (report) => send({ type: "config", report }));
+  }
+
+  /** Opens the Control API, takes over what is being served, then follows the source. */
+  async start(): Promise<void> {
+    await this.#listen();
+    const revision = this.#board.revision;
+    const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
+    const enabled = new Map([...plugins].filter(([name]) => this.#settings.plugins.includes(name)));
+    const store = new Store({
+      plugins: enabled,
+      pluginAttr: this.#settings.pluginAttr,
+      revision,
+      inherited: inherited?.resources ?? [],
+    });
+    this.#store = store;
+    if (inherited !== null) {
+      this.#reporter.inherited(revision, store.hash, Date.now());
+      this.#publisher.serve(() => snapshotOf(store));
+    }
+    this.#source.start({
+      document: (document) => this.#apply(document),
+      failed: (error) => this.#failed(error),
+    });
+  }
+
+  /** Takes over the line to the worker that owns the record. */
+  connect(record: number, port: MessagePort): void {
+    this.#publisher.connect(record, port);
+  }
+
+  reopenLogs(): void {
+    this.#log.reopen();
+  }
+
+  async close(): Promise<void> {
+    this.#source.close();
+    const api = this.#api;
+    if (api !== null) {
+      api.closeAllConnections();
+      await new Promise((resolve) => api.close(resolve));
+    }
+    this.#publisher.close();
+  }
+
+  async #listen(): Promise<void> {
+    const address = this.#settings.control;
+    if (address === null) return this.#send({ type: "listening", address: null });
+    this.#api = createControlApi(this.#actions());
+    try {
+      this.#send({ type: "listening", address: await listenControlApi(this.#api, address) });
+    } catch (error) {
+      throw new TurnpikeError("ADDRESS_IN_USE", `control ${address.ip}:${address.port}: ${String(error)}`, error);
+    }
+  }
+
+  #actions(): ControlActions {
+    const faults = process.env.TURNPIKE_FAULTS !== undefined;
+    return {
+      drain: (on) => this.#send({ type: "drain", on }),
+      fault: faults ? (worker, fault) => this.#send({ type: "fault", worker, fault }) : null,
+    };
+  }
+
+  #apply(document: SourceDocument): void {
+    const store = this.#store;
+    if (store === null) return;
+    const fromRevision = store.revision;
+    const first = fromRevision === 0;
+    const { revision, hash, changes, rejected } = store.applyDocument(document, Date.now());
+    for (const rejection of rejected) this.#log.warn(`${rejection.kind}/${rejection.id} rejected: ${rejection.error}`);
+    this.#reporter.loaded(revision, hash, changes.length, rejected, Date.now());
+    this.#publisher.publish({ fromRevision, revision, hash, changes });
+    this.#publisher.serve(() => snapshotOf(store));
+    this.#log.info(`revision ${revision}: ${changes.length} changes${first ? ", first load" : ""}`);
+  }
+
+  #failed(error: string): void {
+    this.#log.error(error);
+    this.#reporter.failed(error, Date.now());
+  }
+}
+
+function snapshotOf(store: Store): { revision: number; hash: bigint; resources: ReturnType<Store["snapshot"]> } {
+  return { revision: store.revision, hash: store.hash, resources: store.snapshot() };
+}
+
+function createSource(source: SourceSettings): Source {
+  return source.kind === "yaml" ? createYamlFileSource(source.file) : createJsonFileSource(source.file);
+}

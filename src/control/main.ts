@@ -1,0 +1,28 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { Board } from "../board/board.ts";
+import { reasonOf } from "../lib/errors.ts";
+import type { ControlData, ControlToSupervisor, SupervisorToControl } from "../messages/messages.ts";
+import { Control } from "./control.ts";
+
+/** Entry of the control thread. */
+
+const supervisor = parentPort;
+if (supervisor === null) throw new Error("control/main.ts runs in a thread of the gateway");
+const { settings, board } = workerData as ControlData;
+const send = (message: ControlToSupervisor): void => supervisor.postMessage(message);
+const control = new Control(settings, new Board(board), send);
+
+supervisor.on("message", (message: SupervisorToControl) => {
+  if (message.type === "connect") control.connect(message.record, message.port);
+  else if (message.type === "reopen-logs") control.reopenLogs();
+  else
+    void control.close().then(() => {
+      send({ type: "closed" });
+      process.exit();
+    });
+});
+
+control.start().catch((error: unknown) => {
+  send({ type: "listen-failed", error: reasonOf(error) });
+  process.exit(1);
+});

@@ -1,0 +1,121 @@
+import type { MessagePort } from "node:worker_threads";
+import type { Board } from "../board/board.ts";
+import { formatHash } from "../lib/content-hash.ts";
+import type { ControlToWorker, WorkerDump, WorkerToControl } from "../messages/messages.ts";
+import type { Change } from "../schema/kinds.ts";
+
+/** Resources per message of a whole configuration, so that no message blocks a worker for long. */
+const CHUNK = 2_000;
+
+/** A whole configuration. */
+export interface Snapshot {
+  readonly revision: number;
+  readonly hash: bigint;
+  readonly resources: readonly Change[];
+}
+
+/** A step from one revision to the next. */
+export interface Batch {
+  readonly fromRevision: number;
+  readonly revision: number;
+  readonly hash: bigint;
+  readonly changes: readonly Change[];
+}
+
+interface Link {
+  readonly port: MessagePort;
+  /** The worker has said what it holds and was brought up to date; batches may follow. */
+  synced: boolean;
+  hello: { readonly revision: number; readonly hash: string } | null;
+}
+
+/**
+ * The lines to the workers. A worker introduces itself with the revision and hash it
+ * holds, gets everything where that is not what control holds, and from then on every
+ * batch in order. A worker that misses one introduces itself again.
+ */
+export class Publisher {
+  readonly #board: Board;
+  readonly #links = new Map<number, Link>();
+  #snapshot: (() => Snapshot) | null = null;
+  #dumped: ((dump: WorkerDump) => void) | null = null;
+
+  constructor(board: Board) {
+    this.#board = board;
+  }
+
+  /** Takes over the line to the worker that owns the record. */
+  connect(record: number, port: MessagePort): void {
+    const link: Link = { port, synced: false, hello: null };
+    this.#links.set(record, link);
+    port.on("message", (message: WorkerToControl) => this.#receive(link, message));
+    port.on("close", () => {
+      if (this.#links.get(record) === link) this.#links.delete(record);
+    });
+  }
+
+  /**
+   * What the workers hold from an earlier control thread; `null` when none answers
+   * within the limit. Only before `serve`.
+   */
+  async inherited(limitMs: number): Promise<WorkerDump | null> {
+    return await new Promise((resolve) => {
+      const timer = setTimeout(() => this.#dumped?.({ type: "dump", revision: 0, resources: [] }), limitMs);
+      this.#dumped = (dump) => {
+        clearTimeout(timer);
+        this.#dumped = null;
+        resolve(dump.revision > 0 ? dump : null);
+      };
+      for (const link of this.#links.values()) this.#askForDump(link);
+    });
+  }
+
+  /** From now on workers are given what `snapshot` returns. */
+  serve(snapshot: () => Snapshot): void {
+    this.#snapshot = snapshot;
+    for (const link of this.#links.values()) this.#synchronise(link);
+  }
+
+  /** Sends a step to every worker, then shows it on the board. */
+  publish(batch: Batch): void {
+    const message: ControlToWorker = { type: "batch", ...batch, hash: formatHash(batch.hash) };
+    for (const link of this.#links.values()) if (link.synced) link.port.postMessage(message);
+    this.#board.publish(batch.revision, batch.hash);
+    this.#board.announce();
+  }
+
+  close(): void {
+    for (const link of this.#links.values()) link.port.close();
+  }
+
+  #receive(link: Link, message: WorkerToControl): void {
+    if (message.type === "dump") {
+      this.#dumped?.(message);
+      return;
+    }
+    link.hello = message;
+    link.synced = false;
+    if (this.#dumped !== null) this.#askForDump(link);
+    this.#synchronise(link);
+  }
+
+  #askForDump(link: Link): void {
+    if (link.hello === null || link.hello.revision === 0) return;
+    link.port.postMessage({ type: "dump" } satisfies ControlToWorker);
+  }
+
+  #synchronise(link: Link): void {
+    if (this.#snapshot === null || link.hello === null) return;
+    const { revision, hash, resources } = this.#snapshot();
+    const text = formatHash(hash);
+    link.synced = true;
+    if (link.hello.revision === revision && link.hello.hash === text) return;
+    let from = 0;
+    for (; resources.length - from > CHUNK; from += CHUNK) {
+      const chunk: ControlToWorker = { type: "chunk", resources: resources.slice(from, from + CHUNK) };
+      link.port.postMessage(chunk);
+    }
+    const end: ControlToWorker = { type: "snapshot", revision, hash: text, resources: resources.slice(from) };
+    link.port.postMessage(end);
+  }
+}

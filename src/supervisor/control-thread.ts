@@ -1,0 +1,101 @@
+import type { MessagePort, Worker } from "node:worker_threads";
+import type { Board } from "../board/board.ts";
+import { monotonicMs } from "../lib/clock.ts";
+import { spawnThread } from "../lib/spawn-thread.ts";
+import type { ControlData, ControlToSupervisor, SupervisorToControl } from "../messages/messages.ts";
+import type { Settings } from "../settings/settings.ts";
+import { noRestarts, nextRestart, type RestartRecord } from "./restart-policy.ts";
+
+const entry = new URL("../control/main.ts", import.meta.url);
+/** How long control may take to close before it is ended. */
+const CLOSE_LIMIT_MS = 3_000;
+
+/** What the control thread tells its owner. */
+export interface ControlEvents {
+  message(message: ControlToSupervisor): void;
+  /** A new thread was started in place of one that ended; workers must be connected anew. */
+  replaced(): void;
+  exited(cause: string, restartInMs: number): void;
+}
+
+/** The control thread and its restarts. Traffic does not depend on it. */
+export class ControlThread {
+  readonly #board: Board;
+  readonly #events: ControlEvents;
+  #settings: Settings;
+  #worker: Worker | null = null;
+  #restart: RestartRecord = noRestarts;
+  #timer: NodeJS.Timeout | null = null;
+  #closing = false;
+
+  constructor(board: Board, settings: Settings, events: ControlEvents) {
+    this.#board = board;
+    this.#settings = settings;
+    this.#events = events;
+  }
+
+  start(): void {
+    const startedAt = monotonicMs();
+    const data: ControlData = { role: "control", settings: this.#settings, board: this.#board.memory };
+    const worker = spawnThread(entry, "control", data);
+    let failure: string | null = null;
+    this.#worker = worker;
+    worker.on("message", (message: ControlToSupervisor) => this.#events.message(message));
+    worker.on("error", (error: Error) => {
+      failure = `uncaught ${error.stack?.split("\n").slice(0, 2).join(" ") ?? error.message}`;
+    });
+    worker.on("exit", (code) => {
+      if (this.#worker !== worker) return;
+      this.#worker = null;
+      if (!this.#closing) this.#respawn(failure ?? `exit ${code}`, monotonicMs() - startedAt);
+    });
+  }
+
+  /** Hands over a line to the worker of that record; without a thread the line is dropped, `replaced` follows. */
+  connect(record: number, port: MessagePort): void {
+    this.#post({ type: "connect", record, port }, [port]);
+  }
+
+  reopenLogs(): void {
+    this.#post({ type: "reopen-logs" });
+  }
+
+  /** Replaces the thread by one with new settings. */
+  async reload(settings: Settings): Promise<void> {
+    this.#settings = settings;
+    await this.close();
+    this.#closing = false;
+    this.start();
+    this.#events.replaced();
+  }
+
+  /** Closes the source and the Control API and ends the thread. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const worker = this.#worker;
+    if (worker === null) return;
+    const exited = new Promise((resolve) => worker.once("exit", resolve));
+    const limit = setTimeout(() => void worker.terminate(), CLOSE_LIMIT_MS);
+    this.#post({ type: "close" });
+    await exited;
+    clearTimeout(limit);
+    this.#worker = null;
+  }
+
+  #respawn(cause: string, uptimeMs: number): void {
+    const { delayMs, record } = nextRestart(this.#restart, uptimeMs);
+    this.#restart = record;
+    this.#events.exited(cause, delayMs);
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.start();
+      this.#events.replaced();
+    }, delayMs);
+  }
+
+  #post(message: SupervisorToControl, transfer: MessagePort[] = []): void {
+    if (this.#worker === null) for (const port of transfer) port.close();
+    else this.#worker.postMessage(message, transfer);
+  }
+}

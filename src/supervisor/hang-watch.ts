@@ -1,0 +1,32 @@
+/**
+ * Decides which threads hang. Pure but for what it remembers of its own timing: when
+ * the watcher itself was stopped (a suspended process), every heartbeat looks old, and
+ * the workers get one full limit to show that they live.
+ */
+export class HangWatch {
+  readonly #limitMs: number;
+  #lastLook = 0;
+  #mercyUntil = 0;
+
+  /** `limitMs`: age of a heartbeat from which a thread hangs. */
+  constructor(limitMs: number) {
+    this.#limitMs = limitMs;
+  }
+
+  /** Milliseconds between two looks. */
+  get intervalMs(): number {
+    return Math.max(50, Math.min(500, Math.floor(this.#limitMs / 4)));
+  }
+
+  /** Call every `intervalMs`, before `hangs`. */
+  look(now: number): void {
+    const late = this.#lastLook > 0 && now - this.#lastLook > this.intervalMs * 3;
+    if (late) this.#mercyUntil = now + this.#limitMs;
+    this.#lastLook = now;
+  }
+
+  /** Whether a thread with this last heartbeat is to be replaced. */
+  hangs(now: number, heartbeat: number): boolean {
+    return now >= this.#mercyUntil && now - heartbeat > this.#limitMs;
+  }
+}

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import { test } from "node:test";
+import { Board, WorkerState } from "../board/board.ts";
+import { Slot, type SlotHost } from "./slot.ts";
+import type { WorkerExit, WorkerThread } from "./worker-thread.ts";
+
+/** Threads that do what the test tells them, and a log of what the slot asked for. */
+class FakeHost implements SlotHost {
+  readonly board = new Board();
+  readonly threads: FakeThread[] = [];
+  readonly log: string[] = [];
+  readonly events = new EventEmitter();
+
+  spawn(slot: Slot): WorkerThread {
+    const thread = new FakeThread(this, this.threads.length, slot.nextGeneration());
+    this.threads.push(thread);
+    this.#note(`spawn ${thread.name}`);
+    return thread as unknown as WorkerThread;
+  }
+
+  activate(_: Slot, thread: WorkerThread | null): void {
+    this.#note(`activate ${(thread as unknown as FakeThread | null)?.name ?? "none"}`);
+  }
+
+  crashed(_: Slot, exit: WorkerExit, restartInMs: number): void {
+    this.#note(`crashed ${exit.cause}, again in ${restartInMs}`);
+  }
+
+  release(thread: WorkerThread): void {
+    this.#note(`release ${(thread as unknown as FakeThread).name}`);
+  }
+
+  async settled(thread: WorkerThread): Promise<void> {
+    await Promise.race([(thread as unknown as FakeThread).ready, thread.exited]);
+  }
+
+  #note(line: string): void {
+    this.log.push(line);
+    this.events.emit(line);
+  }
+}
+
+class FakeThread {
+  readonly name: string;
+  readonly record: ReturnType<Board["record"]>;
+  readonly exited: Promise<WorkerExit>;
+  readonly ready: Promise<void>;
+  drained = false;
+  #exit: (exit: WorkerExit) => void = () => undefined;
+  #run: () => void = () => undefined;
+
+  constructor(host: FakeHost, index: number, generation: number) {
+    this.name = `t${generation}`;
+    this.record = host.board.record(index);
+    this.exited = new Promise((resolve) => (this.#exit = resolve));
+    this.ready = new Promise((resolve) => (this.#run = resolve));
+  }
+
+  run(): void {
+    this.record.state = WorkerState.running;
+    this.#run();
+  }
+
+  end(cause: string, uptimeMs = 0): void {
+    this.record.state = WorkerState.absent;
+    this.#exit({ at: 0, uptimeMs, cause });
+  }
+
+  kill(cause: string): void {
+    this.end(cause);
+  }
+
+  drain(): void {
+    this.drained = true;
+  }
+}
+
+function thread(host: FakeHost, index: number): FakeThread {
+  const found = host.threads[index];
+  assert.ok(found);
+  return found;
+}
+
+test("a thread that dies is replaced at once, the next one after a delay", async () => {
+  const host = new FakeHost();
+  const slot = new Slot(0, host);
+  slot.start();
+  thread(host, 0).run();
+  thread(host, 0).end("boom");
+  await once(host.events, "activate t2");
+  thread(host, 1).end("boom again");
+  await once(host.events, "activate t3");
+  assert.ok(host.log.includes("crashed boom, again in 0"));
+  assert.ok(host.log.includes("crashed boom again, again in 100"));
+  assert.equal(slot.restarts, 2);
+  assert.equal(slot.lastExit?.cause, "boom again");
+  slot.stop(0);
+});
+
+test("a successor takes over only when it runs; then the old one drains", async () => {
+  const host = new FakeHost();
+  const slot = new Slot(0, host);
+  slot.start();
+  thread(host, 0).run();
+  const replaced = slot.replace(60_000, 0);
+  assert.equal(thread(host, 0).drained, false);
+  thread(host, 1).run();
+  assert.equal(await replaced, true);
+  assert.equal(thread(host, 0).drained, true);
+  assert.equal(host.log.at(-1), "activate t2");
+  thread(host, 0).end("drained");
+  await once(host.events, "release t1");
+  assert.equal(slot.restarts, 0);
+});
+
+test("a successor that dies leaves the old one serving", async () => {
+  const host = new FakeHost();
+  const slot = new Slot(0, host);
+  slot.start();
+  thread(host, 0).run();
+  const replaced = slot.replace(60_000, 0);
+  thread(host, 1).end("cannot listen");
+  assert.equal(await replaced, false);
+  assert.equal(thread(host, 0).drained, false);
+  assert.equal(slot.current, thread(host, 0));
+});
+
+test("when the old one dies while its successor is made, the successor is promoted", async () => {
+  const host = new FakeHost();
+  const slot = new Slot(0, host);
+  slot.start();
+  thread(host, 0).run();
+  const replaced = slot.replace(60_000, 0);
+  thread(host, 0).end("boom");
+  await once(host.events, "activate t2");
+  thread(host, 1).run();
+  assert.equal(await replaced, true);
+  assert.equal(host.threads.length, 2, "no third thread was started");
+});
+
+test("a stopped slot starts nothing any more", async () => {
+  const host = new FakeHost();
+  const slot = new Slot(0, host);
+  slot.start();
+  slot.stop(0);
+  thread(host, 0).end("drained");
+  await once(host.events, "activate none");
+  assert.equal(host.threads.length, 1);
+  assert.equal(await slot.replace(1, 1), false);
+});

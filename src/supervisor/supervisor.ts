@@ -1,0 +1,273 @@
+import { setTimeout } from "node:timers/promises";
+import { Board, WorkerState } from "../board/board.ts";
+import { formatHash } from "../lib/content-hash.ts";
+import { TurnpikeError } from "../lib/errors.ts";
+import { monotonicMs } from "../lib/clock.ts";
+import type { ConfigReport, ControlToSupervisor, Fault, WorkerToSupervisor } from "../messages/messages.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { Address, Settings, StatusSettings } from "../settings/settings.ts";
+import { Journal } from "../status/journal.ts";
+import { createStatusServer, type StatusServer } from "../status/server.ts";
+import { createStatusWatch, type StatusWatch } from "../status/transitions.ts";
+import { ControlThread } from "./control-thread.ts";
+import { listenFailure, probeAddress } from "./probe-address.ts";
+import type { WorkerExit } from "./worker-thread.ts";
+import { readMigrateReq } from "./tcp-migrate-req.ts";
+import { WorkerPool } from "./worker-pool.ts";
+
+/** The Status API judges by this limit where it is turned off (hangs are still ended). */
+const DEFAULT_UNRESPONSIVE_MS = 5_000;
+/** Start-up is over after this time even if a worker has not reported. */
+const STARTUP_LIMIT_MS = 60_000;
+
+export interface SupervisorOptions {
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly faults: ReadonlyMap<number, readonly Fault[]>;
+}
+
+/**
+ * The supervisor: owns the board, the threads and the Status API. It carries no traffic
+ * and parses no resources, so that its answers never wait for anything.
+ */
+export class Supervisor {
+  readonly #board = new Board();
+  readonly #journal = new Journal();
+  readonly #log: Logger;
+  readonly #pool: WorkerPool;
+  readonly #control: ControlThread;
+  readonly #watch: StatusWatch;
+  readonly #startedAt = Date.now();
+  readonly #startedMonotonic = monotonicMs();
+  #settings: Settings;
+  #status: { readonly server: StatusServer; readonly settings: StatusSettings } | null = null;
+  #config: ConfigReport;
+  #stopping = false;
+  #reloading = false;
+  #allReported = false;
+  #everListened = false;
+  #refuse: ((error: Error) => void) | null = null;
+
+  constructor({ settings, log, faults }: SupervisorOptions) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#config = neverLoaded(settings.source.kind);
+    const unresponsiveAfterMs = (): number => this.#settings.status?.unresponsiveAfterMs ?? DEFAULT_UNRESPONSIVE_MS;
+    this.#watch = createStatusWatch({
+      board: this.#board,
+      get unresponsiveAfterMs() {
+        return unresponsiveAfterMs();
+      },
+      journal: this.#journal,
+      log,
+      config: () => this.#config,
+      discovery: () => [],
+      startingUp: () => this.#startingUp(),
+    });
+    this.#control = new ControlThread(this.#board, settings, {
+      message: (message) => this.#fromControl(message),
+      replaced: () => this.#pool.reconnect(),
+      exited: (cause, delay) => {
+        this.#journal.add({ type: "control-exited", cause });
+        log.error(`control thread ended: ${cause}; it is started again in ${delay} ms; traffic is not affected`);
+      },
+    });
+    this.#pool = new WorkerPool(this.#board, settings, faults, {
+      connect: (record, port) => this.#control.connect(record, port),
+      started: (worker, generation) => this.#journal.add({ type: "worker-started", worker, generation }),
+      exited: (worker, exit, delay) => this.#workerExited(worker, exit, delay),
+      message: (worker, message) => this.#fromWorker(worker, message),
+    });
+  }
+
+  /**
+   * Opens the Status API and starts the threads. Resolves when every thread was started,
+   * which is before the gateway is ready; rejects with TurnpikeError where an address is
+   * taken, and nothing runs then.
+   */
+  async start(): Promise<void> {
+    const settings = this.#settings;
+    for (const { what, address } of listenersOf(settings)) await probeAddress(what, address);
+    await this.#openStatus(settings);
+    this.#board.workerCount = settings.workers;
+    this.#control.start();
+    this.#pool.start();
+  }
+
+  /** Rejects when a thread finds, before the gateway was ever ready, that it cannot listen. Never resolves. */
+  async refused(): Promise<never> {
+    return await new Promise((_, reject) => {
+      this.#refuse = reject;
+    });
+  }
+
+  /**
+   * Puts new settings in force: listeners of operators first, then the workers one by
+   * one. Rejects with the reason, and nothing changed, where a new address is taken.
+   */
+  async reload(settings: Settings): Promise<void> {
+    if (this.#stopping || this.#reloading) throw new Error("a reload or a shutdown is under way");
+    this.#reloading = true;
+    const began = monotonicMs();
+    try {
+      await this.#probeNewAddresses(settings);
+      this.#journal.add({ type: "reload", cause: "begun" });
+      this.#noteWhatMayBeLost();
+      await this.#openStatus(settings);
+      this.#settings = settings;
+      await this.#control.reload(settings);
+      const failed = await this.#pool.reload(settings);
+      const durationMs = monotonicMs() - began;
+      const cause = failed.length === 0 ? "done" : `workers ${failed.join(", ")} keep the old settings`;
+      this.#journal.add({ type: "reload", cause, durationMs });
+      this.#log.info(`reload: ${cause} (${durationMs} ms)`);
+    } finally {
+      this.#reloading = false;
+    }
+  }
+
+  /** Says so in the journal and the log; everything goes on as before. */
+  reloadFailed(reason: string): void {
+    this.#journal.add({ type: "reload", cause: `refused: ${reason}` });
+    this.#log.error(`reload refused: ${reason}`);
+  }
+
+  /**
+   * Drains and ends everything within `apisix.shutdown_delay` plus
+   * `nginx_config.worker_shutdown_timeout`; the Status API goes last.
+   */
+  async shutdown(cause: string): Promise<void> {
+    this.#stopping = true;
+    this.#board.draining = true;
+    this.#board.announce();
+    this.#journal.add({ type: "drain", on: true, cause });
+    const { delayMs, timeoutMs } = this.#settings.shutdown;
+    this.#log.info(`${cause}: shutting down (delay ${delayMs} ms, at most ${timeoutMs} ms for requests in flight)`);
+    if (delayMs > 0) await setTimeout(delayMs);
+    await this.#pool.stop(timeoutMs);
+    await this.#control.close();
+    this.#watch.close();
+    await this.#status?.server.close();
+    this.#log.info(`stopped after ${monotonicMs() - this.#startedMonotonic} ms`);
+  }
+
+  /** Opens all log files anew (log rotation). */
+  reopenLogs(): void {
+    this.#log.reopen();
+    this.#control.reopenLogs();
+    this.#pool.reopenLogs();
+  }
+
+  /** Start-up ends when every worker has reported once, or after its limit. */
+  #startingUp(): boolean {
+    if (this.#stopping) return true;
+    if (this.#allReported || monotonicMs() - this.#startedMonotonic > STARTUP_LIMIT_MS) return false;
+    this.#allReported = this.#pool.slots.length > 0 && this.#pool.slots.every((slot) => this.#reported(slot.id));
+    return !this.#allReported;
+  }
+
+  #reported(slot: number): boolean {
+    return (this.#board.active(slot)?.state ?? WorkerState.absent) !== WorkerState.absent;
+  }
+
+  async #openStatus(settings: Settings): Promise<void> {
+    const old = this.#status;
+    if (old !== null && sameJson(old.settings, settings.status)) return;
+    const samePlace = old !== null && settings.status !== null && sameAddress(old.settings, settings.status);
+    if (samePlace) await old.server.close();
+    this.#status = settings.status === null ? null : await this.#listenStatus(settings.status);
+    if (!samePlace) await old?.server.close();
+  }
+
+  async #listenStatus(settings: StatusSettings): Promise<{ server: StatusServer; settings: StatusSettings }> {
+    const server = createStatusServer({
+      board: this.#board,
+      settings,
+      journal: this.#journal,
+      watch: this.#watch,
+      config: () => this.#config,
+      slots: () => this.#pool.slots,
+      startedAt: this.#startedAt,
+    });
+    try {
+      await server.listen(settings);
+    } catch (error) {
+      const reason = listenFailure("status", settings, error as NodeJS.ErrnoException);
+      throw new TurnpikeError("ADDRESS_IN_USE", reason, error);
+    }
+    return { server, settings };
+  }
+
+  /** Addresses that are not in use by this gateway already must be free. */
+  async #probeNewAddresses(settings: Settings): Promise<void> {
+    const old = [...listenersOf(this.#settings), ...statusListener(this.#settings)];
+    for (const { what, address } of [...listenersOf(settings), ...statusListener(settings)]) {
+      if (!old.some((known) => sameAddress(known.address, address))) await probeAddress(what, address);
+    }
+  }
+
+  #noteWhatMayBeLost(): void {
+    if (readMigrateReq()) return;
+    this.#log.warn(
+      "reload: without net.ipv4.tcp_migrate_req=1 a few connections that wait in the queue of a replaced worker may be reset",
+    );
+  }
+
+  #fromControl(message: ControlToSupervisor): void {
+    if (message.type === "config") {
+      this.#config = message.report;
+      this.#watch.refresh();
+    } else if (message.type === "drain") this.#drainByHand(message.on);
+    else if (message.type === "fault") this.#pool.fault(message.worker, message.fault);
+    else if (message.type === "listen-failed") this.#cannotListen(message.error);
+  }
+
+  #fromWorker(worker: number, message: WorkerToSupervisor): void {
+    if (message.type === "listen-failed") this.#cannotListen(`worker ${worker}: ${message.error}`);
+    else if (message.type === "listening") this.#everListened = true;
+    else this.#log.error(`worker ${worker}: ${message.kind}/${message.id} was accepted but not compiled: ${message.error}`);
+  }
+
+  #cannotListen(reason: string): void {
+    if (this.#everListened) this.#log.error(reason);
+    else this.#refuse?.(new TurnpikeError("ADDRESS_IN_USE", reason));
+  }
+
+  #drainByHand(on: boolean): void {
+    if (this.#stopping || this.#board.draining === on) return;
+    this.#board.draining = on;
+    this.#board.announce();
+    this.#journal.add({ type: "drain", on, cause: "Control API" });
+    this.#log.info(on ? "drained by hand" : "drain by hand ended");
+  }
+
+  #workerExited(worker: number, exit: WorkerExit, restartInMs: number): void {
+    const slot = this.#pool.slots[worker];
+    const generation = slot?.generation ?? 0;
+    this.#journal.add({ type: "worker-exited", worker, generation, cause: exit.cause });
+    this.#log.error(`worker ${worker} ended: ${exit.cause}; it is started again in ${restartInMs} ms`);
+  }
+}
+
+/** What other programs may hold; the Status API finds out by itself when it listens. */
+function listenersOf(settings: Settings): readonly { what: string; address: Address }[] {
+  const http = settings.http.listen.map((address) => ({ what: "http listen", address }));
+  return settings.control === null ? http : [...http, { what: "control", address: settings.control }];
+}
+
+function statusListener(settings: Settings): readonly { what: string; address: Address }[] {
+  return settings.status === null ? [] : [{ what: "status", address: settings.status }];
+}
+
+function sameAddress(a: Address, b: Address): boolean {
+  return a.ip === b.ip && a.port === b.port;
+}
+
+function sameJson(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function neverLoaded(source: string): ConfigReport {
+  const hash = formatHash(0n);
+  return { source, revision: 0, hash, loadedAt: 0, lastChangeAt: 0, lastFailure: null, rejected: [] };
+}

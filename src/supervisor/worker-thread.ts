@@ -1,0 +1,120 @@
+import type { MessagePort, Worker } from "node:worker_threads";
+import { type Board, type WorkerRecord, WorkerState } from "../board/board.ts";
+import { monotonicMs } from "../lib/clock.ts";
+import { spawnThread } from "../lib/spawn-thread.ts";
+import type { Fault, SupervisorToWorker, WorkerData, WorkerToSupervisor } from "../messages/messages.ts";
+import type { Settings } from "../settings/settings.ts";
+
+const entry = new URL("../worker/main.ts", import.meta.url);
+/** How long a thread may take to end after `terminate` before it is given up. */
+const TERMINATE_LIMIT_MS = 5_000;
+/** How much later than its own deadline a draining thread is ended from outside. */
+const DRAIN_MARGIN_MS = 500;
+
+/** How a thread ended. */
+export interface WorkerExit {
+  readonly at: number;
+  readonly uptimeMs: number;
+  readonly cause: string;
+}
+
+export interface WorkerThreadOptions {
+  readonly board: Board;
+  readonly record: WorkerRecord;
+  readonly slot: number;
+  readonly generation: number;
+  readonly settings: Settings;
+  readonly faults: readonly Fault[];
+  /** Messages of the thread. */
+  onMessage(thread: WorkerThread, message: WorkerToSupervisor): void;
+}
+
+/**
+ * One worker thread and its record on the board. `exited` resolves once, when the
+ * thread is gone or given up; the record is then `absent`.
+ */
+export class WorkerThread {
+  readonly record: WorkerRecord;
+  readonly generation: number;
+  readonly exited: Promise<WorkerExit>;
+  /** Resolves when the thread has loaded the configuration and listens. */
+  readonly listening: Promise<void>;
+  readonly #board: Board;
+  readonly #worker: Worker;
+  readonly #startedAt = monotonicMs();
+  #failure: string | null = null;
+  #settle: ((exit: WorkerExit) => void) | null = null;
+
+  constructor(options: WorkerThreadOptions) {
+    const { board, record, slot, generation, settings } = options;
+    this.record = record;
+    this.generation = generation;
+    this.#board = board;
+    record.reset(slot, generation, Date.now(), this.#startedAt);
+    const data: WorkerData = {
+      role: "worker",
+      settings,
+      board: board.memory,
+      record: record.index,
+      slot,
+      faults: options.faults,
+    };
+    this.exited = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#worker = spawnThread(entry, `worker-${slot}`, data);
+    this.listening = new Promise((resolve) => {
+      this.#worker.on("message", (message: WorkerToSupervisor) => {
+        if (message.type === "listening") resolve();
+        options.onMessage(this, message);
+      });
+    });
+    this.#worker.on("error", (error: Error) => {
+      this.#failure ??= `uncaught ${error.stack?.split("\n").slice(0, 2).join(" ") ?? error.message}`;
+    });
+    this.#worker.on("exit", (code) => this.#ended(this.#failure ?? `exit ${code}`));
+  }
+
+  /** Connects the thread with control. */
+  connect(port: MessagePort): void {
+    this.#send({ type: "connect", port }, [port]);
+  }
+
+  /** Asks the thread to finish within the limit, which is enforced; `exited` tells when it has. */
+  drain(timeoutMs: number): void {
+    this.#send({ type: "drain", timeoutMs });
+    setTimeout(() => this.kill("did not end when told to"), timeoutMs + DRAIN_MARGIN_MS).unref();
+  }
+
+  reopenLogs(): void {
+    this.#send({ type: "reopen-logs" });
+  }
+
+  fault(fault: Fault | "release"): void {
+    this.#send({ type: "fault", fault });
+  }
+
+  /** Ends the thread at once, whatever it does. */
+  kill(cause: string): void {
+    if (this.#settle === null) return;
+    this.#failure ??= cause;
+    void this.#worker.terminate();
+    setTimeout(() => this.#ended(`${cause}; the thread could not be ended`), TERMINATE_LIMIT_MS).unref();
+  }
+
+  get uptimeMs(): number {
+    return monotonicMs() - this.#startedAt;
+  }
+
+  #send(message: SupervisorToWorker, transfer: MessagePort[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  #ended(cause: string): void {
+    if (this.#settle === null) return;
+    this.record.state = WorkerState.absent;
+    this.#board.announce();
+    this.#settle({ at: Date.now(), uptimeMs: this.uptimeMs, cause });
+    this.#settle = null;
+  }
+}

@@ -1,0 +1,207 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { TestContext } from "node:test";
+import { stringify } from "yaml";
+import { freePort } from "./ports.ts";
+
+/** The command under test. */
+export const turnpike = fileURLToPath(new URL("../../bin/turnpike", import.meta.url));
+
+export interface GatewayOptions {
+  readonly workers?: number;
+  /** Content of conf/apisix.yaml as an object (`#END` is added) or as text; `null`: no file. */
+  readonly standalone?: object | string | null;
+  /** Merged over the generated config.yaml, one level below the top. */
+  readonly config?: Readonly<Record<string, object>>;
+  /** More keys of `apisix.status`. */
+  readonly status?: object;
+  /** `TURNPIKE_FAULTS`. */
+  readonly faults?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** `yaml` unless given. */
+  readonly provider?: "yaml" | "json";
+}
+
+/** What a request to one of the gateway's ports got. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly json: () => Record<string, unknown>;
+}
+
+/** A gateway run as its users run it: the command, a prefix of its own, real ports. */
+export class Gateway {
+  readonly prefix: string;
+  readonly httpPort: number;
+  readonly statusPort: number;
+  readonly controlPort: number;
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  #output = "";
+
+  constructor(prefix: string, ports: readonly [number, number, number], child: ChildProcess) {
+    this.prefix = prefix;
+    [this.httpPort, this.statusPort, this.controlPort] = ports;
+    this.child = child;
+    this.exited = once(child, "exit").then(([code]) => code as number | null);
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (this.#output += String(chunk)));
+  }
+
+  /** Everything printed so far. */
+  get output(): string {
+    return this.#output;
+  }
+
+  get errorLog(): string {
+    return readFileSync(join(this.prefix, "logs", "error.log"), "utf8");
+  }
+
+  get httpUrl(): string {
+    return `http://127.0.0.1:${this.httpPort}`;
+  }
+
+  get statusUrl(): string {
+    return `http://127.0.0.1:${this.statusPort}`;
+  }
+
+  /** A request to the Status API. */
+  async status(path: string, init?: RequestInit): Promise<Answer> {
+    return await answerOf(`${this.statusUrl}${path}`, init);
+  }
+
+  /** A request through the gateway. */
+  async get(path: string, init?: RequestInit): Promise<Answer> {
+    return await answerOf(`${this.httpUrl}${path}`, init);
+  }
+
+  async control(path: string): Promise<Answer> {
+    return await answerOf(`http://127.0.0.1:${this.controlPort}${path}`, { method: "POST" });
+  }
+
+  /** Injects a fault (the gateway must have been started with `faults`). */
+  async fault(worker: number, fault: string): Promise<void> {
+    const { status, text } = await this.control(`/v1/faults?worker=${worker}&fault=${fault}`);
+    if (status !== 200) throw new Error(text);
+  }
+
+  /** Replaces the standalone file in one step. */
+  writeStandalone(content: object | string, provider: "yaml" | "json" = "yaml"): void {
+    writeStandalone(this.prefix, content, provider);
+  }
+
+  /** Changes conf/config.yaml; a reload makes it count. */
+  rewriteConfig(change: (text: string) => string): void {
+    const file = join(this.prefix, "conf", "config.yaml");
+    writeFileSync(file, change(readFileSync(file, "utf8")));
+  }
+
+  /** Waits until `/status/ready` answers as told, and returns that answer. */
+  async until(expected: number | string, limitMs = 30_000): Promise<Answer> {
+    const deadline = Date.now() + limitMs;
+    for (;;) {
+      const answer = await this.status("/status/ready").catch(() => null);
+      if (answer !== null && (answer.status === expected || answer.text.includes(String(expected)))) return answer;
+      if (this.child.exitCode !== null) throw new Error(`the gateway has ended: ${this.#output}`);
+      if (Date.now() > deadline) throw new Error(`never ${expected}; last: ${answer?.text}; output: ${this.#output}`);
+      await setTimeout(5);
+    }
+  }
+
+  /** The revision that is accepted now. */
+  async revision(): Promise<number> {
+    return Number((await this.status("/status/config")).json().revision);
+  }
+
+  /** Waits on the barrier until every worker has applied the revision. */
+  async applied(revision: number): Promise<Answer> {
+    return await this.status(`/status/ready?revision=${revision}&timeout=30s`);
+  }
+
+  /** Ends the gateway and removes its files. */
+  async close(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      this.child.kill("SIGKILL");
+      await this.exited;
+    }
+    rmSync(this.prefix, { recursive: true, force: true });
+  }
+}
+
+async function answerOf(url: string, init: RequestInit = {}): Promise<Answer> {
+  const headers = new Headers(init.headers);
+  headers.set("Connection", "close");
+  const response = await fetch(url, { ...init, headers, redirect: "manual" });
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    json: () => JSON.parse(text) as Record<string, unknown>,
+  };
+}
+
+/** Writes PREFIX/conf/apisix.yaml or .json, atomically. */
+export function writeStandalone(prefix: string, content: object | string, provider: "yaml" | "json" = "yaml"): void {
+  const text =
+    typeof content === "string"
+      ? content
+      : provider === "yaml"
+        ? `${stringify(content)}\n#END\n`
+        : JSON.stringify(content);
+  const file = join(prefix, "conf", `apisix.${provider}`);
+  writeFileSync(`${file}.new`, text);
+  renameSync(`${file}.new`, file);
+}
+
+/** A prefix with a config.yaml for these ports. */
+export function makePrefix(ports: readonly [number, number, number], options: GatewayOptions = {}): string {
+  const prefix = mkdtempSync(join(tmpdir(), "turnpike-test-"));
+  mkdirSync(join(prefix, "conf"));
+  const [http, status, control] = ports;
+  const provider = options.provider ?? "yaml";
+  const { apisix = {}, nginx_config = {}, ...rest } = options.config ?? {};
+  const config = {
+    apisix: {
+      node_listen: [{ ip: "127.0.0.1", port: http }],
+      status: { ip: "127.0.0.1", port: status, ...options.status },
+      control: { ip: "127.0.0.1", port: control },
+      ssl: { enable: false },
+      ...apisix,
+    },
+    nginx_config: { worker_processes: options.workers ?? 2, error_log_level: "info", ...nginx_config },
+    deployment: { role: "data_plane", role_data_plane: { config_provider: provider } },
+    ...rest,
+  };
+  writeFileSync(join(prefix, "conf", "config.yaml"), stringify(config));
+  const standalone = options.standalone === undefined ? {} : options.standalone;
+  if (standalone !== null) writeStandalone(prefix, standalone, provider);
+  return prefix;
+}
+
+/** Starts a gateway; it is ended and its files are removed after the test. Does not wait for readiness. */
+export async function startGateway(t: TestContext, options: GatewayOptions = {}): Promise<Gateway> {
+  const ports = [await freePort(), await freePort(), await freePort()] as const;
+  const prefix = makePrefix(ports, options);
+  const gateway = runIn(prefix, ports, options);
+  t.after(() => gateway.close());
+  return gateway;
+}
+
+/** Starts a gateway in a prefix that is there already; the caller closes it. */
+export function runIn(prefix: string, ports: readonly [number, number, number], options: GatewayOptions = {}): Gateway {
+  const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
+  if (options.faults !== undefined) env.TURNPIKE_FAULTS = options.faults;
+  const child = spawn(turnpike, ["start", "-p", prefix], { env, stdio: ["ignore", "pipe", "pipe"] });
+  return new Gateway(prefix, ports, child);
+}
+
+/** A route to one origin. */
+export function routeTo(node: string, uri = "/*", more: object = {}): object {
+  return { uri, upstream: { type: "roundrobin", nodes: { [node]: 1 } }, ...more };
+}

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { rmSync } from "node:fs";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { makePrefix, routeTo, runIn, startGateway, turnpike } from "./support/gateway.ts";
+import { burst, open, startLoad } from "./support/load.ts";
+import { startOrigin } from "./support/origin.ts";
+import { freePort } from "./support/ports.ts";
+
+// The product's promise: what the Status API says is so for every new connection.
+
+const run = promisify(execFile);
+const STARTS = 100;
+
+test(`no false ready: ${STARTS} starts, 200 connections at the first 200 of /status/ready`, async (t) => {
+  const origin = await startOrigin(t);
+  const ports = [await freePort(), await freePort(), await freePort()] as const;
+  const prefix = makePrefix(ports, { workers: 2, standalone: { routes: [routeTo(origin.node, "/ready")] } });
+  t.after(() => rmSync(prefix, { recursive: true, force: true }));
+  for (let start = 0; start < STARTS; start++) {
+    const gateway = runIn(prefix, ports);
+    await gateway.until(200);
+    const seen = await burst(ports[0], 200, "/ready");
+    gateway.child.kill("SIGKILL");
+    await gateway.exited;
+    assert.deepEqual(seen, { "200 origin GET /ready": 200 }, `start ${start}`);
+  }
+});
+
+test("no false unready: 10,000 probes during 1,000 changes under load", async (t) => {
+  const origin = await startOrigin(t);
+  const fixed = { id: "fixed", ...routeTo(origin.node, "/fixed") };
+  const gateway = await startGateway(t, { workers: 2, standalone: { routes: [fixed] } });
+  await gateway.until(200);
+  const load = startLoad(gateway.httpPort, 8, "/fixed");
+  const probes = startLoad(gateway.statusPort, 2, "/status/ready");
+  for (let change = 1; change <= 1_000; change++) {
+    gateway.writeStandalone({ routes: [fixed, { id: "moving", ...routeTo(origin.node, `/moving/${change}`) }] });
+    assert.equal((await gateway.applied(change + 1)).status, 200);
+  }
+  await probes.reached(10_000);
+  const probed = await probes.stop();
+  assert.deepEqual(Object.keys(probed.statuses), ["200"]);
+  assert.deepEqual(probed.failed, []);
+  const served = await load.stop();
+  assert.deepEqual(Object.keys(served.statuses), ["200"]);
+  assert.deepEqual(served.failed, []);
+});
+
+test("barrier: 200 changes, each awaited with the command, each seen by 50 connections", async (t) => {
+  const origin = await startOrigin(t);
+  const gateway = await startGateway(t, { workers: 2, standalone: { routes: [] } });
+  await gateway.until(200);
+  for (let change = 1; change <= 200; change++) {
+    gateway.writeStandalone({ routes: [routeTo(origin.node, `/v${change}`)] });
+    await run(turnpike, ["wait", "-p", gateway.prefix, "--revision", String(change + 1)]);
+    const seen = await burst(gateway.httpPort, 50, `/v${change}`);
+    assert.deepEqual(seen, { [`200 origin GET /v${change}`]: 50 });
+  }
+});
+
+test("SIGTERM under load: no failed request, draining at once, the Status API goes last", async (t) => {
+  const origin = await startOrigin(t, "slow", (_, response) => {
+    setTimeout(() => response.end("done\n"), 20);
+  });
+  const gateway = await startGateway(t, {
+    workers: 2,
+    standalone: { routes: [routeTo(origin.node)] },
+    config: { apisix: { shutdown_delay: "500ms" } },
+  });
+  await gateway.until(200);
+  const load = startLoad(gateway.httpPort, 64);
+  await load.reached(500);
+  const probes: string[] = [];
+  gateway.child.kill("SIGTERM");
+  const first = await gateway.until("draining");
+  assert.equal(first.status, 503);
+  while (gateway.child.exitCode === null) {
+    const alive = await gateway.status("/status").catch(() => null);
+    const ready = await gateway.status("/status/ready").catch(() => null);
+    if (alive !== null) probes.push(`/status ${alive.status}`);
+    if (ready !== null) probes.push(`/status/ready ${ready.status}`);
+    if (ready === null && (await open(gateway.httpPort)) !== null) assert.fail("traffic outlived the Status API");
+  }
+  assert.equal(await gateway.exited, 0);
+  assert.deepEqual([...new Set(probes)].toSorted(), ["/status 200", "/status/ready 503"]);
+  const result = await load.stop();
+  assert.deepEqual(result.failed, []);
+  assert.deepEqual(Object.keys(result.statuses), ["200"]);
+});
