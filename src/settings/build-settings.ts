@@ -1,0 +1,134 @@
+import { resolve } from "node:path";
+import { parseByteSize } from "../lib/byte-size.ts";
+import { parseDuration } from "../lib/duration.ts";
+import { normaliseLogFormat } from "./access-log-format.ts";
+import { canonicalIp } from "./address.ts";
+import type { CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
+import { httpAddresses } from "./listeners.ts";
+import type {
+  Address,
+  HttpSettings,
+  LogSettings,
+  Settings,
+  SourceSettings,
+  StatusSettings,
+  UpstreamSettings,
+} from "./settings.ts";
+
+/** What settings are made of besides the file. */
+export interface Surroundings {
+  readonly prefix: string;
+  readonly configFile: string;
+  readonly workers: number;
+  readonly source: SourceSettings;
+  /** `plugin_attr` as written. */
+  readonly pluginAttr: Readonly<Record<string, unknown>>;
+}
+
+/** Settings of a configuration without errors. */
+export function buildSettings(config: CheckedConfig, around: Surroundings): Settings {
+  const { apisix, nginx_config: nginx } = config;
+  return {
+    prefix: around.prefix,
+    configFile: around.configFile,
+    workers: around.workers,
+    http: httpSettings(config),
+    upstream: upstreamSettings(nginx.http.upstream),
+    router: apisix.router.http,
+    status: apisix.status === false || apisix.status === null ? null : statusSettings(apisix.status),
+    control: apisix.enable_control ? address(apisix.control) : null,
+    source: around.source,
+    shutdown: { delayMs: ms(apisix.shutdown_delay), timeoutMs: ms(nginx.worker_shutdown_timeout) },
+    log: logSettings(nginx, around.prefix),
+    plugins: [...new Set(config.plugins)],
+    pluginAttr: around.pluginAttr,
+    showRevision: apisix.show_revision_in_response_header,
+    showUpstreamStatus: apisix.show_upstream_status_in_response_header,
+    serverTokens: apisix.enable_server_tokens,
+    tcpMigrateReq: apisix.tcp_migrate_req,
+  };
+}
+
+function httpSettings(config: CheckedConfig): HttpSettings {
+  const { apisix, nginx_config: nginx } = config;
+  const { http } = nginx;
+  return {
+    listen: httpAddresses(config),
+    deleteUriTailSlash: apisix.delete_uri_tail_slash,
+    normalizeUriLikeServlet: apisix.normalize_uri_like_servlet,
+    keepaliveTimeoutMs: ms(http.keepalive_timeout),
+    keepaliveRequests: Number(http.keepalive_requests),
+    clientHeaderTimeoutMs: ms(http.client_header_timeout),
+    clientBodyTimeoutMs: ms(http.client_body_timeout),
+    clientMaxBodySize: bytes(http.client_max_body_size),
+    sendTimeoutMs: ms(http.send_timeout),
+    underscoresInHeaders: isOn(http.underscores_in_headers),
+    ...headLimits(http),
+    workerConnections: Number(nginx.event.worker_connections),
+    realIpHeader: http.real_ip_header,
+    realIpRecursive: isOn(http.real_ip_recursive),
+    realIpFrom: (http.real_ip_from ?? []).filter((network) => network !== "unix:"),
+    trustedAddresses: apisix.trusted_addresses?.filter((network) => network !== "unix:") ?? null,
+  };
+}
+
+/**
+ * nginx reads a head into one small buffer, and a line that does not fit into one of the
+ * large ones: a line may fill the larger of the two kinds, a head all of the large ones.
+ */
+function headLimits(http: HttpConfig): Pick<HttpSettings, "maxRequestLine" | "maxHeaderLine" | "maxHead"> {
+  const [number = "", each = ""] = http.large_client_header_buffers.trim().split(/\s+/);
+  const line = Math.max(bytes(http.client_header_buffer_size), bytes(each));
+  return { maxRequestLine: line, maxHeaderLine: line, maxHead: Math.max(line, Number(number) * bytes(each)) };
+}
+
+function upstreamSettings(upstream: HttpConfig["upstream"]): UpstreamSettings {
+  return {
+    keepalive: Number(upstream.keepalive),
+    keepaliveRequests: Number(upstream.keepalive_requests),
+    keepaliveTimeoutMs: ms(upstream.keepalive_timeout),
+  };
+}
+
+function statusSettings(status: StatusConfig): StatusSettings {
+  return {
+    ...address(status),
+    allowDetails: status.allow_details.filter((network) => network !== "unix:"),
+    unresponsiveAfterMs: ms(status.unresponsive_after),
+  };
+}
+
+function logSettings(nginx: CheckedConfig["nginx_config"], prefix: string): LogSettings {
+  const { http } = nginx;
+  const logged = http.enable_access_log && http.access_log !== "off";
+  return {
+    errorLog: nginx.error_log === "stderr" ? "/dev/stderr" : resolve(prefix, nginx.error_log),
+    level: nginx.error_log_level,
+    access: logged
+      ? {
+          file: resolve(prefix, http.access_log),
+          format: normaliseLogFormat(http.access_log_format),
+          escape: http.access_log_format_escape,
+          buffer: bytes(http.access_log_buffer),
+        }
+      : null,
+  };
+}
+
+function address({ ip, port }: Address): Address {
+  return { ip: canonicalIp(ip), port };
+}
+
+function isOn(value: "on" | "off" | boolean): boolean {
+  return value === true || value === "on";
+}
+
+/** Milliseconds; the schema has refused what is no duration. */
+function ms(value: Scalar): number {
+  return parseDuration(value) ?? 0;
+}
+
+/** Bytes; the schema has refused what is no size. */
+function bytes(value: Scalar): number {
+  return parseByteSize(value) ?? 0;
+}

@@ -1,0 +1,96 @@
+import type { LogSettings, Settings } from "./settings.ts";
+
+/**
+ * A config.yaml that meets the schema, with defaults: what of it is read here. Times,
+ * sizes and counts are still as written.
+ */
+export interface CheckedConfig {
+  readonly apisix: {
+    readonly node_listen: number | readonly (number | NodeListen)[];
+    readonly enable_ipv6: boolean;
+    readonly status: StatusConfig | false | null;
+    readonly enable_control: boolean;
+    readonly control: { readonly ip: string; readonly port: number };
+    readonly enable_dev_mode: boolean;
+    readonly enable_admin: boolean;
+    readonly router: { readonly http: Settings["router"] };
+    readonly delete_uri_tail_slash: boolean;
+    readonly normalize_uri_like_servlet: boolean;
+    readonly show_upstream_status_in_response_header: boolean;
+    readonly enable_server_tokens: boolean;
+    readonly trusted_addresses?: readonly string[];
+    readonly shutdown_delay: Scalar;
+    readonly show_revision_in_response_header: boolean;
+    readonly tcp_migrate_req: boolean;
+    readonly ssl: { readonly enable: boolean; readonly listen: readonly HttpsListen[] };
+  };
+  readonly nginx_config: {
+    readonly worker_processes: Scalar;
+    readonly worker_shutdown_timeout: Scalar;
+    readonly error_log: string;
+    readonly error_log_level: LogSettings["level"];
+    readonly event: { readonly worker_connections: Scalar };
+    readonly http: HttpConfig;
+  };
+  readonly deployment: {
+    readonly role: "traditional" | "control_plane" | "data_plane";
+    readonly role_data_plane: { readonly config_provider?: string };
+    readonly role_traditional: { readonly config_provider: string };
+    readonly role_control_plane: { readonly config_provider: string };
+    readonly admin: { readonly admin_listen: { readonly ip: string; readonly port: number } };
+  };
+  readonly plugins: readonly string[];
+  readonly plugin_attr: {
+    readonly prometheus: {
+      readonly enable_export_server: boolean;
+      readonly export_addr: { readonly ip: string; readonly port: number };
+    };
+  };
+}
+
+/** A duration, size or count. */
+export type Scalar = string | number;
+
+export interface NodeListen {
+  readonly ip?: string;
+  readonly port?: number;
+  readonly enable_ipv6?: boolean;
+}
+
+export interface HttpsListen {
+  readonly ip?: string;
+  readonly port?: number;
+}
+
+export interface StatusConfig {
+  readonly ip: string;
+  readonly port: number;
+  readonly allow_details: readonly string[];
+  readonly unresponsive_after: Scalar;
+}
+
+/** `nginx_config.http`. */
+export interface HttpConfig {
+  readonly enable_access_log: boolean;
+  readonly access_log: string;
+  readonly access_log_buffer: Scalar;
+  readonly access_log_format: string;
+  readonly access_log_format_escape: "default" | "json" | "none";
+  readonly keepalive_timeout: Scalar;
+  readonly keepalive_requests: Scalar;
+  readonly client_header_timeout: Scalar;
+  readonly client_body_timeout: Scalar;
+  readonly client_max_body_size: Scalar;
+  readonly client_header_buffer_size: Scalar;
+  readonly large_client_header_buffers: string;
+  readonly send_timeout: Scalar;
+  readonly underscores_in_headers: "on" | "off" | boolean;
+  readonly real_ip_header: string;
+  readonly real_ip_recursive: "on" | "off" | boolean;
+  readonly real_ip_from: readonly string[] | null;
+  readonly upstream: {
+    readonly keepalive: Scalar;
+    readonly keepalive_requests: Scalar;
+    readonly keepalive_timeout: Scalar;
+  };
+}

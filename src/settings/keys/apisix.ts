@@ -1,0 +1,227 @@
+import type { Key, Keys } from "./key.ts";
+import {
+  choice,
+  count,
+  duration,
+  flag,
+  foreign,
+  ip,
+  list,
+  mapping,
+  networks,
+  port,
+  section,
+  size,
+  text,
+} from "./key.ts";
+
+const planned = { support: "planned" } as const;
+
+const nodeListen: Key = {
+  type: ["integer", "array"],
+  port: "zeroInTests",
+  minItems: 1,
+  expected: "a port from 1 to 65535, or a list of ports and of mappings with ip and port",
+  description: "Where HTTP is served.",
+  default: [9080],
+  items: {
+    type: ["integer", "object"],
+    port: "zeroInTests",
+    expected: "a port from 1 to 65535, or a mapping with ip and port",
+    description: "One address; a plain port is on all addresses.",
+    properties: {
+      ip: ip(undefined, "Address; without it all of IPv4, and of IPv6 where enable_ipv6 is true."),
+      port: port(9080, "Port.", { port: "zeroInTests" }),
+      enable_ipv6: flag(true, "Whether an entry without ip listens on IPv6 too; enable_ipv6 must be true as well."),
+      enable_http2: flag(false, "HTTP/2 without TLS on this address.", planned),
+    },
+  },
+};
+
+const status: Key = section(
+  "The Status API, which answers probes. false or null turns it off.",
+  {
+    ip: ip("127.0.0.1", 'Address to listen on; "0.0.0.0" for probes from outside.'),
+    port: port(7085, "Port to listen on.", { port: "zeroInTests" }),
+    allow_details: networks(["127.0.0.0/8", "::1/128"], "Whose requests may read more than /status and /status/ready."),
+    unresponsive_after: duration("5s", "How long a worker may be silent before it counts as hung and is replaced.", {
+      not: { const: 0 },
+    }),
+  },
+  {
+    type: ["object", "boolean", "null"],
+    not: { const: true },
+    expected: "a mapping with ip and port, or false to turn the Status API off",
+  },
+);
+
+const control: Key = section("Where the Control API listens.", {
+  ip: ip("127.0.0.1", "Address to listen on."),
+  port: port(9090, "Port to listen on.", { port: "zeroInTests" }),
+});
+
+const ssl: Key = section(
+  "TLS in front of the gateway.",
+  {
+    enable: flag(true, "Whether HTTPS is served."),
+    listen: list(
+      mapping("One address.", {
+        ip: ip(undefined, "Address; without it all of them."),
+        port: port(9443, "Port."),
+        enable_http2: flag(true, "HTTP/2."),
+        enable_http3: flag(false, "HTTP/3."),
+        enable_quic: flag(false, "The old name of enable_http3."),
+      }),
+      "Where HTTPS is served.",
+      { default: [{ port: 9443 }] },
+    ),
+    ssl_trusted_certificate: text("File with the certificates to trust, or system.", { default: "system" }),
+    ssl_protocols: text("TLS versions.", { default: "TLSv1.2 TLSv1.3" }),
+    ssl_ciphers: text("Cipher suites, separated by colons.", {
+      default:
+        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" +
+        "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:" +
+        "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384",
+    }),
+    ssl_session_tickets: flag(false, "Whether sessions are resumed with tickets."),
+    fallback_sni: text("Name assumed where a client sends none."),
+    key_encrypt_salt: {
+      type: ["string", "array"],
+      expected: "a string of 16 characters or a list of them",
+      description: "The old name of data_encryption.keyring.",
+      minLength: 16,
+      maxLength: 16,
+      items: text("One key.", { minLength: 16, maxLength: 16, expected: "a string of 16 characters" }),
+    },
+  },
+  planned,
+);
+
+const proxyCache: Key = section(
+  "Caches for proxy-cache.",
+  {
+    cache_ttl: duration("10s", "How long an answer is kept where the upstream does not say."),
+    zones: list(
+      mapping("One cache.", {
+        name: text("Name of the cache."),
+        memory_size: size("50m", "Memory to use."),
+        disk_size: size("1G", "Disk to use."),
+        disk_path: text("Directory on disk."),
+        cache_levels: text("Levels of directories."),
+      }),
+      "The caches.",
+      { minItems: 1, expected: "a list of at least one zone" },
+    ),
+  },
+  planned,
+);
+
+const streamAddress = {
+  type: ["integer", "string", "object"],
+  expected: 'a port, an "ip:port", or a mapping with addr',
+  description: "One address.",
+  properties: {
+    addr: { type: ["integer", "string"], expected: 'a port or an "ip:port"', description: "Where to listen." },
+    tls: flag(false, "Whether it is TLS."),
+  },
+} satisfies Key;
+
+/** Keys under `apisix`. */
+export const apisixKeys: Keys = {
+  node_listen: nodeListen,
+  enable_ipv6: flag(true, "Whether entries of node_listen without an ip listen on [::] too."),
+  status,
+  enable_control: flag(true, "Whether the Control API is served."),
+  control,
+  enable_dev_mode: flag(false, "One worker, whatever worker_processes says."),
+  enable_admin: flag(true, "Whether the Admin API is served; never in the role data_plane."),
+  router: section("How routes are matched.", {
+    http: choice(["radixtree_host_uri", "radixtree_uri", "radixtree_uri_with_parameter"], "The router for HTTP.", {
+      default: "radixtree_host_uri",
+    }),
+    ssl: choice(["radixtree_sni"], "The router for certificates.", { default: "radixtree_sni" }),
+  }),
+  delete_uri_tail_slash: flag(false, "Whether /foo/ is matched as /foo."),
+  normalize_uri_like_servlet: flag(false, "Whether paths are normalised as the Java servlet specification says."),
+  show_upstream_status_in_response_header: flag(
+    false,
+    "Whether X-APISIX-Upstream-Status is always sent, and not only with a 5xx of the upstream.",
+  ),
+  enable_server_tokens: flag(true, "Whether the Server header names the version."),
+  trusted_addresses: networks(
+    undefined,
+    "Whose X-Forwarded-* headers are believed; without the key nobody's, and they are overwritten.",
+  ),
+  shutdown_delay: duration("0s", "How long new connections are still accepted after the signal to stop."),
+  show_revision_in_response_header: flag(false, "Whether answers carry X-Turnpike-Revision: revision; worker=id."),
+  tcp_migrate_req: flag(
+    false,
+    "Whether net.ipv4.tcp_migrate_req=1 is set at start where that is allowed; a reload then loses no connection.",
+  ),
+  ssl,
+  proxy_mode: choice(["http", "stream", "http&stream"], "Whether HTTP, TCP and UDP, or both are proxied.", {
+    default: "http",
+    ...planned,
+  }),
+  stream_proxy: section(
+    "Where TCP and UDP are proxied.",
+    {
+      only: flag(true, "Without effect in APISIX 3."),
+      tcp: list(streamAddress, "TCP addresses.", { minItems: 1 }),
+      udp: list(streamAddress, "UDP addresses.", { minItems: 1 }),
+    },
+    planned,
+  ),
+  proxy_protocol: section(
+    "The PROXY protocol.",
+    {
+      listen_http_port: port(undefined, "HTTP with the PROXY protocol."),
+      listen_https_port: port(undefined, "HTTPS with the PROXY protocol."),
+      enable_tcp_pp: flag(false, "On stream_proxy.tcp."),
+      enable_tcp_pp_to_upstream: flag(false, "Towards upstreams."),
+    },
+    planned,
+  ),
+  proxy_cache: proxyCache,
+  dns_resolver: list(text("One server."), "DNS servers; without the key those of /etc/resolv.conf.", planned),
+  dns_resolver_valid: count(undefined, "Seconds for which a DNS answer is kept.", planned),
+  resolver_timeout: count(5, "Seconds to wait for a DNS answer.", planned),
+  enable_resolv_search_opt: flag(true, "Whether the search list of resolv.conf is used.", planned),
+  data_encryption: section(
+    "Encryption of secrets at rest.",
+    {
+      enable_encrypt_fields: flag(true, "Whether fields of plugins are encrypted."),
+      keyring: list(
+        text("One key.", { minLength: 16, maxLength: 16, expected: "a string of 16 characters" }),
+        "AES-128 keys; the first encrypts, all decrypt.",
+        { default: ["qeddd145sfvddff3", "edd1c9f0985e76a2"] },
+      ),
+    },
+    planned,
+  ),
+  disable_upstream_healthcheck: flag(false, "Whether health checks of upstreams are turned off.", planned),
+  match_uri_encoded_slash: flag(false, "Whether %2F is kept while matching.", planned),
+  max_post_args_readable_size: count(64, "MB of a body that post_arg conditions may read.", planned),
+  enable_http2: flag(true, "HTTP/2 with clients.", planned),
+  tracing: flag(false, "Spans for the phases of a request.", planned),
+  lru: section(
+    "Caches of secrets.",
+    {
+      secret: section("Secrets.", {
+        ttl: count(300, "Seconds."),
+        count: count(512, "Entries."),
+        neg_ttl: count(60, "Seconds for failures."),
+        neg_count: count(512, "Entries for failures."),
+      }),
+    },
+    planned,
+  ),
+  id: text("Identity of this node.", planned),
+  enable_reuseport: foreign("Workers always share their ports."),
+  extra_lua_path: foreign("There is no Lua."),
+  extra_lua_cpath: foreign("There is no Lua."),
+  lua_module_hook: foreign("There is no Lua."),
+  disable_sync_configuration_during_start: foreign("Start never waits for the configuration."),
+  worker_startup_time_threshold: foreign("A worker always starts with the current configuration."),
+  events: foreign("Threads talk through messages."),
+};

@@ -1,0 +1,44 @@
+import { apisixKeys } from "./apisix.ts";
+import { defaultPlugins } from "./default-plugins.ts";
+import { deploymentKeys } from "./deployment.ts";
+import type { Key } from "./key.ts";
+import { flag, foreign, ip, list, mapping, openMap, port, section, text } from "./key.ts";
+import { nginxConfigKeys } from "./nginx-config.ts";
+
+const pluginName = text("Name of a plugin.", { minLength: 1, expected: "the name of a plugin" });
+
+const prometheus = openMap("Attributes of prometheus.", {
+  default: {},
+  properties: {
+    enable_export_server: flag(true, "Whether metrics have a port of their own."),
+    export_addr: section("Where metrics are served.", {
+      ip: ip("127.0.0.1", "Address to listen on."),
+      port: port(9091, "Port to listen on."),
+    }),
+  },
+});
+
+/** Everything that may stand in config.yaml. */
+export const configSchema: Key = mapping("The file.", {
+  apisix: section("The gateway.", apisixKeys),
+  nginx_config: section("What APISIX writes into nginx.conf, as far as it has a meaning here.", nginxConfigKeys),
+  deployment: section("Where the configuration comes from.", deploymentKeys),
+  plugins: list(pluginName, "Plugins that may be used; replaces the default list.", {
+    expected: "a list of names of plugins",
+    default: defaultPlugins,
+  }),
+  plugin_attr: openMap("Attributes of plugins for the whole gateway, by the name of the plugin.", {
+    default: {},
+    properties: { prometheus },
+  }),
+  stream_plugins: list(pluginName, "Plugins for TCP and UDP.", {
+    expected: "a list of names of plugins",
+    default: ["ip-restriction", "limit-conn", "mqtt-proxy", "traffic-split", "syslog"],
+    support: "planned",
+  }),
+  discovery: openMap("Service discovery.", { support: "planned" }),
+  graphql: openMap("Limits of GraphQL.", { default: { max_size: 1048576 }, support: "planned" }),
+  xrpc: openMap("Protocols over TCP.", { support: "planned" }),
+  wasm: foreign("There is no proxy-wasm."),
+  "ext-plugin": foreign("There are no external plugin runners."),
+});
