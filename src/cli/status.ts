@@ -1,0 +1,124 @@
+import type { Awaited, ConfigBody, RejectedRow, WorkerRow } from "../status/reports.ts";
+import { ExitCode } from "./exit-codes.ts";
+import {
+  askStatus,
+  findStatusApi,
+  processTerminal,
+  Unreachable,
+  type StatusReply,
+  type StatusTarget,
+  type Terminal,
+} from "./status-client.ts";
+
+const ANSWER_TIMEOUT_MS = 5000;
+
+/** Options of `turnpike status`. */
+export interface StatusOptions extends StatusTarget {
+  readonly json?: boolean | undefined;
+}
+
+/**
+ * `turnpike status`: shows whether the gateway is ready, its workers, its
+ * configuration and what of it was rejected. 0 ready, 1 not ready, 3 not running.
+ */
+export async function statusCommand(options: StatusOptions, terminal: Terminal = processTerminal): Promise<ExitCode> {
+  const found = findStatusApi(options);
+  if ("errors" in found) {
+    for (const error of found.errors) terminal.err(`turnpike: ${error}`);
+    return ExitCode.failed;
+  }
+  try {
+    const [ready, config] = await Promise.all([
+      askStatus(found.origin, "/status/ready?verbose", ANSWER_TIMEOUT_MS),
+      askStatus(found.origin, "/status/config", ANSWER_TIMEOUT_MS),
+    ]);
+    if (ready.body["status"] === undefined) {
+      terminal.err(`turnpike: ${found.origin} is not the Status API of a Turnpike (${ready.status})`);
+      return ExitCode.failed;
+    }
+    if (options.json === true) terminal.out(asJson(ready, config));
+    else for (const line of describe(ready, config)) terminal.out(line);
+    return ready.status === 200 ? ExitCode.ok : ExitCode.failed;
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    if (options.json === true) terminal.out(JSON.stringify({ ready: false, error: error.message }));
+    terminal.err(`turnpike: not running: ${error.message}`);
+    return ExitCode.unreachable;
+  }
+}
+
+function asJson(ready: StatusReply, config: StatusReply): string {
+  return JSON.stringify({
+    ready: ready.status === 200,
+    error: ready.body["error"] ?? null,
+    readiness: ready.body,
+    config: config.status === 200 ? config.body : null,
+  });
+}
+
+/** The answers as lines for people. */
+function describe(ready: StatusReply, config: StatusReply): string[] {
+  const lines = [ready.status === 200 ? "ready" : `not ready: ${String(ready.body["error"])}`];
+  for (const one of (ready.body["awaiting"] ?? []) as Awaited[]) {
+    lines.push(`  waiting for ${one.awaiting} (${seconds(one.elapsed_ms)})`);
+  }
+  if (config.status !== 200)
+    return [...lines, "details are not answered to this address (apisix.status.allow_details)"];
+  lines.push("", ...describeConfig(config.body as unknown as ConfigBody));
+  lines.push("", ...table((ready.body["workers"] ?? []) as WorkerRow[]));
+  return lines;
+}
+
+function describeConfig(config: ConfigBody): string[] {
+  const { applied, last_failure: failure } = config;
+  const range = applied.min === applied.max ? `${applied.min}` : `${applied.min} to ${applied.max}`;
+  const lines = [
+    `configuration  ${config.state.replace("_", " ")} (source ${config.source})`,
+    `revision       ${config.revision}, applied ${range}, hash ${config.hash}`,
+    `last change    ${config.last_change_at ?? "never"}`,
+  ];
+  if (failure !== null) {
+    lines.push(`${failure.current ? "failing since  " : "last failure   "}${failure.at}: ${failure.error}`);
+  }
+  return [...lines, ...describeRejected(config.rejected)];
+}
+
+/** Rejected resources as lines for people. */
+export function describeRejected(rejected: readonly RejectedRow[]): string[] {
+  return rejected.map(({ kind, id, error, since, serving }) => {
+    const instead = serving === "previous" ? "its previous version serves" : "nothing serves instead";
+    return `rejected       ${kind}/${id}: ${error} (since ${since}, ${instead})`;
+  });
+}
+
+const columns: readonly (readonly [title: string, cell: (row: WorkerRow) => string | number | null])[] = [
+  ["worker", (row) => row.id],
+  ["state", (row) => row.state],
+  ["generation", (row) => row.generation],
+  ["revision", (row) => row.revision],
+  ["heartbeat", (row) => (row.heartbeat_age_ms === null ? null : `${row.heartbeat_age_ms} ms`)],
+  ["loop delay", (row) => (row.event_loop_delay_ms === null ? null : `${row.event_loop_delay_ms} ms`)],
+  ["connections", (row) => row.connections],
+  ["requests", (row) => row.requests],
+  ["restarts", (row) => row.restarts],
+  ["last exit", (row) => (row.last_exit === null ? null : `${row.last_exit.at} ${row.last_exit.cause}`)],
+];
+
+function table(rows: readonly WorkerRow[]): string[] {
+  const cells = [
+    columns.map(([title]) => title),
+    ...rows.map((row) => columns.map(([, cell]) => String(cell(row) ?? "-"))),
+  ];
+  const widths = columns.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  return cells.map((row) =>
+    row
+      .map((text, column) => text.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/** A span as people read it. */
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)}s`;
+}
