@@ -39,7 +39,8 @@ export interface Change {
 
 /** A resource that failed its checks. `error` names the field; secrets in it are masked. */
 export interface Rejection {
-  readonly kind: Kind;
+  /** A kind, or what the document has in place of one. */
+  readonly kind: string;
   readonly id: string;
   readonly error: string;
   /** Unix milliseconds of the first load that was rejected for this reason. */

@@ -1,0 +1,41 @@
+import { canonicalJson } from "../lib/canonical-json.ts";
+import { nearestName } from "../lib/nearest-name.ts";
+import type { PluginRegistry } from "../plugin/plugin.ts";
+import { pluginsListSchema, type PluginsListEntry } from "../schema/plugins-list.ts";
+import { validatorOf } from "../schema/validate.ts";
+import { withHint } from "../schema/validator.ts";
+import type { Fault } from "./check-plugins.ts";
+import { buildResource, type Resource } from "./resource.ts";
+
+/** A document's own list of plugins: the resource, and the plugins that it leaves enabled. */
+export interface PluginsListCheck {
+  readonly faults: readonly Fault[];
+  readonly resource: Resource;
+  readonly enabled: PluginRegistry;
+}
+
+/**
+ * Checks the list `plugins` of a document. Plugins for streams are not judged: none
+ * of them is known here.
+ */
+export function checkPluginsList(list: unknown, registry: PluginRegistry): PluginsListCheck {
+  const faults: Fault[] = validatorOf(pluginsListSchema)
+    .checkAll(list)
+    .map((fault) => ({ path: fault.path, message: withHint(fault) }));
+  const names = new Set<string>();
+  if (faults.length === 0) {
+    for (const [index, { name, stream }] of (list as readonly PluginsListEntry[]).entries()) {
+      if (stream === true) continue;
+      names.add(name);
+      if (registry.has(name)) continue;
+      const near = nearestName(name, registry.keys());
+      const hint = near === null ? "" : `; did you mean ${near}?`;
+      faults.push({ path: [index, "name"], message: `unknown plugin [${name}]${hint}` });
+    }
+  }
+  return {
+    faults,
+    resource: buildResource("plugins", "plugins", list, canonicalJson(list), registry),
+    enabled: new Map([...registry].filter(([name]) => names.has(name))),
+  };
+}

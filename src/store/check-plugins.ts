@@ -1,0 +1,127 @@
+import { reasonOf } from "../lib/errors.ts";
+import type { PluginDefinition, PluginEnv, PluginRegistry } from "../plugin/plugin.ts";
+import type { JsonSchema } from "../schema/json-schema.ts";
+import type { Kind } from "../schema/kinds.ts";
+import { pluginMetaSchema, type PluginConf } from "../schema/plugins.ts";
+import { validatorOf } from "../schema/validate.ts";
+import { withHint, type SchemaFault } from "../schema/validator.ts";
+import { maskSecrets } from "./mask.ts";
+
+/** Something wrong with a resource. */
+export interface Fault {
+  /** Keys and 0-based indexes from the resource's root. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** What plugins are checked with. */
+export interface PluginCheck {
+  readonly kind: Kind;
+  /** The enabled ones. */
+  readonly registry: PluginRegistry;
+  /** `plugin_attr` of config.yaml. */
+  readonly attr: Readonly<Record<string, unknown>>;
+  /** Every fault instead of the first. */
+  readonly all: boolean;
+}
+
+type Configurations = Record<string, PluginConf>;
+
+/** Checks each plugin of a resource against its schema and fills its defaults in. */
+export function checkPlugins(plugins: Configurations, check: PluginCheck): readonly Fault[] {
+  const faults: Fault[] = [];
+  for (const [name, conf] of Object.entries(plugins)) {
+    if (faults.length > 0 && !check.all) break;
+    const definition = check.kind === "stream_routes" ? undefined : check.registry.get(name);
+    const wrap = (fault: SchemaFault): Fault => ({
+      path: ["plugins", name, ...fault.path],
+      message: maskSecrets(
+        `${prefix(check.kind)}failed to check the configuration of plugin ${name} err: ${withHint(fault)}`,
+        conf,
+        definition?.encryptFields,
+      ),
+    });
+    if (definition === undefined) {
+      faults.push({ path: ["plugins", name], message: `${prefix(check.kind)}unknown plugin [${name}]` });
+    } else if (check.kind === "credentials" && definition.type !== "auth") {
+      const message = "only supports auth type plugins in consumer credential";
+      faults.push({ path: ["plugins", name], message });
+    } else if (Array.isArray(conf) && conf.length === 0) {
+      // Lua's empty table.
+      plugins[name] = {};
+      faults.push(...checkConf(plugins[name], definition, check).map(wrap));
+    } else {
+      faults.push(...checkConf(conf, definition, check).map(wrap));
+    }
+  }
+  return faults;
+}
+
+function checkConf(conf: PluginConf, definition: PluginDefinition, check: PluginCheck): readonly SchemaFault[] {
+  if (typeof conf !== "object" || conf === null || Array.isArray(conf)) return validatorOf(OBJECT).checkAll(conf);
+  const { _meta: meta } = conf;
+  if (meta !== undefined) {
+    const faults = validatorOf(META).checkAll({ _meta: meta });
+    if (faults.length > 0) return check.all ? faults : faults.slice(0, 1);
+    if (meta.disable === true) return [];
+  }
+  const schema = (isConsumers(check.kind) && definition.consumerSchema) || definition.schema;
+  // The schema may forbid what it does not list; `_meta` belongs to all plugins.
+  const fields = conf as { _meta?: unknown };
+  if (meta !== undefined) delete fields._meta;
+  const validator = validatorOf(schema as JsonSchema);
+  const first = check.all ? null : validator.check(conf);
+  const faults = check.all ? validator.checkAll(conf) : first === null ? [] : [first];
+  if (meta !== undefined) fields._meta = meta;
+  return [...faults, ...unresolved(conf, [])];
+}
+
+const OBJECT = { type: "object" } as const satisfies JsonSchema;
+const META = { type: "object", properties: { _meta: pluginMetaSchema } } as const satisfies JsonSchema;
+
+const isConsumers = (kind: Kind): boolean => kind === "consumers" || kind === "credentials";
+
+const prefix = (kind: Kind): string => (isConsumers(kind) ? "invalid plugins configuration: " : "");
+
+/**
+ * References to secrets are not resolved yet. Taking one as the value itself would
+ * make a public text somebody's password.
+ */
+function unresolved(value: unknown, path: readonly (string | number)[]): readonly SchemaFault[] {
+  if (typeof value === "string") {
+    if (!/^\$(secret|env):\/\//i.test(value)) return [];
+    const message = `property "${path.join(".")}": references such as $secret:// and $env:// are not supported yet`;
+    return [{ path, message, detail: message, hint: "" }];
+  }
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, field]) => unresolved(field, [...path, name]));
+}
+
+/**
+ * Compiles each plugin and disposes of it at once: what cannot be compiled must not
+ * reach a worker. The configurations have passed `checkPlugins`.
+ */
+export function compilePlugins(plugins: Configurations, check: PluginCheck): readonly Fault[] {
+  const faults: Fault[] = [];
+  for (const [name, conf] of Object.entries(plugins)) {
+    const definition = check.registry.get(name);
+    if (definition === undefined || conf._meta?.disable === true) continue;
+    if (isConsumers(check.kind) && definition.type === "auth") continue;
+    try {
+      definition.compile(conf, dryEnv(check.attr[name])).dispose?.();
+    } catch (error) {
+      const reason = `failed to check the configuration of plugin ${name} err: ${reasonOf(error)}`;
+      faults.push({ path: ["plugins", name], message: maskSecrets(reason, conf, definition.encryptFields) });
+    }
+  }
+  return faults;
+}
+
+function dryEnv(attr: unknown): PluginEnv {
+  return {
+    consumers: { byKey: () => undefined, byName: () => undefined },
+    attr: (attr ?? {}) as Readonly<Record<string, unknown>>,
+    // The workers say it, with the resource's name.
+    warn: () => undefined,
+  };
+}

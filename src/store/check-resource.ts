@@ -1,0 +1,129 @@
+import { canonicalJson } from "../lib/canonical-json.ts";
+import { nearestName } from "../lib/nearest-name.ts";
+import type { PluginRegistry } from "../plugin/plugin.ts";
+import { parseCredentialKey } from "../schema/credential.ts";
+import type { JsonSchema } from "../schema/json-schema.ts";
+import type { Kind } from "../schema/kinds.ts";
+import type { PluginConf } from "../schema/plugins.ts";
+import { checkRules } from "../schema/rules.ts";
+import { schemaFaults, validateOwned, validatorOf } from "../schema/validate.ts";
+import { withHint, type SchemaFault } from "../schema/validator.ts";
+import { checkPlugins, compilePlugins, type Fault, type PluginCheck } from "./check-plugins.ts";
+import { buildResource, type Resource } from "./resource.ts";
+
+/** What resources are checked with. */
+export interface ResourceCheck {
+  /** The plugins that configurations may name. */
+  readonly plugins: PluginRegistry;
+  /** `plugin_attr` of config.yaml. */
+  readonly pluginAttr?: Readonly<Record<string, unknown>>;
+  /** Why a resource that passed every other check cannot be served by this version; `null` where it can. */
+  readonly checkSupport?: (kind: Kind, resource: unknown) => string | null;
+}
+
+/** Kinds whose entries get their position as id where they have none; the others need an id by their schema. */
+const numbered = new Set<Kind>(["routes", "services", "upstreams", "ssls", "protos", "stream_routes"]);
+
+/**
+ * Checks one resource by itself: schema, rules, plugins. `value` is the caller's to
+ * give away; it is changed.
+ */
+export function checkResource(
+  kind: Kind,
+  id: string,
+  value: unknown,
+  check: ResourceCheck,
+): Resource | { readonly error: string } {
+  const prepared = prepare(kind, id, value);
+  if (prepared !== null) return { error: prepared.message };
+  const validation = validateOwned(kind, value, id);
+  if ("error" in validation) return { error: withHint(validation.fault) };
+  const resource = validation.value as Record<string, unknown>;
+  const [fault] = checkRules(kind, resource);
+  if (fault !== undefined) return { error: withHint(fault) };
+  const [metadataFault] = checkMetadata(kind, resource, check.plugins);
+  if (metadataFault !== undefined) return { error: metadataFault.message };
+
+  const plugins = resource.plugins as Record<string, PluginConf> | undefined;
+  const pluginCheck = pluginCheckOf(kind, check, false);
+  const [pluginFault] = plugins === undefined ? [] : checkPlugins(plugins, pluginCheck);
+  if (pluginFault !== undefined) return { error: pluginFault.message };
+  const unsupported = check.checkSupport?.(kind, resource) ?? null;
+  if (unsupported !== null) return { error: unsupported };
+  // Made before plugins see the configuration: nothing that they do to it may travel.
+  const text = canonicalJson(resource);
+  const [compileFault] = plugins === undefined ? [] : compilePlugins(plugins, pluginCheck);
+  if (compileFault !== undefined) return { error: compileFault.message };
+  return buildResource(kind, id, resource, text, check.plugins);
+}
+
+/** Every fault of one resource by itself; `value` is changed. */
+export function findFaults(kind: Kind, id: string, value: unknown, check: ResourceCheck): readonly Fault[] {
+  const prepared = prepare(kind, id, value);
+  if (prepared !== null) return [prepared];
+  const bySchema = schemaFaults(kind, value, id);
+  const faults = bySchema.map(toFault);
+  const resource = value as Record<string, unknown>;
+  // Rules may only look at what has the right shape.
+  if (faults.length === 0) faults.push(...checkRules(kind, resource).map(toFault));
+  faults.push(...checkMetadata(kind, resource, check.plugins));
+  const { plugins } = resource;
+  if (typeof plugins === "object" && plugins !== null && !Array.isArray(plugins)) {
+    const configurations = plugins as Record<string, PluginConf>;
+    const pluginCheck = pluginCheckOf(kind, check, true);
+    const byPlugins = checkPlugins(configurations, pluginCheck);
+    faults.push(...byPlugins);
+    if (byPlugins.length === 0) faults.push(...compilePlugins(configurations, pluginCheck));
+  }
+  if (faults.length > 0) return faults;
+  const unsupported = check.checkSupport?.(kind, resource) ?? null;
+  return unsupported === null ? [] : [{ path: pathIn(unsupported), message: unsupported }];
+}
+
+/** Puts the id in and takes out what only the transport of a standalone document knows. */
+function prepare(kind: Kind, id: string, value: unknown): Fault | null {
+  const resource = value as Record<string, unknown>;
+  for (const field of ["modifiedIndex", "createdIndex"]) {
+    const index = resource[field];
+    if (index !== undefined && !Number.isInteger(index)) {
+      return {
+        path: [field],
+        message: `property "${field}" validation failed: wrong type: expected integer, got ${typeof index}`,
+      };
+    }
+    delete resource[field];
+  }
+  if (kind === "consumers") resource.id = id;
+  else if (kind === "credentials") resource.id = parseCredentialKey(id)?.id ?? id;
+  else if (resource.id === undefined && numbered.has(kind)) resource.id = id;
+  return null;
+}
+
+/** Plugin metadata has the schema of its plugin. */
+function checkMetadata(kind: Kind, resource: Record<string, unknown>, plugins: PluginRegistry): readonly Fault[] {
+  if (kind !== "plugin_metadata") return [];
+  const definition = plugins.get(String(resource.id));
+  if (definition === undefined) {
+    const near = nearestName(String(resource.id), plugins.keys());
+    return [{ path: ["id"], message: `invalid plugin name${near === null ? "" : `; did you mean ${near}?`}` }];
+  }
+  if (definition.metadataSchema === undefined) return [];
+  return validatorOf(definition.metadataSchema as JsonSchema)
+    .checkAll(resource)
+    .map(toFault);
+}
+
+function pluginCheckOf(kind: Kind, check: ResourceCheck, all: boolean): PluginCheck {
+  return { kind, registry: check.plugins, attr: check.pluginAttr ?? {}, all };
+}
+
+function toFault(fault: SchemaFault): Fault {
+  return { path: fault.path, message: withHint(fault) };
+}
+
+/** The field that a reason such as `property "vars" is not supported` names. */
+function pathIn(reason: string): readonly string[] {
+  const name = /^(?:property "upstream" validation failed: )?property "([^"]+)"/.exec(reason)?.[1];
+  if (name === undefined) return [];
+  return reason.startsWith('property "upstream"') ? ["upstream", name] : name.split(".");
+}

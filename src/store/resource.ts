@@ -1,0 +1,111 @@
+import { contentHash } from "../lib/content-hash.ts";
+import type { Kind } from "../schema/kinds.ts";
+import { parseCredentialKey } from "../schema/credential.ts";
+import type { Plugins } from "../schema/plugins.ts";
+import type { PluginRegistry } from "../plugin/plugin.ts";
+
+/** A resource that passed its own checks. Immutable. */
+export interface Resource {
+  /** `<kind>/<id>`. */
+  readonly key: string;
+  readonly kind: Kind;
+  readonly id: string;
+  /** Canonical JSON with defaults filled in. */
+  readonly text: string;
+  readonly fingerprint: bigint;
+  readonly references: readonly Reference[];
+  readonly claims: readonly Claim[];
+}
+
+/** Another resource that must be there. */
+export interface Reference {
+  /** `<kind>/<id>` of what is referred to. */
+  readonly key: string;
+  /** The field that refers, as in `upstream_id`. */
+  readonly field: string;
+}
+
+/** Something that only one resource may have. */
+export interface Claim {
+  readonly key: string;
+  /** The reason for the second that claims it, but for the name of the first. */
+  readonly clash: string;
+}
+
+/** Builds what the store keeps of `value`, whose canonical text is `text`. */
+export function buildResource(kind: Kind, id: string, value: unknown, text: string, plugins: PluginRegistry): Resource {
+  return {
+    key: `${kind}/${id}`,
+    kind,
+    id,
+    text,
+    fingerprint: contentHash(kind, id, text),
+    references: referencesOf(kind, id, value),
+    claims: claimsOf(kind, value, plugins),
+  };
+}
+
+interface Referring {
+  readonly service_id?: string;
+  readonly upstream_id?: string;
+  readonly plugin_config_id?: string;
+  readonly group_id?: string;
+  readonly upstream?: Referring;
+  readonly tls?: { readonly client_cert_id?: string };
+}
+
+const NONE: readonly never[] = [];
+
+function referencesOf(kind: Kind, id: string, value: unknown): readonly Reference[] {
+  switch (kind) {
+    case "credentials": {
+      const username = parseCredentialKey(id)?.username ?? id;
+      return [{ key: `consumers/${username}`, field: "id" }];
+    }
+    case "routes":
+    case "services":
+    case "stream_routes":
+    case "upstreams":
+    case "consumers":
+      break;
+    default:
+      return NONE;
+  }
+  const { service_id, upstream_id, plugin_config_id, group_id, upstream, tls } = value as Referring;
+  const certificate = (upstream?.tls ?? tls)?.client_cert_id;
+  const references: Reference[] = [];
+  if (service_id !== undefined) references.push({ key: `services/${service_id}`, field: "service_id" });
+  if (upstream_id !== undefined) references.push({ key: `upstreams/${upstream_id}`, field: "upstream_id" });
+  if (plugin_config_id !== undefined) {
+    references.push({ key: `plugin_configs/${plugin_config_id}`, field: "plugin_config_id" });
+  }
+  if (group_id !== undefined) references.push({ key: `consumer_groups/${group_id}`, field: "group_id" });
+  if (certificate !== undefined) {
+    const field = tls === undefined ? "upstream.tls.client_cert_id" : "tls.client_cert_id";
+    references.push({ key: `ssls/${certificate}`, field });
+  }
+  return references;
+}
+
+/** A consumer is found by its key, and a plugin stands in one global rule at most (disabled ones count). */
+function claimsOf(kind: Kind, value: unknown, registry: PluginRegistry): readonly Claim[] {
+  const consumer = kind === "consumers" || kind === "credentials";
+  if (!consumer && kind !== "global_rules") return NONE;
+  const { plugins = {} } = value as { readonly plugins?: Plugins };
+  return Object.entries(plugins).flatMap(([name, conf]) => {
+    if (!consumer) return [{ key: `global_rules ${name}`, clash: `plugin '${name}' already exists in` }];
+    const attribute = registry.get(name)?.consumerKey;
+    const identity = attribute === undefined ? undefined : conf[attribute];
+    if (identity === undefined || conf._meta?.disable === true) return [];
+    return [
+      { key: `consumers ${name} ${String(identity)}`, clash: `duplicate ${attribute} of plugin ${name} found with` },
+    ];
+  });
+}
+
+/** How a claim's first owner is named in the reason of the second. */
+export function ownerName({ kind, id }: Resource): string {
+  if (kind === "global_rules") return `global rule with id '${id}'`;
+  const credential = parseCredentialKey(id);
+  return credential === null ? `consumer: ${id}` : `credential: ${credential.id} of consumer: ${credential.username}`;
+}
