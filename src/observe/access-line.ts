@@ -2,28 +2,38 @@ import type { RequestContext } from "../plugin/context.ts";
 import { parseTemplate } from "../plugin/template-parts.ts";
 import { compileVariable } from "../plugin/variables.ts";
 import type { AccessLogSettings } from "../settings/settings.ts";
+import type { LineBuffer } from "./line-buffer.ts";
+
+type Escape = AccessLogSettings["escape"];
+
+/** Appends something of a request to a log. */
+export type LinePiece = (ctx: RequestContext, out: LineBuffer) => void;
 
 /**
  * An access log format as nginx has it (`log_format name escape=… '…'`), compiled to
- * a function that makes one line. A line holds one character per byte (latin1), as
- * the heads of requests do.
+ * a function that appends one line. Lines are bytes, as the heads of requests are;
+ * text of the configuration goes in as UTF-8.
  */
-export function compileAccessLine(
-  format: string,
-  escape: AccessLogSettings["escape"],
-): (ctx: RequestContext) => string {
-  const pieces = parseTemplate(format, "nginx").map((part) =>
-    part.name === null ? utf8ToBytes(part.text) : compilePiece(part.name, escape),
+export function compileAccessLine(format: string, escape: Escape): LinePiece {
+  const pieces = parseTemplate(spellOut(`${format}\n`), "nginx").map((part) =>
+    part.name === null ? staticPiece(utf8Bytes(part.text)) : variablePiece(part.name, escape),
   );
-  const last = pieces.at(-1);
-  if (typeof last === "string") pieces[pieces.length - 1] = `${last}\n`;
-  else pieces.push("\n");
-  return (ctx) => {
-    let line = "";
-    for (const piece of pieces) line += typeof piece === "string" ? piece : piece(ctx);
-    return line;
+  return (ctx, out) => {
+    for (const piece of pieces) piece(ctx, out);
   };
 }
+
+/** The request line is the longest value of most formats; its parts need no joining. */
+function spellOut(format: string): string {
+  return format.replaceAll(/\$(?:request|request_line)\b|\$\{(?:request|request_line)\}/g, () => {
+    return "${request_method} ${request_uri} ${server_protocol}";
+  });
+}
+
+const staticPiece =
+  (text: string): LinePiece =>
+  (_, out) =>
+    out.append(text);
 
 /** Variables whose values the gateway makes itself, of characters that no escaping changes. */
 const plain = new Set([
@@ -36,46 +46,57 @@ const plain = new Set([
 /** Variables that hold text of the configuration (Unicode) instead of bytes from the wire. */
 const unicode = new Set(["route_id", "route_name", "service_id", "service_name", "consumer_name", "consumer_group_id"]);
 
-function compilePiece(name: string, escape: AccessLogSettings["escape"]): (ctx: RequestContext) => string {
+function variablePiece(name: string, escape: Escape): LinePiece {
   const read = compileVariable(name);
   const missing = escape === "default" ? "-" : "";
-  if (plain.has(name)) return (ctx) => read(ctx) ?? missing;
-  const clean = escapes[escape];
-  if (!unicode.has(name)) {
-    return (ctx) => {
-      const value = read(ctx);
-      return value === undefined ? missing : clean(value);
-    };
-  }
-  return (ctx) => {
+  if (plain.has(name)) return (ctx, out) => out.append(read(ctx) ?? missing);
+  const { special, clean } = escapes[escape];
+  const isUnicode = unicode.has(name);
+  return (ctx, out) => {
     const value = read(ctx);
-    return value === undefined ? missing : clean(utf8ToBytes(value));
+    if (value === undefined) out.append(missing);
+    else out.appendEscaped(isUnicode ? utf8Bytes(value) : value, special, clean);
   };
 }
 
-/* oxlint-disable no-control-regex -- Control characters are what is escaped. */
-const escapes: Readonly<Record<AccessLogSettings["escape"], (value: string) => string>> = {
-  // nginx: `"`, `\`, and everything below 0x20 or above 0x7e as \xXX.
-  default: (value) =>
-    /["\\\u0000-\u001f\u007f-\uffff]/.test(value)
-      ? bytes(value).replaceAll(/["\\\u0000-\u001f\u007f-\u00ff]/g, hex)
-      : value,
-  // nginx: `"`, `\` and what is below 0x20, as JSON has it (RFC 8259 section 7).
-  json: (value) =>
-    /["\\\u0000-\u001f\u0100-\uffff]/.test(value) ? bytes(value).replaceAll(/["\\\u0000-\u001f]/g, jsonEscape) : value,
-  none: (value) => bytes(value),
-};
-/** Text that is not latin1 (a decoded argument, say) as its UTF-8 bytes. */
-function bytes(value: string): string {
-  return /[^\u0000-\u00ff]/.test(value) ? utf8ToBytes(value) : value;
+interface Escaping {
+  /** 1 for every byte that `clean` changes. */
+  readonly special: Uint8Array;
+  readonly clean: (value: string) => string;
 }
 
-function utf8ToBytes(text: string): string {
+/** `pattern` matches one character that `replace` stands in for. */
+function escaping(pattern: RegExp, replace: (character: string) => string): Escaping {
+  const special = Uint8Array.from({ length: 256 }, (_, code) =>
+    String.fromCharCode(code).search(pattern) === 0 ? 1 : 0,
+  );
+  return { special, clean: (value) => asBytes(value).replaceAll(pattern, replace) };
+}
+
+/* oxlint-disable no-control-regex -- Control characters are what is escaped. */
+const escapes: Readonly<Record<Escape, Escaping>> = {
+  // nginx: `"`, `\`, and everything below 0x20 or above 0x7e as \xXX.
+  default: escaping(/["\\\u0000-\u001f\u007f-\u00ff]/g, hexEscape),
+  // nginx: `"`, `\` and what is below 0x20, as JSON has it (RFC 8259 section 7).
+  json: escaping(/["\\\u0000-\u001f]/g, jsonEscape),
+  none: escaping(/(?!)/g, (character) => character),
+};
+
+/** Text beyond latin1 (a plugin's value, say) as its UTF-8 bytes. */
+function asBytes(value: string): string {
+  return /[^\u0000-\u00ff]/.test(value) ? utf8Bytes(value) : value;
+}
+
+function utf8Bytes(text: string): string {
   return /[^\u0000-\u007f]/.test(text) ? Buffer.from(text).toString("latin1") : text;
 }
+/* oxlint-enable no-control-regex */
 
-function hex(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
+const hexDigits = (character: string, length: number): string =>
+  character.charCodeAt(0).toString(16).toUpperCase().padStart(length, "0");
+
+function hexEscape(character: string): string {
+  return `\\x${hexDigits(character, 2)}`;
 }
 
 const short: Readonly<Record<string, string>> = {
@@ -89,5 +110,5 @@ const short: Readonly<Record<string, string>> = {
 };
 
 function jsonEscape(character: string): string {
-  return short[character] ?? `\\u${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+  return short[character] ?? `\\u${hexDigits(character, 4)}`;
 }

@@ -2,7 +2,9 @@ import { write } from "node:fs";
 import type { RequestContext } from "../plugin/context.ts";
 import type { AccessLogSettings } from "../settings/settings.ts";
 import { compileAccessLine } from "./access-line.ts";
+import type { LinePiece } from "./access-line.ts";
 import { openAppendFile } from "./append-file.ts";
+import { LineBuffer } from "./line-buffer.ts";
 import type { Logger } from "./logger.ts";
 
 /**
@@ -35,13 +37,15 @@ export function createAccessLog(access: AccessLogSettings, log: Logger): AccessL
 }
 
 class BufferedAccessLog implements AccessLog {
-  readonly #line: (ctx: RequestContext) => string;
+  readonly #line: LinePiece;
   readonly #file;
   readonly #log: Logger;
   readonly #buffer: number;
   readonly #backlog: number;
-  /** Lines that wait, one character per byte. */
-  #waiting = "";
+  /** Lines that wait. */
+  #waiting: LineBuffer;
+  /** The other buffer: what is being written, or ready to be swapped in. */
+  #spare: LineBuffer;
   #writing = false;
   #dropped = 0;
   #failed = false;
@@ -54,6 +58,8 @@ class BufferedAccessLog implements AccessLog {
     this.#log = log;
     this.#buffer = Math.max(1, access.buffer);
     this.#backlog = Math.max(MIN_BACKLOG, 16 * this.#buffer);
+    this.#waiting = new LineBuffer(this.#capacity());
+    this.#spare = new LineBuffer(this.#capacity());
   }
 
   write(ctx: RequestContext): void {
@@ -61,7 +67,7 @@ class BufferedAccessLog implements AccessLog {
       this.#dropped += 1;
       return;
     }
-    this.#waiting += this.#line(ctx);
+    this.#line(ctx, this.#waiting);
     if (this.#waiting.length >= this.#buffer) this.#startWrite();
     else if (this.#timer === null) this.#timer = setTimeout(() => this.#startWrite(), FLUSH_AFTER_MS).unref();
   }
@@ -86,11 +92,17 @@ class BufferedAccessLog implements AccessLog {
   #startWrite(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    if (this.#writing || this.#waiting === "") return;
+    if (this.#writing || this.#waiting.length === 0) return;
     this.#writing = true;
-    const bytes = Buffer.from(this.#waiting, "latin1");
-    this.#waiting = "";
-    this.#append(bytes, 0);
+    const full = this.#waiting;
+    this.#waiting = this.#spare;
+    this.#spare = full;
+    this.#append(full.filled(), 0);
+  }
+
+  /** Room for the line that goes over the edge. */
+  #capacity(): number {
+    return this.#buffer + 4096;
   }
 
   /** Writes `bytes` from `start`, in pieces of whole lines where the file takes only so many at once. */
@@ -121,6 +133,9 @@ class BufferedAccessLog implements AccessLog {
 
   #finishWrite(): void {
     this.#writing = false;
+    this.#spare.clear();
+    // What grew during a stall is given back.
+    if (this.#spare.capacity > 4 * this.#capacity()) this.#spare = new LineBuffer(this.#capacity());
     if (this.#dropped > 0 && !this.#failed) {
       this.#log.warn(`access log ${this.#file.path}: ${this.#dropped} lines dropped: the disk did not keep up`);
       this.#dropped = 0;
