@@ -134,7 +134,7 @@ export const apisixKeys: Keys = {
   enable_control: flag(true, "Whether the Control API is served."),
   control,
   enable_dev_mode: flag(false, "One worker, whatever worker_processes says."),
-  enable_admin: flag(true, "Whether the Admin API is served; never in the role data_plane."),
+  enable_admin: flag(true, "Whether the Admin API is served; never in the role data_plane.", planned),
   router: section("How routes are matched.", {
     http: choice(["radixtree_host_uri", "radixtree_uri", "radixtree_uri_with_parameter"], "The router for HTTP.", {
       default: "radixtree_host_uri",
