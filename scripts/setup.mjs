@@ -20,7 +20,10 @@ function run(command, args) {
 }
 
 function installed(program) {
-  return (process.env.PATH ?? "").split(":").some((dir) => existsSync(`${dir}/${program}`)) || existsSync(`/usr/sbin/${program}`);
+  return (
+    (process.env.PATH ?? "").split(":").some((dir) => existsSync(`${dir}/${program}`)) ||
+    existsSync(`/usr/sbin/${program}`)
+  );
 }
 
 if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== lock) {

@@ -50,10 +50,15 @@ for (const workers of [1, 2, 16]) {
       gateway.writeStandalone({ routes: [{ id: "later", ...routeTo(origin.node, "/later") }] });
       await gateway.applied(2);
       const id = workers - 1;
-      await gateway.fault(id, "hold-start");
       await gateway.fault(id, "crash");
       await untilRespawned(gateway, id);
       await gateway.until(200);
+      const { events } = (await gateway.status("/status/events")).json() as { events: { cause?: string }[] };
+      const cause = `worker count: ${workers} but status report count: ${workers - 1}`;
+      assert.ok(
+        events.some((event) => event.cause === cause),
+        JSON.stringify(events),
+      );
       const answers = await Promise.all(Array.from({ length: 50 }, () => gateway.get("/later")));
       assert.deepEqual([...new Set(answers.map((answer) => answer.status))], [200]);
     });
@@ -120,7 +125,12 @@ test("a broken resource is rejected alone; its last good version serves; ready s
   const good = { id: "a", ...routeTo(origin.node, "/a") };
   const gateway = await startGateway(t, { standalone: { routes: [good] } });
   await gateway.until(200);
-  gateway.writeStandalone({ routes: [{ ...good, uri: 7 }, { id: "b", ...routeTo(origin.node, "/b") }] });
+  gateway.writeStandalone({
+    routes: [
+      { ...good, uri: 7 },
+      { id: "b", ...routeTo(origin.node, "/b") },
+    ],
+  });
   const answer = await gateway.applied(2);
   assert.equal(answer.status, 409, answer.text);
   assert.equal((await gateway.get("/a")).status, 200);

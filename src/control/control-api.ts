@@ -48,7 +48,8 @@ type Routes = ReadonlyMap<string, (url: URL) => { status: number; body: object }
 function answer(routes: Routes, request: IncomingMessage, response: ServerResponse): void {
   const url = URL.parse(request.url ?? "/", "http://control");
   const route = url === null ? undefined : routes.get(url.pathname.replace(/\/$/, ""));
-  if (url === null || route === undefined) return send(response, 404, { error_msg: "not found", paths: [...routes.keys()] });
+  if (url === null || route === undefined)
+    return send(response, 404, { error_msg: "not found", paths: [...routes.keys()] });
   if (request.method !== "POST") {
     response.setHeader("Allow", "POST");
     return send(response, 405, { error_msg: "method not allowed" });
@@ -72,10 +73,7 @@ function switchDrain(actions: ControlActions, on: boolean): { status: number; bo
   return { status: 200, body: { draining: on } };
 }
 
-function injectFault(
-  inject: NonNullable<ControlActions["fault"]>,
-  url: URL,
-): { status: number; body: object } {
+function injectFault(inject: NonNullable<ControlActions["fault"]>, url: URL): { status: number; body: object } {
   const worker = Number(url.searchParams.get("worker") ?? Number.NaN);
   const fault = url.searchParams.get("fault") ?? "";
   if (!Number.isInteger(worker) || worker < 0) {

@@ -225,7 +225,10 @@ export class Supervisor {
   #fromWorker(worker: number, message: WorkerToSupervisor): void {
     if (message.type === "listen-failed") this.#cannotListen(`worker ${worker}: ${message.error}`);
     else if (message.type === "listening") this.#everListened = true;
-    else this.#log.error(`worker ${worker}: ${message.kind}/${message.id} was accepted but not compiled: ${message.error}`);
+    else
+      this.#log.error(
+        `worker ${worker}: ${message.kind}/${message.id} was accepted but not compiled: ${message.error}`,
+      );
   }
 
   #cannotListen(reason: string): void {

@@ -1,0 +1,112 @@
+import { resolve } from "node:path";
+import { Command, CommanderError } from "commander";
+import { version } from "../lib/version.ts";
+import { runGateway } from "../supervisor/run.ts";
+import { ExitCode } from "./exit-codes.ts";
+import { quitCommand, reloadCommand, stopCommand } from "./signal-commands.ts";
+import { statusCommand, type StatusOptions } from "./status.ts";
+import { testCommand } from "./test.ts";
+import { waitCommand, type WaitOptions } from "./wait.ts";
+
+interface PlaceOptions {
+  readonly prefix: string;
+  readonly config?: string;
+}
+
+/** Runs the command line; resolves with the exit code. */
+export async function runCli(argv: readonly string[]): Promise<number> {
+  let code: number = ExitCode.ok;
+  const program = createProgram((result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  }
+  return code;
+}
+
+function createProgram(finish: (code: number) => void): Command {
+  const program = new Command("turnpike")
+    .description("An API gateway, configuration-compatible with Apache APISIX, whose readiness can be trusted.")
+    .version(version, "-v, --version", "print the version")
+    .exitOverride()
+    .showHelpAfterError("(turnpike --help shows the commands)");
+  addLifecycle(program, finish);
+  addQuestions(program, finish);
+  program
+    .command("version")
+    .description("print the version")
+    .action(() => console.log(`turnpike ${version}`));
+  for (const command of program.commands) command.exitOverride();
+  return program;
+}
+
+function addLifecycle(program: Command, finish: (code: number) => void): void {
+  command(program, "start", "run the gateway in the foreground", {
+    after:
+      "Signals: TERM, QUIT, INT drain and stop (a second one ends it at once); HUP reloads; USR1 opens the logs anew.",
+    codes: "0 stopped, 1 refused to start (settings, or an address that is taken)",
+  }).action(async (options: PlaceOptions) => finish(await runGateway(place(options))));
+  command(program, "stop", "end the running gateway at once; requests in flight are cut", {
+    codes: "0 ended, 1 it did not end, 3 it is not running",
+  }).action(async (options: PlaceOptions) => finish(await stopCommand(place(options))));
+  command(program, "quit", "drain the running gateway, then end it", {
+    codes: "0 ended, 1 it did not end, 3 it is not running",
+  }).action(async (options: PlaceOptions) => finish(await quitCommand(place(options))));
+  command(program, "reload", "have the running gateway read config.yaml again and replace its workers one by one", {
+    codes: "0 asked for, 1 config.yaml is wrong (nothing was changed), 3 it is not running",
+  }).action((options: PlaceOptions) => finish(reloadCommand(place(options))));
+}
+
+function addQuestions(program: Command, finish: (code: number) => void): void {
+  command(program, "test", "check config.yaml and the standalone file; print every mistake with file, line and field", {
+    codes: "0 no mistake (there may be warnings), 1 at least one",
+  })
+    .option("--standalone <file>", "check this standalone file (.yaml or .json) instead of the configured one")
+    .action((options: PlaceOptions & { standalone?: string }) => {
+      finish(testCommand(place(options), options.standalone));
+    });
+  command(program, "status", "show readiness, workers, configuration and what was rejected", {
+    codes: "0 ready, 1 not ready, 3 nothing answers",
+  })
+    .option("--url <url>", "the Status API, instead of the one in config.yaml")
+    .option("--json", "print JSON")
+    .action(async (options: PlaceOptions & Omit<StatusOptions, "place">) =>
+      finish(await statusCommand({ ...options, place: place(options) })),
+    );
+  command(program, "wait", "return when every worker is ready, or has applied a revision", {
+    codes: "0 reached, 1 timed out, 2 a change up to the revision was rejected, 3 nothing answers",
+  })
+    .option("--ready", "wait for readiness (the default)")
+    .option("--revision <number>", "wait until every worker has applied this revision or a later one")
+    .option("--timeout <duration>", "how long, as in 500ms, 30s, 2m", "30s")
+    .option("--rejected <what>", "ignore: do not end with 2 when a change was rejected")
+    .option("--url <url>", "the Status API, instead of the one in config.yaml")
+    .action(async (options: PlaceOptions & Omit<WaitOptions, "place">) =>
+      finish(await waitCommand({ ...options, place: place(options) })),
+    );
+}
+
+/** A command with the options that all commands have, and its exit codes in the help. */
+function command(
+  program: Command,
+  name: string,
+  description: string,
+  help: { readonly codes: string; readonly after?: string },
+): Command {
+  const after = help.after === undefined ? "" : `\n${help.after}\n`;
+  return program
+    .command(name)
+    .description(description)
+    .option("-p, --prefix <dir>", "the directory that holds conf/, logs/ and data/", ".")
+    .option("-c, --config <file>", "config.yaml, instead of PREFIX/conf/config.yaml")
+    .addHelpText("after", `${after}\nExit codes: ${help.codes}, 64 wrong usage.`);
+}
+
+function place(options: PlaceOptions): { prefix: string; configFile?: string } {
+  const prefix = resolve(options.prefix);
+  return options.config === undefined ? { prefix } : { prefix, configFile: resolve(options.config) };
+}

@@ -1,0 +1,43 @@
+import { extname, relative, resolve } from "node:path";
+import { plugins } from "../plugins/index.ts";
+import { loadSettings } from "../settings/load.ts";
+import { type Finding, formatFinding, type Settings } from "../settings/settings.ts";
+import { checkStandalone } from "../store/check-document.ts";
+import type { Place } from "../supervisor/run.ts";
+import { ExitCode } from "./exit-codes.ts";
+
+/**
+ * `turnpike test`: prints everything that is wrong with config.yaml and with the
+ * standalone file, a line each. `standalone` names the file to check instead of the one
+ * that config.yaml leads to; it is checked even where config.yaml cannot be used.
+ */
+export function testCommand(place: Place, standalone?: string): ExitCode {
+  const { settings, findings } = loadSettings({
+    prefix: place.prefix,
+    ...(place.configFile === undefined ? {} : { configFile: place.configFile }),
+  });
+  const file = standalone === undefined ? standaloneOf(settings, place) : resolve(standalone);
+  const all = [...findings, ...(file === null ? [] : checkFile(file, settings))];
+  for (const finding of all) console.error(formatFinding(finding));
+  const errors = all.filter((finding) => finding.severity === "error").length;
+  if (errors > 0) console.error(`turnpike: ${errors} ${errors === 1 ? "mistake" : "mistakes"}`);
+  else console.log("turnpike: the configuration is good");
+  return errors === 0 ? ExitCode.ok : ExitCode.failed;
+}
+
+/** With unusable settings the standalone file is guessed, so that one run names the mistakes of both. */
+function standaloneOf(settings: Settings | null, place: Place): string | null {
+  if (settings !== null) return settings.source.file;
+  return resolve(place.prefix, "conf", "apisix.yaml");
+}
+
+function checkFile(file: string, settings: Settings | null): readonly Finding[] {
+  const enabled =
+    settings === null ? plugins : new Map([...plugins].filter(([name]) => settings.plugins.includes(name)));
+  const format = extname(file) === ".json" ? "json" : "yaml";
+  const shown = relative(process.cwd(), file);
+  return checkStandalone(file, format, enabled).map((finding) => ({
+    ...finding,
+    file: shown.startsWith("..") ? file : shown,
+  }));
+}
