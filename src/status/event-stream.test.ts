@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
 import { test, type TestContext } from "node:test";
 import { ask, boardOf, startFixture, type Fixture } from "./test-fixture.ts";
 
@@ -103,4 +104,20 @@ test("streams are bounded, a client that leaves makes room, and closing ends the
   for (const { response } of streams) response.resume();
   await fixture.close();
   await ended;
+});
+
+test("a client that does not read is cut before it costs memory", async (t) => {
+  const { fixture } = await withEvents(t, 0);
+  const socket = connect(fixture.port, fixture.ip);
+  socket.on("error", () => undefined);
+  t.after(() => socket.destroy());
+  socket.write("GET /status/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
+  await once(socket, "readable");
+  // More than the kernel's buffers on both sides hold, so that the rest stays with the server.
+  for (let i = 0; i < 400; i++) {
+    fixture.journal.add({ type: "config-failed", error: "x".repeat(100_000) });
+    await new Promise(setImmediate);
+  }
+  socket.resume();
+  await once(socket, "close");
 });
