@@ -23,7 +23,7 @@ const ANYTHING = 2;
 export function parsePathPattern(uri: string, parameters: boolean): PathPattern {
   const colon = parameters ? uri.indexOf(":") : -1;
   const star = uri.indexOf("*");
-  const end = colon >= 0 ? colon : star;
+  const end = colon < 0 || star < 0 ? Math.max(colon, star) : Math.min(colon, star);
   if (end < 0) return { prefix: uri, exact: true, tokens: null };
   const prefix = uri.slice(0, end);
   if (colon < 0 && star === uri.length - 1) return { prefix, exact: false, tokens: null };

@@ -1,0 +1,161 @@
+import { createEngine } from "../src/compile/engine.ts";
+import type { WorkerEngine } from "../src/compile/engine.ts";
+import type { RequestContext } from "../src/plugin/context.ts";
+import type { Change } from "../src/schema/kinds.ts";
+
+/**
+ * What the router costs, in one thread and without network: building a table, the
+ * memory it takes, one match, one change. Run it with
+ * `node --expose-gc bench/router.ts`; without the flag memory is not measured.
+ */
+
+const collect = (globalThis as { gc?: () => void }).gc;
+
+/** Routes as they are in the field: own hosts, shared hosts, prefixes, exact paths, methods, services, plugins. */
+function mixedRoute(index: number): Change {
+  const host = [
+    `host-${index}.example.com`,
+    `*.tenant-${index % 5000}.example.org`,
+    `shared-${index % 50}.example.net`,
+  ];
+  const fields = {
+    id: String(index),
+    name: `route-${index}`,
+    ...(index % 4 === 3 ? {} : { hosts: [host[index % 4]] }),
+    uri: index % 2 === 0 ? `/api/v${index % 3}/resource-${index}/*` : `/api/v${index % 3}/item/${index}`,
+    methods: index % 5 === 0 ? ["GET", "POST"] : undefined,
+    priority: 0,
+    status: 1,
+    labels: { team: `team-${index % 97}`, env: "prod" },
+    upstream_id: String(index % 10_000),
+  };
+  return { kind: "routes", id: fields.id, text: JSON.stringify(fields) };
+}
+
+function hostOf(index: number): string {
+  switch (index % 4) {
+    case 0:
+      return `host-${index}.example.com`;
+    case 1:
+      return `x.tenant-${index % 5000}.example.org`;
+    default:
+      return `shared-${index % 50}.example.net`;
+  }
+}
+
+function mixedRequest(index: number): RequestContext {
+  const path = index % 2 === 0 ? `/api/v${index % 3}/resource-${index}/42/x` : `/api/v${index % 3}/item/${index}`;
+  return requestFor(hostOf(index), path);
+}
+
+/** The reported bad case: every route has the path `/*`, the host tells them apart. */
+function sharedPathRoute(index: number): Change {
+  const fields = {
+    id: String(index),
+    uri: "/*",
+    host: `h${index}.example.com`,
+    priority: 0,
+    status: 1,
+    upstream_id: "1",
+  };
+  return { kind: "routes", id: fields.id, text: JSON.stringify(fields) };
+}
+
+function upstreamChange(index: number): Change {
+  const fields = {
+    id: String(index),
+    type: "roundrobin",
+    scheme: "http",
+    pass_host: "pass",
+    hash_on: "vars",
+    nodes: [
+      { host: "10.0.0.1", port: 8080, weight: 1, priority: 0 },
+      { host: "10.0.0.2", port: 8080, weight: 1, priority: 0 },
+    ],
+  };
+  return { kind: "upstreams", id: fields.id, text: JSON.stringify(fields) };
+}
+
+function requestFor(host: string, uri: string): RequestContext {
+  const read = { host, uri, method: "GET", remoteAddr: "127.0.0.1", header: () => host };
+  return read as unknown as RequestContext;
+}
+
+function emptyEngine(router: "radixtree_host_uri" | "radixtree_uri"): WorkerEngine {
+  const upstream = { keepalive: 320, keepaliveRequests: 1000, keepaliveTimeoutMs: 60_000 };
+  const log = { warn: console.error, error: console.error };
+  return createEngine({ settings: { router, upstream, pluginAttr: {} }, plugins: new Map(), log });
+}
+
+/** Nanoseconds per call of the fastest of several rounds; requests are made beforehand. */
+function matchCost(engine: WorkerEngine, requests: readonly RequestContext[]): number {
+  for (const request of requests) if (!engine.match(request).found) throw new Error(`no route for ${request.uri}`);
+  let best = Infinity;
+  for (let round = 0; round < 20; round++) {
+    const calls = 200_000;
+    const started = process.hrtime.bigint();
+    for (let i = 0; i < calls; i++) engine.match(requests[i % requests.length] as RequestContext);
+    best = Math.min(best, Number(process.hrtime.bigint() - started) / calls);
+  }
+  return best;
+}
+
+/** Microseconds for changing one route there and back, the median of many. */
+function changeCost(engine: WorkerEngine, make: (index: number) => Change, count: number): number {
+  const times: number[] = [];
+  for (let i = 0; i < 2000; i++) {
+    const change = make((i * 7919) % count);
+    const text = JSON.stringify({ ...JSON.parse(change.text ?? ""), priority: (i % 7) + 1 });
+    const started = process.hrtime.bigint();
+    engine.apply([{ ...change, text }]);
+    times.push(Number(process.hrtime.bigint() - started) / 1000);
+  }
+  return times.sort((a, b) => a - b)[times.length >> 1] ?? 0;
+}
+
+function megabytes(): number {
+  collect?.();
+  return process.memoryUsage().heapUsed / 1e6;
+}
+
+function measure(
+  title: string,
+  router: "radixtree_host_uri" | "radixtree_uri",
+  count: number,
+  make: (index: number) => Change,
+  ask: (index: number) => RequestContext,
+): void {
+  const changes = Array.from({ length: count }, (_, i) => make(i));
+  const upstreams = Array.from({ length: Math.min(count + 1, 10_000) }, (_, i) => upstreamChange(i));
+  const before = megabytes();
+  const engine = emptyEngine(router);
+  const started = performance.now();
+  const failures = engine.replace([...upstreams, ...changes]);
+  const built = performance.now() - started;
+  if (failures.length > 0) throw new Error(JSON.stringify(failures[0]));
+  const memory = megabytes() - before;
+  // The same number of distinct requests whatever the size, so that only the table differs.
+  const requests = Array.from({ length: 1000 }, (_, i) => ask(Math.floor((i * count) / 1000)));
+  const match = matchCost(engine, requests);
+  const change = changeCost(engine, make, count);
+  console.log(
+    [
+      title.padEnd(34),
+      String(count).padStart(6),
+      `${built.toFixed(0)} ms`.padStart(9),
+      collect === undefined ? "-".padStart(9) : `${memory.toFixed(1)} MB`.padStart(9),
+      `${match.toFixed(0)} ns`.padStart(8),
+      `${change.toFixed(1)} µs`.padStart(9),
+    ].join("  "),
+  );
+}
+
+console.log(`${"table".padEnd(34)}  routes      build     memory     match     change`);
+for (const count of [1, 1000, 50_000]) {
+  measure("hosts, prefixes and paths mixed", "radixtree_host_uri", count, mixedRoute, mixedRequest);
+}
+for (const count of [1, 1000, 15_000]) {
+  measure("all on /*, told apart by host", "radixtree_host_uri", count, sharedPathRoute, (index) =>
+    requestFor(`h${index}.example.com`, "/any"),
+  );
+}
