@@ -47,7 +47,9 @@ export function checkConfig(
     }
     const { items } = key;
     if (Array.isArray(value) && items !== undefined) {
-      return value.map((item, index) => visit(item, items, [...path, index])).filter((item) => item !== undefined);
+      const right = value.map((item, index) => visit(item, items, [...path, index]));
+      const kept = right.filter((item) => item !== undefined);
+      return kept.length < (key.minItems ?? 0) ? undefined : kept;
     }
     return isMapping(value) && key.properties !== undefined ? mapping(value, key.properties, path) : value;
   };

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { complaints, dataPlane, load, loadClean } from "./load-fixture.ts";
+import type { Settings } from "./settings.ts";
+
+test("where HTTP listens", (t) => {
+  const listen = (text: string): string[] =>
+    loadClean(t, `apisix:\n${text}`).http.listen.map(({ ip, port }) => `${ip} ${port}`);
+  assert.deepEqual(listen("  node_listen: 80\n"), ["0.0.0.0 80", ":: 80"]);
+  assert.deepEqual(listen("  node_listen: [80, 81, 80]\n  enable_ipv6: false\n"), ["0.0.0.0 80", "0.0.0.0 81"]);
+  assert.deepEqual(listen("  node_listen:\n    - {ip: 127.0.0.2, port: 82}\n    - {ip: '[::1]'}\n    - port: 83\n"), [
+    "127.0.0.2 82",
+    "::1 9080",
+    "0.0.0.0 83",
+    ":: 83",
+  ]);
+  assert.deepEqual(listen("  node_listen: [{port: 83, enable_ipv6: false}]\n"), ["0.0.0.0 83"]);
+});
+
+test("port 0 is for tests", (t) => {
+  const text = "apisix:\n  node_listen: 0\n  control: {port: 0}\n  status: {port: 0}\n";
+  const fields = load(t, dataPlane + text).findings.map(({ field }) => field);
+  assert.deepEqual(fields, ["apisix.node_listen", "apisix.control.port", "apisix.status.port"]);
+  const settings = loadClean(t, text, { TURNPIKE_ALLOW_PORT_ZERO: "1" });
+  assert.equal(settings.status?.port, 0);
+  assert.deepEqual(
+    complaints(t, "plugin_attr: {prometheus: {export_addr: {port: 0}}}\n", { TURNPIKE_ALLOW_PORT_ZERO: "1" }),
+    ["5 error plugin_attr.prometheus.export_addr.port: found 0, expected a port from 1 to 65535"],
+  );
+});
+
+test("status", (t) => {
+  assert.equal(loadClean(t, "apisix: {status: false}\n").status, null);
+  assert.equal(loadClean(t, "apisix: {status: null}\n").status, null);
+  assert.equal(loadClean(t, "apisix:\n  status:\n").status, null);
+  assert.equal(loadClean(t, "apisix: {status: {}}\n").status?.port, 7085);
+  assert.equal(loadClean(t, "apisix: {status: {ip: '[::1]'}}\n").status?.ip, "::1");
+  assert.equal(loadClean(t, "apisix: {status: {ip: '0:0:0:0:0:0:0:1'}}\n").status?.ip, "::1");
+  assert.equal(loadClean(t, "apisix: {status: {ip: 0.0.0.0}}\n").status?.ip, "0.0.0.0");
+  assert.equal(loadClean(t, "apisix: {status: {unresponsive_after: 0.5}}\n").status?.unresponsiveAfterMs, 500);
+  assert.equal(loadClean(t, "apisix: {status: {unresponsive_after: 1m}}\n").status?.unresponsiveAfterMs, 60_000);
+
+  const wrong = (status: string): string => complaints(t, `apisix:\n  status: ${status}\n`).join("\n");
+  const mapping = "a mapping with ip and port, or false to turn the Status API off";
+  assert.equal(wrong("true"), `6 error apisix.status: found true, expected ${mapping}`);
+  assert.equal(wrong("7085"), `6 error apisix.status: found 7085, expected ${mapping}`);
+  assert.equal(wrong("[1]"), `6 error apisix.status: found a list, expected ${mapping}`);
+  for (const port of ["0", "65536", "-1", "7085.5", "'7085'", "true", "[7085]", ".nan"]) {
+    assert.match(wrong(`{port: ${port}}`), /^6 error apisix\.status\.port: found .+, expected a port from 1 to 65535$/);
+  }
+  for (const ip of ["localhost", "''", "1.2.3", "'[127.0.0.1]'", "'::1]'", "127.0.0.1:7085", "0x7f.1", "7085"]) {
+    assert.match(wrong(`{ip: ${ip}}`), /^6 error apisix\.status\.ip: found .+, expected an IP address/);
+  }
+  assert.match(wrong("{unresponsive_after: 0}"), /found 0, expected a duration/);
+});
+
+test("ports in conflict", (t) => {
+  const conflicts = (text: string): string[] => {
+    const { findings } = load(t, text);
+    return findings
+      .filter(({ message }) => message.includes("conflicts"))
+      .map((f) => `${f.line} ${f.field}: ${f.message}`);
+  };
+  const apisix = (text: string): string[] => conflicts(`${dataPlane}apisix:\n${text}`);
+
+  assert.deepEqual(conflicts("apisix:\n  status:\n    port: 9180\n"), [
+    "3 apisix.status.port: status port 9180 conflicts with admin port",
+  ]);
+  assert.deepEqual(conflicts("apisix: {enable_admin: false, status: {port: 9180}}\n"), []);
+  assert.deepEqual(apisix("  status: {port: 9180}\n"), []);
+  assert.deepEqual(apisix("  status: {port: 9090}\n"), [
+    "6 apisix.status.port: status port 9090 conflicts with control port",
+  ]);
+  assert.deepEqual(apisix("  enable_control: false\n  status: {port: 9090}\n"), []);
+  assert.deepEqual(apisix("  status: {port: 9091}\n"), [
+    "6 apisix.status.port: status port 9091 conflicts with prometheus port",
+  ]);
+  assert.deepEqual(apisix("  status: {port: 9091}\nplugins: [key-auth]\n"), []);
+  assert.deepEqual(apisix("  status: {port: 9091}\nplugin_attr: {prometheus: {enable_export_server: false}}\n"), []);
+  assert.deepEqual(apisix("  status: {port: 9080}\n"), [
+    "6 apisix.status.port: status port 9080 conflicts with http listen port",
+  ]);
+  assert.deepEqual(apisix("  node_listen: 7085\n"), [
+    "6 apisix.node_listen: status port 7085 conflicts with http listen port",
+  ]);
+  assert.deepEqual(apisix("  status: {port: 9443}\n"), [
+    "6 apisix.status.port: status port 9443 conflicts with https listen port",
+  ]);
+  assert.deepEqual(apisix("  ssl: {enable: false}\n  status: {port: 9443}\n"), []);
+  assert.deepEqual(apisix("  control: {port: 9080}\n"), [
+    "6 apisix.control.port: http listen port 9080 conflicts with control port",
+  ]);
+  assert.deepEqual(apisix("  node_listen: [{ip: 127.0.0.2, port: 9090}]\n"), []);
+  assert.deepEqual(apisix("  node_listen: [{ip: '::1', port: 9090}]\n"), []);
+  assert.deepEqual(apisix("  node_listen: [{ip: '::', port: 9090}]\n").length, 1);
+  assert.deepEqual(apisix("  node_listen: [9080, {ip: 127.0.0.1, port: 9080}]\n"), []);
+  assert.deepEqual(apisix("  status: {ip: '::ffff:127.0.0.1', port: 9090}\n").length, 1);
+  assert.deepEqual(apisix("  node_listen: [{port: 99999}]\n  status: {port: 9080}\n"), []);
+});
+
+test("how many workers", (t) => {
+  const workers = (text: string, env: NodeJS.ProcessEnv = {}): number => loadClean(t, text, env).workers;
+  assert.equal(workers("nginx_config: {worker_processes: 16}\n"), 16);
+  assert.equal(workers("nginx_config: {worker_processes: '3'}\n"), 3);
+  assert.equal(workers("nginx_config: {worker_processes: 16}\napisix: {enable_dev_mode: true}\n"), 1);
+  assert.equal(workers("apisix: {enable_dev_mode: true}\n", { APISIX_WORKER_PROCESSES: "4" }), 4);
+  assert.equal(workers("", { APISIX_WORKER_PROCESSES: "2.9" }), 2);
+  assert.equal(workers("nginx_config: {worker_processes: 5}\n", { APISIX_WORKER_PROCESSES: "" }), 5);
+  for (const wrong of ["0", "-1", "257", "1.5", "x", "''"]) {
+    assert.match(complaints(t, `nginx_config: {worker_processes: ${wrong}}\n`).join(), /^5 error nginx_config\.worker/);
+  }
+  for (const wrong of ["0", "many", "257"]) {
+    const [message = ""] = complaints(t, "", { APISIX_WORKER_PROCESSES: wrong });
+    assert.match(message, /^0 error nginx_config\.worker_processes: found ".+" in the environment variable/);
+  }
+});
+
+test("logs, limits and addresses", (t) => {
+  const http = (text: string): Settings => loadClean(t, `nginx_config:\n  http: {${text}}\n`);
+  assert.equal(http("enable_access_log: false").log.access, null);
+  assert.equal(http("access_log: 'off'").log.access, null);
+  assert.equal(http("access_log: /dev/stdout").log.access?.file, "/dev/stdout");
+  assert.equal(http("access_log_buffer: 4k").log.access?.buffer, 4096);
+  assert.equal(http("client_max_body_size: 10m").http.clientMaxBodySize, 10_485_760);
+  assert.equal(http("underscores_in_headers: off").http.underscoresInHeaders, false);
+  assert.equal(http("underscores_in_headers: false").http.underscoresInHeaders, false);
+  assert.equal(http("real_ip_recursive: on").http.realIpRecursive, true);
+  assert.deepEqual(http("real_ip_from: null").http.realIpFrom, []);
+  assert.deepEqual(http("real_ip_from: ['unix:', 10.0.0.0/8]").http.realIpFrom, ["10.0.0.0/8"]);
+  assert.equal(http("upstream: {keepalive: '7'}").upstream.keepalive, 7);
+  const large = http("large_client_header_buffers: 2 16k, client_header_buffer_size: 4k").http;
+  assert.deepEqual([large.maxRequestLine, large.maxHeaderLine, large.maxHead], [16_384, 16_384, 32_768]);
+  assert.equal(http("client_header_buffer_size: 64k").http.maxRequestLine, 65_536);
+  assert.equal(loadClean(t, "nginx_config: {error_log: stderr}\n").log.errorLog, "/dev/stderr");
+  assert.match(complaints(t, "nginx_config: {error_log: 'syslog:server=x'}\n").join(), /expected a file/);
+  assert.deepEqual(loadClean(t, "apisix: {trusted_addresses: [10.0.0.0/8]}\n").http.trustedAddresses, ["10.0.0.0/8"]);
+});
