@@ -15,7 +15,9 @@ export interface PlanParts {
   readonly upstream: Upstream | null;
   readonly enableWebsocket: boolean;
   readonly consumerRewrite: readonly RequestHandler[] | null;
-  /** Makes the plan for a consumer that brings plugins. */
+  /** The plan that this one was merged from; `null` for the plan of a route itself. */
+  readonly base: Plan | null;
+  /** Makes the plan for a consumer that brings plugins; not asked where there is a `base`. */
   readonly merge: (consumer: Consumer) => Plan;
 }
 
@@ -32,6 +34,7 @@ export class CompiledPlan implements Plan {
   readonly upstream: Upstream | null;
   readonly enableWebsocket: boolean;
   readonly consumerRewrite: readonly RequestHandler[] | null;
+  readonly #base: Plan | null;
   readonly #merge: (consumer: Consumer) => Plan;
   /** Weak, so that the plan of a consumer that has changed goes with the old consumer. */
   #merged: WeakMap<Consumer, Plan> | null = null;
@@ -49,10 +52,12 @@ export class CompiledPlan implements Plan {
     this.upstream = parts.upstream;
     this.enableWebsocket = parts.enableWebsocket;
     this.consumerRewrite = parts.consumerRewrite;
+    this.#base = parts.base;
     this.#merge = parts.merge;
   }
 
   withConsumer(consumer: Consumer): Plan {
+    if (this.#base !== null) return this.#base.withConsumer(consumer);
     if (consumer.plugins === NO_PLUGINS) return this;
     const known = this.#merged?.get(consumer);
     if (known !== undefined) return known;

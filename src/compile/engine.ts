@@ -1,7 +1,7 @@
 import { addHash, contentHash, subtractHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
-import type { PluginRegistry } from "../plugin/plugin.ts";
+import type { ConsumerLookup, PluginRegistry } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
 import type { ConsumerResource } from "../schema/consumer.ts";
 import type { CredentialResource } from "../schema/credential.ts";
@@ -32,6 +32,8 @@ export interface EngineOptions {
 
 /** The engine of a worker, with what its owner does at the end. */
 export interface WorkerEngine extends Engine {
+  /** The consumers as plugins find them. */
+  readonly consumers: ConsumerLookup;
   /** Disposes of all plugins; no request may be running. */
   close(): void;
 }
@@ -84,6 +86,10 @@ class IncrementalEngine implements WorkerEngine {
 
   get hash(): bigint {
     return this.#hash;
+  }
+
+  get consumers(): ConsumerLookup {
+    return this.#consumers;
   }
 
   match(ctx: RequestContext): Plan {

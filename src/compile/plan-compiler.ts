@@ -106,6 +106,7 @@ export class PlanCompiler {
       ...parts,
       phases,
       consumerRewrite: null,
+      base: null,
       merge: (consumer) => this.#merge(plan, own, parts, consumer),
     });
     return plan;
@@ -168,7 +169,8 @@ export class PlanCompiler {
         ...parts,
         phases: { ...this.#phases([...merged.values()]), rewrite: base.rewrite },
         consumerRewrite: requestHandlers(added.sort(byPriority), "rewrite"),
-        merge: (other) => base.withConsumer(other),
+        base,
+        merge: () => base,
       });
     } catch (thrown) {
       return this.#failed(parts.route, `consumers/${consumer.username}: ${reasonOf(thrown)}`);
@@ -214,6 +216,7 @@ export class PlanCompiler {
       upstream: null,
       enableWebsocket: false,
       consumerRewrite: null,
+      base: null,
       merge: () => plan,
     });
     return plan;
