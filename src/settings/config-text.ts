@@ -27,7 +27,15 @@ export interface TextError {
 export function parseConfigText(text: string): ConfigText | TextError {
   const lines = new LineCounter();
   const lineAt = (offset: number): number => lines.linePos(offset).line;
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: false,
+    logLevel: "error",
+    // Plain data whatever tags and directives the text has.
+    schema: "core",
+    resolveKnownTags: false,
+  });
   const [problem] = document.errors;
   if (problem !== undefined)
     return { line: lineAt(problem.pos[0]), error: `not valid YAML: ${firstLine(problem.message)}` };
@@ -35,6 +43,8 @@ export function parseConfigText(text: string): ConfigText | TextError {
   let value: unknown;
   try {
     value = document.toJS() ?? {};
+    // Throws where an alias leads back to what contains it.
+    JSON.stringify(value);
   } catch (thrown) {
     return { line: 0, error: `not valid YAML: ${firstLine(reasonOf(thrown))}` };
   }

@@ -63,6 +63,13 @@ test("settings are frozen throughout and can be cloned to a thread", (t) => {
   assert.deepEqual(settings.pluginAttr, { x: { list: [{ a: 1 }] } });
 });
 
+test("tags and directives of YAML 1.1 make no other kinds of values", (t) => {
+  const settings = loadClean(t, "plugin_attr: {b: !!binary aGk=, d: !!timestamp 2001-01-01, s: !!set {x}, on: on}\n");
+  assert.deepEqual(settings.pluginAttr, { b: "aGk=", d: "2001-01-01", s: { x: null }, on: "on" });
+  const old = load(t, `%YAML 1.1\n---\n${dataPlane}plugin_attr: {d: 2001-01-01, on: on}\n`);
+  assert.deepEqual(old.settings?.pluginAttr, { d: "2001-01-01", on: "on" });
+});
+
 test("a file that is missing, broken or no mapping is one error", (t) => {
   const missing = loadSettings({ prefix: "/nonexistent/prefix", env: {} });
   assert.equal(missing.settings, null);
@@ -78,6 +85,7 @@ test("a file that is missing, broken or no mapping is one error", (t) => {
     ["- 1\n", /:1: found a list, expected a mapping/],
     ["# only\n\nhello\n", /:3: found a single value, expected a mapping/],
     ["a: *nothing\n", /not valid YAML/],
+    ["a: &a [*a]\n", /not valid YAML: Converting circular structure/],
   ];
   for (const [text, expected] of rows) {
     const { settings, findings } = load(t, text);
