@@ -27,6 +27,7 @@ export class ConfigReporter {
       revision,
       hash: formatHash(hash),
       loadedAt: now,
+      changes,
       lastChangeAt: changes > 0 ? now : this.#report.lastChangeAt,
       lastFailure: lastFailure === null ? null : { ...lastFailure, current: false },
       rejected,

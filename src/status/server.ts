@@ -28,6 +28,8 @@ const tooManyStreams = errorAnswer(503, "too many clients follow the events");
 export interface StatusServer {
   /** Resolves with the address bound; rejects with Node's error (`EADDRINUSE`, …) where that fails. */
   listen(address: Address): Promise<Address>;
+  /** From now on details are answered to these CIDRs; connections stay. */
+  allow(cidrs: readonly string[]): void;
   /** Answers those who wait, and resolves when every connection has ended. */
   close(): Promise<void>;
 }
@@ -44,7 +46,7 @@ interface Exchange {
 export function createStatusServer(deps: StatusDeps): StatusServer {
   const endpoints = buildEndpoints(deps);
   const barrier = createBarrier(deps);
-  const allowed = buildAllowList(deps.settings.allowDetails);
+  let allowed = buildAllowList(deps.settings.allowDetails);
   const answering = new WeakSet<Socket>();
   const streams = new Set<() => void>();
   const server = createServer({
@@ -177,6 +179,9 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
           resolve({ ip: bound.address, port: bound.port });
         });
       }),
+    allow(cidrs) {
+      allowed = buildAllowList(cidrs);
+    },
     close: () =>
       new Promise((resolve) => {
         const force = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);

@@ -74,7 +74,7 @@ export class Supervisor {
     });
     this.#pool = new WorkerPool(this.#board, settings, faults, {
       connect: (record, port) => this.#control.connect(record, port),
-      started: (worker, generation) => this.#journal.add({ type: "worker-started", worker, generation }),
+      started: (worker, generation) => this.#workerStarted(worker, generation),
       exited: (worker, exit, delay) => this.#workerExited(worker, exit, delay),
       message: (worker, message) => this.#fromWorker(worker, message),
     });
@@ -170,13 +170,15 @@ export class Supervisor {
     return (this.#board.active(slot)?.state ?? WorkerState.absent) !== WorkerState.absent;
   }
 
+  /** The new server listens before the old one goes; on the same address it is the old one. */
   async #openStatus(settings: Settings): Promise<void> {
     const old = this.#status;
-    if (old !== null && sameJson(old.settings, settings.status)) return;
-    const samePlace = old !== null && settings.status !== null && sameAddress(old.settings, settings.status);
-    if (samePlace) await old.server.close();
+    if (old !== null && settings.status !== null && sameAddress(old.settings, settings.status)) {
+      old.server.allow(settings.status.allowDetails);
+      return;
+    }
     this.#status = settings.status === null ? null : await this.#listenStatus(settings.status);
-    if (!samePlace) await old?.server.close();
+    await old?.server.close();
   }
 
   async #listenStatus(settings: StatusSettings): Promise<{ server: StatusServer; settings: StatusSettings }> {
@@ -244,9 +246,18 @@ export class Supervisor {
     this.#log.info(on ? "drained by hand" : "drain by hand ended");
   }
 
-  #workerExited(worker: number, exit: WorkerExit, restartInMs: number): void {
+  #workerStarted(worker: number, generation: number): void {
     const slot = this.#pool.slots[worker];
-    const generation = slot?.generation ?? 0;
+    if (slot === undefined || slot.current !== null || slot.lastExit === null) {
+      this.#journal.add({ type: "worker-started", worker, generation });
+    } else {
+      const { restarts, lastExit } = slot;
+      this.#journal.add({ type: "worker-respawned", worker, generation, restarts, cause: lastExit.cause });
+    }
+  }
+
+  #workerExited(worker: number, exit: WorkerExit, restartInMs: number): void {
+    const generation = this.#pool.slots[worker]?.generation ?? 0;
     this.#journal.add({ type: "worker-exited", worker, generation, cause: exit.cause });
     this.#log.error(`worker ${worker} ended: ${exit.cause}; it is started again in ${restartInMs} ms`);
   }
@@ -264,10 +275,6 @@ function statusListener(settings: Settings): readonly { what: string; address: A
 
 function sameAddress(a: Address, b: Address): boolean {
   return a.ip === b.ip && a.port === b.port;
-}
-
-function sameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 function neverLoaded(source: string): ConfigReport {
