@@ -1,12 +1,20 @@
 import { resolve } from "node:path";
 import { Command, CommanderError } from "commander";
 import { version } from "../lib/version.ts";
-import { runGateway } from "../supervisor/run.ts";
 import { ExitCode } from "./exit-codes.ts";
-import { quitCommand, reloadCommand, stopCommand } from "./signal-commands.ts";
-import { statusCommand, type StatusOptions } from "./status.ts";
-import { testCommand } from "./test.ts";
-import { waitCommand, type WaitOptions } from "./wait.ts";
+import type { StatusOptions } from "./status.ts";
+import type { WaitOptions } from "./wait.ts";
+
+// Each command loads what it needs when it runs: a probe by command should take no longer than it must.
+const commands = {
+  start: async () => (await import("../supervisor/run.ts")).runGateway,
+  stop: async () => (await import("./signal-commands.ts")).stopCommand,
+  quit: async () => (await import("./signal-commands.ts")).quitCommand,
+  reload: async () => (await import("./signal-commands.ts")).reloadCommand,
+  test: async () => (await import("./test.ts")).testCommand,
+  status: async () => (await import("./status.ts")).statusCommand,
+  wait: async () => (await import("./wait.ts")).waitCommand,
+};
 
 interface PlaceOptions {
   readonly prefix: string;
@@ -49,16 +57,16 @@ function addLifecycle(program: Command, finish: (code: number) => void): void {
     after:
       "Signals: TERM, QUIT, INT drain and stop (a second one ends it at once); HUP reloads; USR1 opens the logs anew.",
     codes: "0 stopped, 1 refused to start (settings, or an address that is taken)",
-  }).action(async (options: PlaceOptions) => finish(await runGateway(place(options))));
+  }).action(async (options: PlaceOptions) => finish(await (await commands.start())(place(options))));
   command(program, "stop", "end the running gateway at once; requests in flight are cut", {
     codes: "0 ended, 1 it did not end, 3 it is not running",
-  }).action(async (options: PlaceOptions) => finish(await stopCommand(place(options))));
+  }).action(async (options: PlaceOptions) => finish(await (await commands.stop())(place(options))));
   command(program, "quit", "drain the running gateway, then end it", {
     codes: "0 ended, 1 it did not end, 3 it is not running",
-  }).action(async (options: PlaceOptions) => finish(await quitCommand(place(options))));
+  }).action(async (options: PlaceOptions) => finish(await (await commands.quit())(place(options))));
   command(program, "reload", "have the running gateway read config.yaml again and replace its workers one by one", {
     codes: "0 asked for, 1 config.yaml is wrong (nothing was changed), 3 it is not running",
-  }).action((options: PlaceOptions) => finish(reloadCommand(place(options))));
+  }).action(async (options: PlaceOptions) => finish((await commands.reload())(place(options))));
 }
 
 function addQuestions(program: Command, finish: (code: number) => void): void {
@@ -66,8 +74,8 @@ function addQuestions(program: Command, finish: (code: number) => void): void {
     codes: "0 no mistake (there may be warnings), 1 at least one",
   })
     .option("--standalone <file>", "check this standalone file (.yaml or .json) instead of the configured one")
-    .action((options: PlaceOptions & { standalone?: string }) => {
-      finish(testCommand(place(options), options.standalone));
+    .action(async (options: PlaceOptions & { standalone?: string }) => {
+      finish((await commands.test())(place(options), options.standalone));
     });
   command(program, "status", "show readiness, workers, configuration and what was rejected", {
     codes: "0 ready, 1 not ready, 3 nothing answers",
@@ -75,7 +83,7 @@ function addQuestions(program: Command, finish: (code: number) => void): void {
     .option("--url <url>", "the Status API, instead of the one in config.yaml")
     .option("--json", "print JSON")
     .action(async (options: PlaceOptions & Omit<StatusOptions, "place">) =>
-      finish(await statusCommand({ ...options, place: place(options) })),
+      finish(await (await commands.status())({ ...options, place: place(options) })),
     );
   command(program, "wait", "return when every worker is ready, or has applied a revision", {
     codes: "0 reached, 1 timed out, 2 a change up to the revision was rejected, 3 nothing answers",
@@ -86,7 +94,7 @@ function addQuestions(program: Command, finish: (code: number) => void): void {
     .option("--rejected <what>", "ignore: do not end with 2 when a change was rejected")
     .option("--url <url>", "the Status API, instead of the one in config.yaml")
     .action(async (options: PlaceOptions & Omit<WaitOptions, "place">) =>
-      finish(await waitCommand({ ...options, place: place(options) })),
+      finish(await (await commands.wait())({ ...options, place: place(options) })),
     );
 }
 

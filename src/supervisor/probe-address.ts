@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { TurnpikeError } from "../lib/errors.ts";
-import type { Address } from "../settings/settings.ts";
+import type { Address, Settings } from "../settings/settings.ts";
 
 /**
  * Fails with ADDRESS_IN_USE when another program listens on the address.
@@ -15,6 +15,25 @@ export async function probeAddress(what: string, address: Address): Promise<void
       reject(new TurnpikeError("ADDRESS_IN_USE", listenFailure(what, address, error), error));
     });
     server.listen({ host: address.ip, port: address.port, ipv6Only: true }, () => server.close(() => resolve()));
+  });
+}
+
+/**
+ * The settings without `[::]` listeners where the machine has no IPv6: APISIX's default
+ * asks for both families on every machine.
+ */
+export async function withUsableFamilies(settings: Settings): Promise<Settings> {
+  const { listen } = settings.http;
+  const usable = listen.filter((address) => address.ip !== "::");
+  if (usable.length === listen.length || (await hasIpv6())) return settings;
+  return { ...settings, http: { ...settings.http, listen: usable } };
+}
+
+async function hasIpv6(): Promise<boolean> {
+  const server = createServer();
+  return await new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen({ host: "::", port: 0, ipv6Only: true }, () => server.close(() => resolve(true)));
   });
 }
 

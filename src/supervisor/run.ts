@@ -6,6 +6,7 @@ import { loadSettings } from "../settings/load.ts";
 import { formatFinding, type Settings } from "../settings/settings.ts";
 import { parseFaults } from "./faults.ts";
 import { removePidFile, runningPid, writePidFile } from "./pid-file.ts";
+import { withUsableFamilies } from "./probe-address.ts";
 import { Supervisor } from "./supervisor.ts";
 import { setMigrateReq } from "./tcp-migrate-req.ts";
 
@@ -25,8 +26,9 @@ export interface Place {
  * SIGHUP: read config.yaml again and replace the workers. SIGUSR1: open the logs anew.
  */
 export async function runGateway(place: Place): Promise<number> {
-  const settings = readSettings(place, (line) => console.error(line));
-  if (settings === null) return 1;
+  const read = readSettings(place, (line) => console.error(line));
+  if (read === null) return 1;
+  const settings = await withUsableFamilies(read);
   const running = runningPid(place.prefix);
   if (running !== null) return refuse(`already running in ${place.prefix} with process id ${running}`);
   mkdirSync(join(place.prefix, "logs"), { recursive: true });
@@ -89,6 +91,8 @@ function followSignals(supervisor: Supervisor, place: Place, log: Logger): void 
     const settings = readSettings(place, (line) => problems.push(line));
     if (settings === null) return supervisor.reloadFailed(problems.join("; "));
     for (const problem of problems) log.warn(problem);
-    supervisor.reload(settings).catch((error: unknown) => supervisor.reloadFailed(reasonOf(error)));
+    withUsableFamilies(settings)
+      .then((usable) => supervisor.reload(usable))
+      .catch((error: unknown) => supervisor.reloadFailed(reasonOf(error)));
   });
 }
