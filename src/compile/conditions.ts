@@ -2,10 +2,11 @@ import { compileAddresses, type AddressMatcher } from "../lib/cidr.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { methods } from "../schema/methods.ts";
 import type { Route } from "../schema/route.ts";
+import { compileExpression, type Predicate } from "./expression.ts";
 
 /**
  * What a request must satisfy besides host and path, compiled: methods, client
- * addresses and, where the router does not sort by host, the hosts.
+ * addresses, `vars` and, where the router does not sort by host, the hosts.
  */
 export interface Conditions {
   /** Bits of `methodBit`; 0: every method. */
@@ -13,6 +14,7 @@ export interface Conditions {
   readonly addresses: AddressMatcher | null;
   /** Hosts as the router `radixtree_uri` asks for them; `null`: every host. */
   readonly hosts: readonly HostPattern[] | null;
+  readonly vars: Predicate | null;
 }
 
 /** A host in lower case: `foo.com`, or with `wildcard` everything that ends with `text`. */
@@ -26,26 +28,28 @@ export interface HostPattern {
 const METHOD_BITS: ReadonlyMap<string, number> = new Map(methods.map((name, i) => [name, 1 << i]));
 
 /** The conditions of a route that has none, shared by all of them. */
-const ALWAYS: Conditions = { methods: 0, addresses: null, hosts: null };
+const ALWAYS: Conditions = { methods: 0, addresses: null, hosts: null, vars: null };
 
 /** The bit of a request's method; 0 for methods that no route can name. */
 export function methodBit(method: string): number {
   return METHOD_BITS.get(method) ?? 0;
 }
 
-/** Throws an Error with the reason where an address cannot be read. */
+/** Throws an Error with the reason where an address or an expression cannot be read. */
 export function compileConditions(route: Route): Conditions {
   const methods = (route.methods ?? []).reduce((bits, method) => bits | methodBit(method), 0);
   const addresses = route.remote_addrs ?? (route.remote_addr === undefined ? null : [route.remote_addr]);
-  if (methods === 0 && addresses === null) return ALWAYS;
-  return { methods, addresses: addresses === null ? null : compileAddresses(addresses), hosts: null };
+  const vars = route.vars === undefined || route.vars.length === 0 ? null : compileExpression(route.vars);
+  if (methods === 0 && addresses === null && vars === null) return ALWAYS;
+  return { methods, addresses: addresses === null ? null : compileAddresses(addresses), hosts: null, vars };
 }
 
 /** `method` is the request's `methodBit`. */
 export function satisfies(conditions: Conditions, ctx: RequestContext, method: number): boolean {
   if (conditions.methods !== 0 && (conditions.methods & method) === 0) return false;
   if (conditions.addresses !== null && !conditions.addresses.matches(ctx.remoteAddr)) return false;
-  return conditions.hosts === null || matchesHost(conditions.hosts, ctx);
+  if (conditions.hosts !== null && !matchesHost(conditions.hosts, ctx)) return false;
+  return conditions.vars === null || conditions.vars(ctx);
 }
 
 /** Reads a host as routes and services write it; an IPv6 address gets the brackets it has in a Host header. */

@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { setImmediate } from "node:timers/promises";
 import { runInNewContext } from "node:vm";
 import { addHash, contentHash } from "../lib/content-hash.ts";
-import type { Consumer } from "../plugin/context.ts";
+import type { Consumer, ResponseHead } from "../plugin/context.ts";
 import type { PluginDefinition } from "../plugin/plugin.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { WorkerEngine } from "./engine.ts";
@@ -163,6 +163,43 @@ test("global rules run before the route in every phase, and where no route match
   engine.apply([removal("global_rules", "2")]);
   assert.deepEqual(runPhase(plan(engine, "/1"), "access", trace), ["one:g", "three:r", "one:r"]);
   assert.deepEqual(runPhase(plan(engine, "/none"), "access", trace), ["one:g"]);
+});
+
+test("_meta.filter is judged once per request and holds for every phase", () => {
+  const { engine, trace } = traced();
+  const meta = { filter: [["arg_m", "==", "1"]] };
+  engine.apply([route("1", { uri: "/1", plugins: { one: { _meta: meta }, two: {} } })]);
+  const { rewrite, access, headerFilter, log } = plan(engine, "/1");
+  for (const [uri, expected] of [
+    ["/1?m=1", ["two:", "one:"]],
+    ["/1?m=2", ["two:"]],
+  ] as const) {
+    const ctx = request({ uri });
+    trace.length = 0;
+    for (const { run } of rewrite ?? []) void run(ctx);
+    // What the filter reads may change later: it is not looked at again.
+    Object.assign(ctx, { argument: () => undefined });
+    for (const { run } of access ?? []) void run(ctx);
+    for (const { run } of headerFilter ?? []) run(ctx, {} as ResponseHead);
+    for (const { run } of log ?? []) run(ctx);
+    const phases = ["rewrite", "access", "header_filter", "log"];
+    assert.deepEqual(
+      trace,
+      phases.flatMap((phase) => expected.map((name) => `${phase} ${name}`)),
+    );
+  }
+});
+
+test("vars decide between routes of one path, and fall through", () => {
+  const { engine } = engineWith();
+  engine.apply([
+    route("v", { uri: "/x", priority: 10, vars: [["arg_a", "==", "1"]] }),
+    route("d", { uri: "/x", priority: 1 }),
+  ]);
+  assert.deepEqual(
+    ["/x?a=1", "/x?a=2", "/x"].map((uri) => plan(engine, uri).route.id),
+    ["v", "d", "d"],
+  );
 });
 
 test("_meta: priority orders, disable leaves out, error_response replaces the body of errors", async () => {

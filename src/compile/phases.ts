@@ -1,6 +1,7 @@
 import type { RequestContext } from "../plugin/context.ts";
 import { reply, type PluginHandlers, type Reply } from "../plugin/plugin.ts";
 import type { PluginMeta } from "../schema/plugins.ts";
+import { compileExpression, type Predicate } from "./expression.ts";
 import type { BodyHandler, Handler, HeaderHandler, LogHandler, RequestHandler } from "./plan.ts";
 import type { PluginInstance } from "./plugin-instances.ts";
 
@@ -10,6 +11,8 @@ export interface ActivePlugin {
   readonly priority: number;
   readonly instance: PluginInstance;
   readonly meta: PluginMeta | undefined;
+  /** `_meta.filter`; `null`: the plugin always runs. */
+  readonly filter: Predicate | null;
 }
 
 /** The arrays of a plan; `null` where no plugin has a handler for the phase. */
@@ -38,9 +41,20 @@ export function compilePhases(plugins: readonly ActivePlugin[]): Phases {
     rewrite: requestHandlers(plugins, "rewrite"),
     access: requestHandlers(plugins, "access"),
     beforeProxy: requestHandlers(plugins, "before_proxy"),
-    headerFilter: collect(plugins, ({ handlers }) => handlers.header_filter?.bind(handlers)),
-    bodyFilter: collect(plugins, ({ handlers }) => handlers.body_filter?.bind(handlers)),
-    log: collect(plugins, ({ handlers }) => handlers.log?.bind(handlers)),
+    headerFilter: collect(plugins, ({ instance: { handlers }, filter }) => {
+      const run = handlers.header_filter?.bind(handlers);
+      return run === undefined || filter === null ? run : (ctx, head) => filter(ctx) && run(ctx, head);
+    }),
+    bodyFilter: collect(plugins, ({ instance: { handlers }, filter }) => {
+      const run = handlers.body_filter?.bind(handlers);
+      return run === undefined || filter === null
+        ? run
+        : (ctx, piece, last) => (filter(ctx) ? run(ctx, piece, last) : piece);
+    }),
+    log: collect(plugins, ({ instance: { handlers }, filter }) => {
+      const run = handlers.log?.bind(handlers);
+      return run === undefined || filter === null ? run : (ctx) => filter(ctx) && run(ctx);
+    }),
   };
 }
 
@@ -49,20 +63,42 @@ export function requestHandlers(
   plugins: readonly ActivePlugin[],
   phase: "rewrite" | "access" | "before_proxy",
 ): readonly RequestHandler[] | null {
-  return collect(plugins, ({ handlers }, meta) => {
-    const run = handlers[phase]?.bind(handlers);
-    return run === undefined || meta?.error_response === undefined ? run : replaceErrors(run, meta.error_response);
+  return collect(plugins, ({ instance: { handlers }, meta, filter }) => {
+    const bound = handlers[phase]?.bind(handlers);
+    if (bound === undefined) return undefined;
+    const run = meta?.error_response === undefined ? bound : replaceErrors(bound, meta.error_response);
+    return filter === null ? run : (ctx) => (filter(ctx) ? run(ctx) : undefined);
   });
 }
 
+/**
+ * `_meta.filter` of a plugin. It is judged once per request, in the first phase in
+ * which the plugin could run, and holds for the others.
+ */
+export function compileFilter(rules: readonly unknown[] | undefined): Predicate | null {
+  if (rules === undefined || rules.length === 0) return null;
+  const holds = compileExpression(rules);
+  const key = `_meta.filter ${nextFilter++}`;
+  return (ctx) => {
+    const judged = ctx.values.get(key);
+    if (judged !== undefined) return judged === true;
+    const result = holds(ctx);
+    ctx.values.set(key, result);
+    return result;
+  };
+}
+
+/** Tells filters apart within a request. */
+let nextFilter = 0;
+
 function collect<F>(
   plugins: readonly ActivePlugin[],
-  pick: (instance: PluginInstance, meta: PluginMeta | undefined) => F | undefined,
+  pick: (plugin: ActivePlugin) => F | undefined,
 ): readonly HeldHandler<F>[] | null {
   const handlers: HeldHandler<F>[] = [];
-  for (const { name, instance, meta } of plugins) {
-    const run = pick(instance, meta);
-    if (run !== undefined) handlers.push({ plugin: name, run, instance });
+  for (const plugin of plugins) {
+    const run = pick(plugin);
+    if (run !== undefined) handlers.push({ plugin: plugin.name, run, instance: plugin.instance });
   }
   return handlers.length === 0 ? null : handlers;
 }

@@ -10,7 +10,7 @@ import type { InlineUpstream } from "../schema/upstream.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { CompiledPlan, type PlanParts } from "./compiled-plan.ts";
 import { ownerOf } from "./consumers.ts";
-import { byPriority, compilePhases, requestHandlers, type ActivePlugin, type Phases } from "./phases.ts";
+import { byPriority, compileFilter, compilePhases, requestHandlers, type ActivePlugin, type Phases } from "./phases.ts";
 import type { Plan, RequestHandler } from "./plan.ts";
 import type { EngineLog, PluginInstances } from "./plugin-instances.ts";
 import { withTimeout } from "./upstreams.ts";
@@ -197,7 +197,8 @@ export class PlanCompiler {
   #activate(owner: string, name: string, conf: PluginConf): ActivePlugin[] {
     if (conf._meta?.disable === true) return [];
     const instance = this.#instances.get(owner, name, conf);
-    return [{ name, priority: conf._meta?.priority ?? instance.definition.priority, instance, meta: conf._meta }];
+    const priority = conf._meta?.priority ?? instance.definition.priority;
+    return [{ name, priority, instance, meta: conf._meta, filter: compileFilter(conf._meta?.filter) }];
   }
 
   /** Fails closed: a route whose plugins cannot be compiled is not served without them. */

@@ -147,6 +147,8 @@ export class Router<R extends Routable> {
 
   #hostsOf(route: R): readonly (HostPattern | null)[] {
     if (!this.#byHost || route.hosts === null) return [null];
+    const [only] = route.hosts;
+    if (route.hosts.length === 1 && only !== undefined) return [parseHost(only)];
     const patterns = new Map(route.hosts.map(parseHost).map((host) => [`${host.wildcard}${host.text}`, host]));
     return [...patterns.values()];
   }

@@ -7,7 +7,7 @@ import type { Plan } from "./plan.ts";
 
 /** What the tests of this room build engines, resources and requests with. */
 
-/** A request that has only what matching reads. */
+/** A request that has only what matching reads; the query stands in `uri`. */
 export function request(fields: {
   readonly uri: string;
   readonly host?: string;
@@ -15,8 +15,20 @@ export function request(fields: {
   readonly remoteAddr?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }): RequestContext {
-  const { uri, host = "", method = "GET", remoteAddr = "127.0.0.1", headers = {} } = fields;
-  const read = { uri, host, method, remoteAddr, header: (name: string) => headers[name] };
+  const { uri: target, host = "", method = "GET", remoteAddr = "127.0.0.1", headers = {} } = fields;
+  const [uri = "", query = ""] = target.split("?");
+  const read = {
+    target,
+    uri,
+    query,
+    host,
+    method,
+    remoteAddr,
+    scheme: "http",
+    values: new Map<string, unknown>(),
+    header: (name: string) => headers[name],
+    argument: (name: string) => new URLSearchParams(query).get(name) ?? undefined,
+  };
   return read as unknown as RequestContext;
 }
 

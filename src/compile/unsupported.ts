@@ -1,8 +1,11 @@
+import { compileAddresses } from "../lib/cidr.ts";
+import { reasonOf } from "../lib/errors.ts";
 import type { Kind } from "../schema/kinds.ts";
 import type { Plugins } from "../schema/plugins.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
+import { compileExpression } from "./expression.ts";
 
 /**
  * What the schemas accept and this version cannot do yet. Such a resource is
@@ -32,11 +35,33 @@ export function checkSupport(kind: Kind, conf: unknown): string | null {
 
 /** The reason why a route cannot be served, or `null`. */
 export function checkRoute(route: Route): string | null {
-  if (route.vars !== undefined && route.vars.length > 0) return 'property "vars" is not supported yet';
   if (route.filter_func !== undefined) return 'property "filter_func" is not supported: Lua is not run';
   if (route.script !== undefined) return 'property "script" is not supported: Lua is not run';
   if (route.script_id !== undefined) return 'property "script_id" is not supported: Lua is not run';
-  return checkPlugins(route.plugins) ?? checkInline(route.upstream);
+  return (
+    checkAddresses(route) ?? checkExpression(route.vars) ?? checkPlugins(route.plugins) ?? checkInline(route.upstream)
+  );
+}
+
+/** What the schema's pattern lets through, as in `::/129`. */
+function checkAddresses(route: Route): string | null {
+  const field = route.remote_addrs === undefined ? "remote_addr" : "remote_addrs";
+  try {
+    compileAddresses(route.remote_addrs ?? (route.remote_addr === undefined ? [] : [route.remote_addr]));
+    return null;
+  } catch (thrown) {
+    return `property "${field}" validation failed: ${reasonOf(thrown)}`;
+  }
+}
+
+/** The reason in APISIX's words, which admin clients may look for. */
+function checkExpression(rules: readonly unknown[] | undefined): string | null {
+  try {
+    compileExpression(rules ?? []);
+    return null;
+  } catch (thrown) {
+    return `failed to validate the 'vars' expression: ${reasonOf(thrown)}`;
+  }
 }
 
 function checkService(service: Service): string | null {
@@ -63,7 +88,8 @@ function checkPlugins(plugins: Plugins | undefined): string | null {
   for (const [name, conf] of Object.entries(plugins ?? {})) {
     const meta = conf._meta;
     if (meta === undefined || meta.disable === true) continue;
-    if (meta.filter !== undefined) return `plugin ${name}: property "_meta.filter" is not supported yet`;
+    const reason = checkExpression(meta.filter);
+    if (reason !== null) return reason;
     if (meta.pre_function !== undefined) {
       return `plugin ${name}: property "_meta.pre_function" is not supported: Lua is not run`;
     }

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Kind } from "../schema/kinds.ts";
+import { upstream } from "./testing.ts";
+import { checkSupport } from "./unsupported.ts";
+
+const accepted: readonly (readonly [kind: Kind, conf: object])[] = [
+  ["routes", { uri: "/", upstream: upstream(), vars: [["arg_a", "==", "1"]], remote_addr: "10.0.0.0/8" }],
+  ["routes", { uri: "/", vars: [], plugins: { any: { _meta: { filter: [["arg_a", "==", "1"]] } } } }],
+  // The configuration of a disabled plugin is not looked at.
+  ["routes", { uri: "/", plugins: { any: { _meta: { disable: true, filter: [["x"]] } } } }],
+  ["services", { hosts: ["a.com"] }],
+  ["upstreams", upstream({ scheme: "tcp" })],
+  ["ssls", {}],
+];
+
+for (const [kind, conf] of accepted) {
+  test(`${kind} ${JSON.stringify(conf)} can be served`, () => {
+    assert.equal(checkSupport(kind, conf), null);
+  });
+}
+
+const refused: readonly (readonly [kind: Kind, conf: object, reason: string])[] = [
+  ["routes", { vars: [["arg_a", "===", "1"]] }, "failed to validate the 'vars' expression: invalid operator '==='"],
+  ["routes", { filter_func: "function() end" }, 'property "filter_func" is not supported: Lua is not run'],
+  ["routes", { script: "local _M = {}" }, 'property "script" is not supported: Lua is not run'],
+  ["routes", { script_id: "1" }, 'property "script_id" is not supported: Lua is not run'],
+  [
+    "routes",
+    { remote_addrs: ["10.0.0.1", "::/129"] },
+    'property "remote_addrs" validation failed: invalid IP address or CIDR: ::/129',
+  ],
+  [
+    "routes",
+    { upstream: upstream({ type: "chash" }) },
+    'property "upstream" validation failed: property "type": chash is not supported yet',
+  ],
+  [
+    "services",
+    { upstream: upstream({ type: "ewma" }) },
+    'property "upstream" validation failed: property "type": ewma is not supported yet',
+  ],
+  ["upstreams", upstream({ type: "least_conn" }), 'property "type": least_conn is not supported yet'],
+  [
+    "upstreams",
+    upstream({ nodes: undefined, service_name: "s", discovery_type: "dns" }),
+    'property "service_name": service discovery is not supported yet',
+  ],
+  [
+    "upstreams",
+    upstream({ tls: { client_cert_id: "1", verify: false } }),
+    'property "tls": client certificates are not supported yet',
+  ],
+  [
+    "global_rules",
+    { plugins: { any: { _meta: { filter: [["arg_a", "nope", "1"]] } } } },
+    "failed to validate the 'vars' expression: invalid operator 'nope'",
+  ],
+  [
+    "plugin_configs",
+    { plugins: { any: { _meta: { pre_function: "return 1" } } } },
+    'plugin any: property "_meta.pre_function" is not supported: Lua is not run',
+  ],
+];
+
+for (const [kind, conf, reason] of refused) {
+  test(`${kind} ${JSON.stringify(conf)} is refused`, () => {
+    assert.equal(checkSupport(kind, conf), reason);
+  });
+}
