@@ -3,8 +3,7 @@ import { nearestName } from "../lib/nearest-name.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import { pluginsListSchema, type PluginsListEntry } from "../schema/plugins-list.ts";
 import { validatorOf } from "../schema/validate.ts";
-import { withHint } from "../schema/validator.ts";
-import type { Fault } from "./check-plugins.ts";
+import { plainFault, toFault, type Fault } from "./check-plugins.ts";
 import { buildResource, type Resource } from "./resource.ts";
 
 /** A document's own list of plugins: the resource, and the plugins that it leaves enabled. */
@@ -19,9 +18,7 @@ export interface PluginsListCheck {
  * of them is known here.
  */
 export function checkPluginsList(list: unknown, registry: PluginRegistry): PluginsListCheck {
-  const faults: Fault[] = validatorOf(pluginsListSchema)
-    .checkAll(list)
-    .map((fault) => ({ path: fault.path, message: withHint(fault) }));
+  const faults: Fault[] = validatorOf(pluginsListSchema).checkAll(list).map(toFault);
   const names = new Set<string>();
   if (faults.length === 0) {
     for (const [index, { name, stream }] of (list as readonly PluginsListEntry[]).entries()) {
@@ -30,7 +27,7 @@ export function checkPluginsList(list: unknown, registry: PluginRegistry): Plugi
       if (registry.has(name)) continue;
       const near = nearestName(name, registry.keys());
       const hint = near === null ? "" : `; did you mean ${near}?`;
-      faults.push({ path: [index, "name"], message: `unknown plugin [${name}]${hint}` });
+      faults.push(plainFault([index, "name"], `unknown plugin [${name}]${hint}`));
     }
   }
   return {

@@ -11,8 +11,20 @@ import { maskSecrets } from "./mask.ts";
 export interface Fault {
   /** Keys and 0-based indexes from the resource's root. */
   readonly path: readonly (string | number)[];
+  /** The whole reason, in APISIX's words where it has any. */
   readonly message: string;
+  /** The reason for a reader who sees the path. */
+  readonly detail: string;
 }
+
+/** A schema's fault as one of the resource. */
+export function toFault(fault: SchemaFault): Fault {
+  const detail = withHint({ ...fault, message: fault.detail });
+  return { path: fault.path, message: withHint(fault), detail };
+}
+
+/** A fault that is said in the same words whether the path is seen or not. */
+export const plainFault = (path: Fault["path"], message: string): Fault => ({ path, message, detail: message });
 
 /** What plugins are checked with. */
 export interface PluginCheck {
@@ -21,6 +33,8 @@ export interface PluginCheck {
   readonly registry: PluginRegistry;
   /** `plugin_attr` of config.yaml. */
   readonly attr: Readonly<Record<string, unknown>>;
+  /** What to say of a plugin that is not in the registry, if there is more to it. */
+  readonly explain: (name: string) => string | null;
   /** Every fault instead of the first. */
   readonly all: boolean;
 }
@@ -33,19 +47,19 @@ export function checkPlugins(plugins: Configurations, check: PluginCheck): reado
   for (const [name, conf] of Object.entries(plugins)) {
     if (faults.length > 0 && !check.all) break;
     const definition = check.kind === "stream_routes" ? undefined : check.registry.get(name);
-    const wrap = (fault: SchemaFault): Fault => ({
-      path: ["plugins", name, ...fault.path],
-      message: maskSecrets(
-        `${prefix(check.kind)}failed to check the configuration of plugin ${name} err: ${withHint(fault)}`,
-        conf,
-        definition?.encryptFields,
-      ),
-    });
+    const mask = (text: string): string => maskSecrets(text, conf, definition?.encryptFields);
+    const wrap = (fault: SchemaFault): Fault => {
+      const { path, message, detail } = toFault(fault);
+      const whole = `${prefix(check.kind)}failed to check the configuration of plugin ${name} err: ${message}`;
+      return { path: ["plugins", name, ...path], message: mask(whole), detail: mask(detail) };
+    };
     if (definition === undefined) {
-      faults.push({ path: ["plugins", name], message: `${prefix(check.kind)}unknown plugin [${name}]` });
+      const why = check.explain(name);
+      const message = `${prefix(check.kind)}unknown plugin [${name}]${why === null ? "" : ` (${why})`}`;
+      faults.push(plainFault(["plugins", name], message));
     } else if (check.kind === "credentials" && definition.type !== "auth") {
       const message = "only supports auth type plugins in consumer credential";
-      faults.push({ path: ["plugins", name], message });
+      faults.push(plainFault(["plugins", name], message));
     } else if (Array.isArray(conf) && conf.length === 0) {
       // Lua's empty table.
       plugins[name] = {};
@@ -110,8 +124,9 @@ export function compilePlugins(plugins: Configurations, check: PluginCheck): rea
     try {
       definition.compile(conf, dryEnv(check.attr[name])).dispose?.();
     } catch (error) {
-      const reason = `failed to check the configuration of plugin ${name} err: ${reasonOf(error)}`;
-      faults.push({ path: ["plugins", name], message: maskSecrets(reason, conf, definition.encryptFields) });
+      const detail = maskSecrets(reasonOf(error), conf, definition.encryptFields);
+      const message = `failed to check the configuration of plugin ${name} err: ${detail}`;
+      faults.push({ path: ["plugins", name], message, detail });
     }
   }
   return faults;

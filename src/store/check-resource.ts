@@ -7,8 +7,8 @@ import type { Kind } from "../schema/kinds.ts";
 import type { PluginConf } from "../schema/plugins.ts";
 import { checkRules } from "../schema/rules.ts";
 import { schemaFaults, validateOwned, validatorOf } from "../schema/validate.ts";
-import { withHint, type SchemaFault } from "../schema/validator.ts";
-import { checkPlugins, compilePlugins, type Fault, type PluginCheck } from "./check-plugins.ts";
+import { withHint } from "../schema/validator.ts";
+import { checkPlugins, compilePlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
 import { buildResource, type Resource } from "./resource.ts";
 
 /** What resources are checked with. */
@@ -19,6 +19,8 @@ export interface ResourceCheck {
   readonly pluginAttr?: Readonly<Record<string, unknown>>;
   /** Why a resource that passed every other check cannot be served by this version; `null` where it can. */
   readonly checkSupport?: (kind: Kind, resource: unknown) => string | null;
+  /** What to say of a plugin that `plugins` does not have, beside its name; `null` where there is nothing. */
+  readonly explainPlugin?: (name: string) => string | null;
 }
 
 /** Kinds whose entries get their position as id where they have none; the others need an id by their schema. */
@@ -64,8 +66,7 @@ export function findFaults(kind: Kind, id: string, value: unknown, check: Resour
   const bySchema = schemaFaults(kind, value, id);
   const faults = bySchema.map(toFault);
   const resource = value as Record<string, unknown>;
-  // Rules may only look at what has the right shape.
-  if (faults.length === 0) faults.push(...checkRules(kind, resource).map(toFault));
+  if (rulesApply(kind, faults)) faults.push(...checkRules(kind, resource).map(toFault));
   faults.push(...checkMetadata(kind, resource, check.plugins));
   const { plugins } = resource;
   if (typeof plugins === "object" && plugins !== null && !Array.isArray(plugins)) {
@@ -77,7 +78,13 @@ export function findFaults(kind: Kind, id: string, value: unknown, check: Resour
   }
   if (faults.length > 0) return faults;
   const unsupported = check.checkSupport?.(kind, resource) ?? null;
-  return unsupported === null ? [] : [{ path: pathIn(unsupported), message: unsupported }];
+  return unsupported === null ? [] : [plainFault(pathIn(unsupported), unsupported)];
+}
+
+/** Rules may only look at what has the right shape. */
+function rulesApply(kind: Kind, faults: readonly Fault[]): boolean {
+  if (kind === "upstreams" || kind === "ssls") return faults.length === 0;
+  return faults.every(({ path: [field] }) => field !== "upstream" && field !== "protocol");
 }
 
 /** Puts the id in and takes out what only the transport of a standalone document knows. */
@@ -86,10 +93,8 @@ function prepare(kind: Kind, id: string, value: unknown): Fault | null {
   for (const field of ["modifiedIndex", "createdIndex"]) {
     const index = resource[field];
     if (index !== undefined && !Number.isInteger(index)) {
-      return {
-        path: [field],
-        message: `property "${field}" validation failed: wrong type: expected integer, got ${typeof index}`,
-      };
+      const detail = `wrong type: expected integer, got ${typeof index}`;
+      return { path: [field], message: `property "${field}" validation failed: ${detail}`, detail };
     }
     delete resource[field];
   }
@@ -105,7 +110,7 @@ function checkMetadata(kind: Kind, resource: Record<string, unknown>, plugins: P
   const definition = plugins.get(String(resource.id));
   if (definition === undefined) {
     const near = nearestName(String(resource.id), plugins.keys());
-    return [{ path: ["id"], message: `invalid plugin name${near === null ? "" : `; did you mean ${near}?`}` }];
+    return [plainFault(["id"], `invalid plugin name${near === null ? "" : `; did you mean ${near}?`}`)];
   }
   if (definition.metadataSchema === undefined) return [];
   return validatorOf(definition.metadataSchema as JsonSchema)
@@ -114,11 +119,8 @@ function checkMetadata(kind: Kind, resource: Record<string, unknown>, plugins: P
 }
 
 function pluginCheckOf(kind: Kind, check: ResourceCheck, all: boolean): PluginCheck {
-  return { kind, registry: check.plugins, attr: check.pluginAttr ?? {}, all };
-}
-
-function toFault(fault: SchemaFault): Fault {
-  return { path: fault.path, message: withHint(fault) };
+  const { plugins: registry, pluginAttr: attr = {}, explainPlugin: explain = () => null } = check;
+  return { kind, registry, attr, explain, all };
 }
 
 /** The field that a reason such as `property "vars" is not supported` names. */

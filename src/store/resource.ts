@@ -30,6 +30,8 @@ export interface Claim {
   readonly key: string;
   /** The reason for the second that claims it, but for the name of the first. */
   readonly clash: string;
+  /** The field that claims: keys from the resource's root. */
+  readonly path: readonly string[];
 }
 
 /** Builds what the store keeps of `value`, whose canonical text is `text`. */
@@ -93,13 +95,13 @@ function claimsOf(kind: Kind, value: unknown, registry: PluginRegistry): readonl
   if (!consumer && kind !== "global_rules") return NONE;
   const { plugins = {} } = value as { readonly plugins?: Plugins };
   return Object.entries(plugins).flatMap(([name, conf]) => {
-    if (!consumer) return [{ key: `global_rules ${name}`, clash: `plugin '${name}' already exists in` }];
+    const path = ["plugins", name];
+    if (!consumer) return [{ key: `global_rules ${name}`, clash: `plugin '${name}' already exists in`, path }];
     const attribute = registry.get(name)?.consumerKey;
     const identity = attribute === undefined ? undefined : conf[attribute];
-    if (identity === undefined || conf._meta?.disable === true) return [];
-    return [
-      { key: `consumers ${name} ${String(identity)}`, clash: `duplicate ${attribute} of plugin ${name} found with` },
-    ];
+    if (attribute === undefined || identity === undefined || conf._meta?.disable === true) return [];
+    const clash = `duplicate ${attribute} of plugin ${name} found with`;
+    return [{ key: `consumers ${name} ${String(identity)}`, clash, path: [...path, attribute] }];
   });
 }
 

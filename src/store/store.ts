@@ -96,10 +96,10 @@ export class Store {
     const changes = this.#replace(serving);
     if (!this.#takingOver || changes.length > 0) this.#revision++;
     this.#takingOver = false;
-    const rejections = Array.from(reasons, ([key, error]): NewRejection => {
+    const rejections = Array.from(reasons, ([key, { message }]): NewRejection => {
       const slash = key.indexOf("/");
       const previous = serving.has(key) ? "previous" : "nothing";
-      return { kind: key.slice(0, slash), id: key.slice(slash + 1), error, serving: previous };
+      return { kind: key.slice(0, slash), id: key.slice(slash + 1), error: message, serving: previous };
     });
     this.#rejected = this.#date([...rejections, ...strays], now);
     return { revision: this.#revision, hash: this.#hash, changes, rejected: this.#rejected };
@@ -111,7 +111,7 @@ export class Store {
     const seen = new Map<string, Seen>();
     this.#readPluginsList(document.resources.plugins, seen);
     for (const [kind, list] of Object.entries(document.resources)) {
-      if (!isKind(kind)) strays.push(unknownKind(kind));
+      if (!isKind(kind)) strays.push({ kind, id: "", error: unknownKind(kind), serving: "nothing" });
       else if (kind !== "plugins") this.#readList(kind, list, seen, strays);
     }
     this.#seen = seen;
@@ -191,10 +191,11 @@ export class Store {
   }
 }
 
-const isKind = (name: string): name is Kind => (kinds as readonly string[]).includes(name);
+/** Whether a document's key names a kind of resources. */
+export const isKind = (name: string): name is Kind => (kinds as readonly string[]).includes(name);
 
-function unknownKind(name: string): NewRejection {
+/** The reason for a key of a document that is no kind. */
+export function unknownKind(name: string): string {
   const near = nearestName(name, kinds);
-  const hint = near === null ? "" : `; did you mean ${near}?`;
-  return { kind: name, id: "", error: `unknown kind ${name}${hint}`, serving: "nothing" };
+  return `unknown kind ${name}${near === null ? "" : `; did you mean ${near}?`}`;
 }

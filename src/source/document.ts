@@ -1,0 +1,67 @@
+import { resolveAll } from "../lib/env-references.ts";
+import { kinds } from "../schema/kinds.ts";
+import { TurnpikeError } from "../lib/errors.ts";
+import type { RawResource, SourceDocument } from "./source.ts";
+
+/** Something that keeps a parsed file from being a document. */
+export interface Problem {
+  /** Keys and 0-based indexes from the root. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/**
+ * What a parsed file holds, with every problem it has: environment variables put in,
+ * every kind a list. Kinds that do not exist are passed on for the store to refuse by
+ * name; keys that begin with `x-` (a place for anchors) and `<kind>_conf_version` are
+ * nobody's concern.
+ */
+export function readDocument(root: unknown): { document: SourceDocument; problems: readonly Problem[] } {
+  const resources: Record<string, readonly RawResource[]> = {};
+  const document = { resources };
+  if (root === null || root === undefined) return { document, problems: [] };
+  if (typeof root !== "object" || Array.isArray(root)) {
+    const message = `expected lists of resources by kind, found ${nameOf(root)}`;
+    return { document, problems: [{ path: [], message }] };
+  }
+  const problems: Problem[] = resolveAll(root, process.env).map(({ path, name }) => ({
+    path,
+    message: `environment variable ${name} is not set`,
+  }));
+  for (const [name, list] of Object.entries(root)) {
+    if (name.startsWith("x-") || name.endsWith("_conf_version")) continue;
+    if (!(kinds as readonly string[]).includes(name)) resources[name] = [];
+    else if (Array.isArray(list)) resources[name] = list.map((value: unknown) => ({ value, line: 0 }));
+    else if (list !== null) problems.push({ path: [name], message: `expected a list, found ${nameOf(list)}` });
+  }
+  return { document, problems };
+}
+
+/** A parsed file as a document; throws `SOURCE_UNREADABLE` with its first problem. */
+export function toDocument(file: string, root: unknown): SourceDocument {
+  const { document, problems } = readDocument(root);
+  const [problem] = problems;
+  if (problem === undefined) return document;
+  const field = problem.path.length === 0 ? "" : `${formatPath(problem.path)}: `;
+  throw unreadable(`${file}: ${field}${problem.message}`);
+}
+
+/** An error of the source with a reason that is shown as it is. */
+export function unreadable(reason: string, cause?: unknown): TurnpikeError {
+  return new TurnpikeError("SOURCE_UNREADABLE", reason, cause);
+}
+
+/** `routes[2].upstream.nodes`. */
+export function formatPath(path: readonly (string | number)[]): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === "number") return `${text}[${part}]`;
+    if (!/^[\w-]+$/.test(part)) return `${text}[${JSON.stringify(part)}]`;
+    return text === "" ? part : `${text}.${part}`;
+  }, "");
+}
+
+function nameOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "a mapping" : `a ${typeof value}`;
+}
