@@ -1,6 +1,6 @@
 import type { RequestContext } from "../plugin/context.ts";
 import { parseTemplate } from "../plugin/template-parts.ts";
-import { compileVariable } from "../plugin/variables.ts";
+import { compileVariable, isTextVariable } from "../plugin/variables.ts";
 import type { AccessLogSettings } from "../settings/settings.ts";
 import type { LineBuffer } from "./line-buffer.ts";
 
@@ -40,22 +40,19 @@ const plain = new Set([
   ..."remote_addr remote_port realip_remote_addr server_addr server_port server_protocol server_name pid".split(" "),
   ..."connection connection_requests scheme request_length request_time request_id status".split(" "),
   ..."bytes_sent body_bytes_sent msec time_local time_iso8601 is_args https upstream_status".split(" "),
-  ..."upstream_connect_time upstream_header_time upstream_response_time".split(" "),
+  ..."upstream_addr upstream_scheme upstream_connect_time upstream_header_time upstream_response_time".split(" "),
 ]);
-
-/** Variables that hold text of the configuration (Unicode) instead of bytes from the wire. */
-const unicode = new Set(["route_id", "route_name", "service_id", "service_name", "consumer_name", "consumer_group_id"]);
 
 function variablePiece(name: string, escape: Escape): LinePiece {
   const read = compileVariable(name);
   const missing = escape === "default" ? "-" : "";
   if (plain.has(name)) return (ctx, out) => out.append(read(ctx) ?? missing);
   const { special, clean } = escapes[escape];
-  const isUnicode = unicode.has(name);
+  const isText = isTextVariable(name);
   return (ctx, out) => {
     const value = read(ctx);
     if (value === undefined) out.append(missing);
-    else out.appendEscaped(isUnicode ? utf8Bytes(value) : value, special, clean);
+    else out.appendEscaped(isText ? utf8Bytes(value) : value, special, clean);
   };
 }
 

@@ -142,9 +142,12 @@ export function buildConsumer(username: string, authConf: Readonly<Record<string
   return { username, groupId: null, customId: null, credentialId: null, authConf, plugins: {} };
 }
 
-/** Percent-decoding to one character per byte. */
+/** Percent-decoding of UTF-8. */
 function decode(text: string): string {
-  return text.replaceAll(/%([0-9a-f]{2})/gi, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
+  const bytes = text.replaceAll(/%([0-9a-f]{2})/gi, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  );
+  return Buffer.from(bytes, "latin1").toString();
 }
 
 function decodedArguments(query: string): [string, string][] {

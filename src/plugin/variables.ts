@@ -214,3 +214,14 @@ function compilePart(part: TemplatePart): string | ((ctx: RequestContext) => str
   const fallback = part.text;
   return (ctx) => read(ctx) ?? fallback;
 }
+
+const wire =
+  /^(?:http_|sent_http_|cookie_|(?:request|request_line|request_uri|real_request_uri|args|query_string|host|remote_user|content_type|upstream_host|upstream_uri|proxy_add_x_forwarded_for)$)/;
+
+/**
+ * Whether a variable holds text (Unicode: decoded or configured) instead of bytes of
+ * the wire, one character each. Text goes out as UTF-8.
+ */
+export function isTextVariable(name: string): boolean {
+  return !wire.test(name);
+}

@@ -1,7 +1,8 @@
 import type { PluginDefinition, PluginRegistry } from "../plugin/plugin.ts";
 import { keyAuth } from "./key-auth.ts";
+import { proxyRewrite } from "./proxy-rewrite.ts";
 
-const definitions: readonly PluginDefinition[] = [keyAuth];
+const definitions: readonly PluginDefinition[] = [keyAuth, proxyRewrite];
 
 /** Every plugin of this gateway. A new one is added to the list above. */
 export const plugins: PluginRegistry = new Map(definitions.map((definition) => [definition.name, definition]));

@@ -1,0 +1,205 @@
+/**
+ * Takes a regular expression apart as PCRE reads it (APISIX hands patterns to PCRE),
+ * far enough to write it for JavaScript and to judge what it may cost. What has no
+ * counterpart is an error that names it: nothing is silently read as something else.
+ */
+
+/** A piece of a pattern. `set` answers for one byte whether a single-character piece matches it. */
+export type RegexNode =
+  | { readonly kind: "character"; readonly source: string }
+  | { readonly kind: "assertion"; readonly source: string }
+  | { readonly kind: "reference"; readonly source: string }
+  | {
+      readonly kind: "group";
+      /** `(`, `(?:`, `(?=`, `(?<name>`, … */
+      readonly open: string;
+      readonly branches: readonly (readonly RegexNode[])[];
+    }
+  | {
+      readonly kind: "repeat";
+      readonly of: RegexNode;
+      readonly source: string;
+      readonly min: number;
+      readonly max: number;
+    };
+
+/** A pattern with the flags that it sets itself (`(?i)` at its start). */
+export interface ParsedRegex {
+  readonly branches: readonly (readonly RegexNode[])[];
+  readonly flags: string;
+}
+
+const refuse = (what: string): never => {
+  throw new Error(`${what} is not supported`);
+};
+
+/** Escapes that PCRE and JavaScript spell differently. */
+const respelled: Readonly<Record<string, string>> = {
+  a: "\\x07",
+  e: "\\x1b",
+  h: "[\\t\\x20\\xa0]",
+  H: "[^\\t\\x20\\xa0]",
+  R: "(?:\\r\\n|\\n|\\x0b|\\f|\\r|\\x85)",
+  N: "[^\\n]",
+};
+const assertions: Readonly<Record<string, string>> = {
+  A: "(?<![^])",
+  z: "(?![^])",
+  Z: "(?=\\n?(?![^]))",
+  b: "\\b",
+  B: "\\B",
+};
+const posix: Readonly<Record<string, string>> = {
+  alnum: "0-9A-Za-z",
+  alpha: "A-Za-z",
+  ascii: "\\x00-\\x7f",
+  blank: "\\t\\x20",
+  cntrl: "\\x00-\\x1f\\x7f",
+  digit: "0-9",
+  graph: "\\x21-\\x7e",
+  lower: "a-z",
+  print: "\\x20-\\x7e",
+  punct: "!-\\/:-@\\[-`{-~",
+  space: "\\t-\\r\\x20",
+  upper: "A-Z",
+  word: "0-9A-Za-z_",
+  xdigit: "0-9A-Fa-f",
+};
+
+/** Parses a pattern; throws an Error that says what is wrong or not supported. */
+export function parsePcre(pattern: string): ParsedRegex {
+  const leading = /^(?:\(\?([imsu]+)\))+/.exec(pattern);
+  const flags = leading === null ? "" : leading[0].replaceAll(/[()?]/g, "");
+  const parser = new PcreParser(pattern, leading?.[0].length ?? 0);
+  const branches = parser.branches();
+  parser.expectEnd();
+  return { branches, flags };
+}
+
+class PcreParser {
+  readonly #text: string;
+  #at: number;
+
+  constructor(text: string, at: number) {
+    this.#text = text;
+    this.#at = at;
+  }
+
+  expectEnd(): void {
+    if (this.#at < this.#text.length) throw new Error(`unmatched closing parenthesis at offset ${this.#at}`);
+  }
+
+  branches(): RegexNode[][] {
+    const branches: RegexNode[][] = [[]];
+    while (this.#at < this.#text.length && this.#text[this.#at] !== ")") {
+      if (this.#text[this.#at] === "|") {
+        this.#at += 1;
+        branches.push([]);
+      } else branches.at(-1)?.push(this.#repeated(this.#atom()));
+    }
+    return branches;
+  }
+
+  #take(pattern: RegExp): RegExpExecArray | null {
+    pattern.lastIndex = this.#at;
+    const match = pattern.exec(this.#text);
+    if (match !== null) this.#at += match[0].length;
+    return match;
+  }
+
+  #atom(): RegexNode {
+    const character = this.#text[this.#at] as string;
+    if (character === "(") return this.#group();
+    if (character === "[") return { kind: "character", source: this.#characterClass() };
+    if (character === "\\") return this.#escape();
+    if ("*+?".includes(character)) throw new Error(`quantifier without anything to repeat at offset ${this.#at}`);
+    this.#at += 1;
+    if (character === "^" || character === "$") return { kind: "assertion", source: character };
+    const quoted = "{}]/".includes(character) ? `\\${character}` : character;
+    return { kind: "character", source: quoted };
+  }
+
+  #repeated(of: RegexNode): RegexNode {
+    const match = this.#take(/(?:[*+?]|\{(\d+)(?:(,)(\d*))?\}|\{,(\d+)\})([?+]?)/y);
+    if (match === null) return of;
+    const [source, least, comma, most, upTo, suffix] = match;
+    if (suffix === "+") refuse(`the possessive quantifier ${source}`);
+    const known = { "*": [0, Infinity], "+": [1, Infinity], "?": [0, 1] }[source.charAt(0)];
+    const min = known?.[0] ?? Number(least ?? 0);
+    const max =
+      known?.[1] ?? (upTo !== undefined ? Number(upTo) : comma === undefined ? min : most ? Number(most) : Infinity);
+    return { kind: "repeat", of, source: upTo === undefined ? source : source.replace("{,", "{0,"), min, max };
+  }
+
+  #group(): RegexNode {
+    const start = this.#at;
+    const match = this.#take(/\((?:\?(?::|=|!|<=|<!|P?<\w+>|'\w+'|[ims]*(?:-[ims]+)?:))?/y);
+    const written = match?.[0] ?? "(";
+    if (written === "(" && "?*".includes(this.#text.charAt(this.#at))) {
+      refuse(`the group ${this.#text.slice(start, start + 4)}…`);
+    }
+    const open = written.replace(/^\(\?P</, "(?<").replace(/^\(\?'(\w+)'/, "(?<$1>");
+    const branches = this.branches();
+    if (this.#text[this.#at] !== ")") throw new Error(`missing closing parenthesis for offset ${start}`);
+    this.#at += 1;
+    return { kind: "group", open, branches };
+  }
+
+  #escape(): RegexNode {
+    const hex = this.#take(/\\x\{([0-9a-fA-F]{1,4})\}/y);
+    if (hex !== null) return { kind: "character", source: `\\u${(hex[1] as string).padStart(4, "0")}` };
+    const reference = this.#take(/\\(?:([1-9]\d?)|k<(\w+)>)/y);
+    if (reference !== null) return { kind: "reference", source: reference[0] };
+    const match = this.#take(/\\(x[0-9a-fA-F]{2}|[^])/y);
+    if (match === null) throw new Error("\\ at the end of the pattern");
+    const name = match[1] as string;
+    const assertion = assertions[name];
+    if (assertion !== undefined) return { kind: "assertion", source: assertion };
+    return { kind: "character", source: respelled[name] ?? portableEscape(name) };
+  }
+
+  #characterClass(): string {
+    const start = this.#at;
+    // A `]` that comes first is a member of the class.
+    let source = (this.#take(/\[\^?\]?/y) as RegExpExecArray)[0].replace(/\]$/, "\\]");
+    while (this.#at < this.#text.length) {
+      if (this.#text[this.#at] === "]") {
+        this.#at += 1;
+        return `${source}]`;
+      }
+      const named = this.#take(/\[:(\w+):\]/y);
+      const escaped = named === null ? this.#take(/\\(x[0-9a-fA-F]{2}|[^])/y) : null;
+      if (named !== null) source += posix[named[1] as string] ?? refuse(`the class ${named[0]}`);
+      else if (escaped !== null) source += classEscape(escaped[1] as string);
+      else {
+        const member = this.#text.charAt(this.#at);
+        this.#at += 1;
+        source += member === "[" || member === "/" ? `\\${member}` : member;
+      }
+    }
+    throw new Error(`missing terminating ] for character class at offset ${start}`);
+  }
+}
+
+/** Escapes that mean the same in both, and escaped punctuation. */
+function portableEscape(name: string): string {
+  if (/^(?:x..|[dDsSwWtnrfv0]|[^0-9A-Za-z])$/.test(name)) return `\\${name}`;
+  return refuse(`the escape \\${name}`);
+}
+
+function classEscape(name: string): string {
+  if (name === "b") return "\\x08";
+  if (name === "h") return "\\t\\x20\\xa0";
+  return name === "a" || name === "e" ? (respelled[name] as string) : portableEscape(name);
+}
+
+/** The JavaScript spelling of parsed branches. */
+export function writeBranches(branches: readonly (readonly RegexNode[])[]): string {
+  return branches.map((branch) => branch.map(writeNode).join("")).join("|");
+}
+
+function writeNode(node: RegexNode): string {
+  if (node.kind === "group") return `${node.open}${writeBranches(node.branches)})`;
+  if (node.kind === "repeat") return `${writeNode(node.of)}${node.source}`;
+  return node.source;
+}

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { array, assert as check, constantFrom, property, tuple } from "fast-check";
+import { compileSafeRegex } from "./safe-regex.ts";
+
+test("patterns that APISIX's users write", () => {
+  const rows: [pattern: string, text: string, groups: (string | undefined)[] | null][] = [
+    ["^/r/(.*)/(.*)$", "/r/a/b", ["a", "b"]],
+    ["^/iresty/(.*)/(.*)/(.*)", "/iresty/a/b/c/d", ["a/b", "c", "d"]],
+    ["^/api/v\\d+/(?P<rest>.*)", "/api/v12/x", ["x"]],
+    ["^/(?:[^/]+/)*([^/]+)$", "/a/b/c", ["c"]],
+    ["^/x(/[^/]+)*$", "/x/a/b", ["/b"]],
+    ["^(?:foo|bar)+(\\w+\\.)+", "foobarb.", ["b."]],
+    ["(?i)^/ABC([[:digit:]]{2,3})", "/abc12", ["12"]],
+    ["\\A/a\\z", "/a", []],
+    ["\\A/a\\z", "/a\n", null],
+    ["^/a{b}/[]x]", "/a{b}/]", []],
+    ["^/a\\x{2f}[/[]", "/a/[", []],
+    ["(a)|b", "b", [undefined]],
+    ["^/((?:a|b){2})(?=c)", "/abc", ["ab"]],
+  ];
+  for (const [pattern, text, groups] of rows) {
+    const match = compileSafeRegex(pattern).exec(text);
+    assert.deepEqual(match === null ? null : match.slice(1), groups, pattern);
+  }
+});
+
+test("options of ngx.re", () => {
+  assert.equal(compileSafeRegex("a.b", "ijos").test("A\nB"), true);
+  assert.equal(compileSafeRegex("b", "a").test("ab"), false);
+  assert.throws(() => compileSafeRegex("a", "x"), /the option x is not supported/);
+});
+
+test("what may take time without bound is refused", () => {
+  const patterns = [
+    "(a+)+",
+    "^(a*)*$",
+    "(a|a)*",
+    "(a|ab)*c",
+    "((a)*b?)*",
+    "(x+x+)+y",
+    "(.*a){20}",
+    "(\\w+\\d?)+$",
+    "(?:(?:ab)*)*",
+  ];
+  for (const pattern of [...patterns, "([a-z]+/?)*", "(\\1a)*", "(a+){4}", "((a+){2}){2}"]) {
+    assert.throws(() => compileSafeRegex(pattern), /may take time without bound/, pattern);
+  }
+});
+
+test("what JavaScript has no counterpart for is named", () => {
+  assert.throws(() => compileSafeRegex("a++"), /the possessive quantifier \+\+ is not supported/);
+  assert.throws(() => compileSafeRegex("(?>a)"), /the group \(\?>a… is not supported/);
+  assert.throws(() => compileSafeRegex("\\Ka"), /the escape \\K is not supported/);
+  assert.throws(() => compileSafeRegex("\\p{L}"), /the escape \\p is not supported/);
+});
+
+test("broken patterns", () => {
+  for (const pattern of ["[", "(", ")", "a)", "*", "a**", "\\", "[z-a]", "(?<a"]) {
+    assert.throws(() => compileSafeRegex(pattern), Error, pattern);
+  }
+});
+
+test("an accepted pattern made of random pieces never runs for long", () => {
+  const piece = constantFrom("a", "b", "[ab]", ".", "(a)", "(a|b)", "(ab|b)", "(?:a*b)", "(a+b?)", "(?:ba+)");
+  const quantifier = constantFrom("", "*", "+", "?", "{2,}", "{1,20}", "{3}");
+  const pieces = array(tuple(piece, quantifier), { minLength: 1, maxLength: 2 });
+  check(
+    property(pieces, quantifier, (inner, outer) => {
+      let regex: RegExp;
+      try {
+        regex = compileSafeRegex(`^(?:${inner.map((pair) => pair.join("")).join("")})${outer}$`);
+      } catch {
+        return;
+      }
+      // An exponential pattern would need 2^60 steps for these: the test would not end.
+      for (const text of ["a".repeat(60), "ab".repeat(30), "ba".repeat(30), "b".repeat(60)]) regex.test(`${text}!`);
+    }),
+    { numRuns: 1000 },
+  );
+});

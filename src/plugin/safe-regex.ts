@@ -1,0 +1,127 @@
+import { parsePcre, writeBranches } from "./pcre.ts";
+import type { RegexNode } from "./pcre.ts";
+
+/**
+ * Regular expressions that people write into configurations, for JavaScript's
+ * engine, which backtracks without a limit: `(a+)+$` on thirty characters holds a
+ * worker for minutes. A pattern is therefore refused, with the reason, where a
+ * repeated group could match the same text in more than one way:
+ *
+ * - a group that may occur more than once must not hold another variable
+ *   repetition, unless each round begins or ends with a character that the
+ *   repetition cannot match: `(/[^/]+)*` and `(\w+\.)+` are fine;
+ * - its alternatives must differ in their first character: `(foo|bar)*` is fine.
+ *
+ * What is left grows at worst with a power of the length (`.*.*x`), so callers
+ * bound the length of what they match (`MAX_SUBJECT`).
+ */
+
+/** Characters that a pattern is matched with at most, where clients choose the text. */
+export const MAX_SUBJECT = 8192;
+
+/** nginx's `ngx.re` options to JavaScript's flags; `""`: without effect here. */
+const optionFlags: Readonly<Record<string, string>> = {
+  a: "y",
+  i: "i",
+  j: "",
+  J: "",
+  m: "m",
+  o: "",
+  s: "s",
+  u: "u",
+  U: "u",
+};
+
+/**
+ * Compiles a PCRE pattern. `options` are those of `ngx.re` (`jo`, `i`, `s`, …).
+ * Throws an Error with the reason: a syntax error, something JavaScript cannot
+ * express, or a cost without bound.
+ */
+export function compileSafeRegex(pattern: string, options = ""): RegExp {
+  const parsed = parsePcre(pattern);
+  const flags = new Set(parsed.flags);
+  for (const option of options) {
+    const flag = optionFlags[option];
+    if (flag === undefined) throw new Error(`the option ${option} is not supported`);
+    if (flag !== "") flags.add(flag);
+  }
+  const given = [...flags].join("");
+  const regex = new RegExp(writeBranches(parsed.branches), given);
+  checkBranches(parsed.branches, given);
+  return regex;
+}
+
+type Branch = readonly RegexNode[];
+type ByteSet = Uint8Array;
+
+function checkBranches(branches: readonly Branch[], flags: string): void {
+  for (const node of branches.flat()) {
+    const inner = node.kind === "repeat" ? node.of : node;
+    if (inner.kind !== "group") continue;
+    if (node.kind === "repeat" && node.max > 1) checkRounds(inner.branches, flags);
+    checkBranches(inner.branches, flags);
+  }
+}
+
+const tooCostly = (why: string): never => {
+  throw new Error(`the pattern may take time without bound: ${why}`);
+};
+
+/** Every round of a repeated group must be the only way to match its text. */
+function checkRounds(branches: readonly Branch[], flags: string): void {
+  const seen = new Uint8Array(256);
+  for (const branch of branches) {
+    const variable = branch.filter(isVariable);
+    if (variable.length > 0 && !isDelimited(branch, flags)) {
+      tooCostly("a repetition within a repeated group");
+    }
+    if (branches.length === 1) continue;
+    const first = firstOf(branch, flags);
+    if (first === null || first.some((member, byte) => member === 1 && seen[byte] === 1)) {
+      tooCostly("alternatives of a repeated group that begin alike");
+    }
+    first?.forEach((member, byte) => (seen[byte] = (seen[byte] as number) | member));
+  }
+}
+
+/** Whether a node may match texts of different length, or something unknown. */
+function isVariable(node: RegexNode): boolean {
+  if (node.kind === "repeat") return node.min !== node.max || isVariable(node.of);
+  if (node.kind === "group") return node.branches.length > 1 || node.branches.some((branch) => branch.some(isVariable));
+  return node.kind === "reference";
+}
+
+/** One variable repetition of a single character, set off by a fixed character that it cannot match. */
+function isDelimited(branch: Branch, flags: string): boolean {
+  const variable = branch.filter(isVariable);
+  const repeat = variable[0];
+  if (variable.length !== 1 || repeat?.kind !== "repeat" || repeat.of.kind !== "character") return false;
+  const inside = bytesOf(repeat.of.source, flags);
+  return [branch[0], branch.at(-1)].some((edge) => {
+    if (edge?.kind !== "character") return false;
+    const delimiter = bytesOf(edge.source, flags);
+    return !inside.some((member, byte) => member === 1 && delimiter[byte] === 1);
+  });
+}
+
+/** The bytes that a branch may begin with; `null` where that cannot be told. */
+function firstOf(branch: Branch, flags: string): ByteSet | null {
+  const node = branch.find((part) => part.kind !== "assertion");
+  if (node === undefined || node.kind === "reference") return null;
+  if (node.kind === "character") return bytesOf(node.source, flags);
+  if (node.kind === "repeat") return node.min === 0 ? null : firstOf([node.of], flags);
+  if (node.kind !== "group" || !/^\((?:\?:|\?<\w+>)?$/.test(node.open)) return null;
+  const union = new Uint8Array(256);
+  for (const inner of node.branches) {
+    const first = firstOf(inner, flags);
+    if (first === null) return null;
+    first.forEach((member, byte) => (union[byte] = (union[byte] as number) | member));
+  }
+  return union;
+}
+
+/** The bytes that a single-character piece matches; those beyond ASCII count as one. */
+function bytesOf(source: string, flags: string): ByteSet {
+  const regex = new RegExp(`^(?:${source})`, flags.replace("y", ""));
+  return Uint8Array.from({ length: 256 }, (_, byte) => (regex.test(String.fromCharCode(byte)) ? 1 : 0));
+}
