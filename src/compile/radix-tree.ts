@@ -1,3 +1,6 @@
+const NO_CODES: readonly number[] = [];
+const NO_CHILDREN: readonly never[] = [];
+
 /**
  * A compressed prefix tree that changes in place: inserting or removing one key
  * touches the nodes on its path and nothing else.
@@ -11,9 +14,9 @@ export class RadixNode<T> {
   parent: RadixNode<T> | null;
   /** What is kept under exactly this key. */
   value: T | null = null;
-  /** First character codes of `children`, ascending. */
-  readonly codes: number[] = [];
-  readonly children: RadixNode<T>[] = [];
+  /** First character codes of `children`, ascending. Leaves, which are most nodes, share one empty list. */
+  codes: readonly number[] = NO_CODES;
+  children: readonly RadixNode<T>[] = NO_CHILDREN;
 
   constructor(label: string, parent: RadixNode<T> | null) {
     this.label = label;
@@ -23,6 +26,10 @@ export class RadixNode<T> {
 
 export class RadixTree<T> {
   readonly root = new RadixNode<T>("", null);
+
+  get empty(): boolean {
+    return this.root.value === null && this.root.children.length === 0;
+  }
 
   /** The node of exactly this key, made where it is missing. */
   insert(key: string): RadixNode<T> {
@@ -43,11 +50,11 @@ export class RadixTree<T> {
   #insertInto(child: RadixNode<T>, shared: number, key: string, at: number): RadixNode<T> {
     const parent = child.parent as RadixNode<T>;
     const middle = new RadixNode<T>(child.label.slice(0, shared), parent);
-    parent.children[indexOfCode(parent.codes, child.label.charCodeAt(0))] = middle;
+    parent.children = parent.children.with(indexOfCode(parent.codes, child.label.charCodeAt(0)), middle);
     child.label = child.label.slice(shared);
     child.parent = middle;
-    middle.codes.push(child.label.charCodeAt(0));
-    middle.children.push(child);
+    middle.codes = [child.label.charCodeAt(0)];
+    middle.children = [child];
     return at === key.length ? middle : attach(middle, key.slice(at));
   }
 
@@ -66,8 +73,8 @@ export class RadixTree<T> {
     while (leaf.value === null && leaf.children.length === 0 && leaf.parent !== null) {
       const parent: RadixNode<T> = leaf.parent;
       const index = indexOfCode(parent.codes, leaf.label.charCodeAt(0));
-      parent.codes.splice(index, 1);
-      parent.children.splice(index, 1);
+      parent.codes = parent.codes.toSpliced(index, 1);
+      parent.children = parent.children.toSpliced(index, 1);
       leaf = parent;
     }
     joinOnlyChild(leaf);
@@ -130,8 +137,8 @@ function indexOfCode(codes: readonly number[], code: number): number {
 function attach<T>(parent: RadixNode<T>, label: string): RadixNode<T> {
   const node = new RadixNode<T>(label, parent);
   const index = indexOfCode(parent.codes, label.charCodeAt(0));
-  parent.codes.splice(index, 0, label.charCodeAt(0));
-  parent.children.splice(index, 0, node);
+  parent.codes = parent.codes.toSpliced(index, 0, label.charCodeAt(0));
+  parent.children = parent.children.toSpliced(index, 0, node);
   return node;
 }
 
@@ -149,5 +156,5 @@ function joinOnlyChild<T>(node: RadixNode<T>): void {
   const { parent } = node;
   child.label = node.label + child.label;
   child.parent = parent;
-  parent.children[indexOfCode(parent.codes, child.label.charCodeAt(0))] = child;
+  parent.children = parent.children.with(indexOfCode(parent.codes, child.label.charCodeAt(0)), child);
 }

@@ -37,23 +37,24 @@ interface Candidate<R> {
 /** Routes of one path, the first that matches wins. */
 type Candidates<R> = Candidate<R>[];
 
+/** The routes of one host by path; most hosts have few, so both halves are made when they are needed. */
 class UriTable<R extends Routable> {
-  readonly exact = new Map<string, Candidates<R>>();
-  readonly prefixes = new RadixTree<Candidates<R>>();
+  #exact: Map<string, Candidates<R>> | null = null;
+  #prefixes: RadixTree<Candidates<R>> | null = null;
 
   get empty(): boolean {
-    const { root } = this.prefixes;
-    return this.exact.size === 0 && root.value === null && root.children.length === 0;
+    return this.#exact === null && this.#prefixes === null;
   }
 
   match(ctx: RequestContext, method: number): R | null {
     const path = ctx.uri;
-    const candidates = this.exact.get(path);
+    const candidates = this.#exact?.get(path);
     if (candidates !== undefined) {
       const route = firstOf(candidates, ctx, path, method);
       if (route !== null) return route;
     }
-    for (let node: RadixNode<Candidates<R>> | null = this.prefixes.deepest(path); node !== null; node = node.parent) {
+    let node: RadixNode<Candidates<R>> | null = this.#prefixes?.deepest(path) ?? null;
+    for (; node !== null; node = node.parent) {
       if (node.value === null) continue;
       const route = firstOf(node.value, ctx, path, method);
       if (route !== null) return route;
@@ -64,25 +65,30 @@ class UriTable<R extends Routable> {
   add(route: R, uri: string, pattern: PathPattern): void {
     const candidate = { route, uri, tokens: pattern.tokens };
     if (!pattern.exact) {
-      const node = this.prefixes.insert(pattern.prefix);
+      this.#prefixes ??= new RadixTree();
+      const node = this.#prefixes.insert(pattern.prefix);
       if (node.value === null) node.value = [candidate];
       else put(node.value, candidate);
       return;
     }
-    const candidates = this.exact.get(uri);
-    if (candidates === undefined) this.exact.set(uri, [candidate]);
+    this.#exact ??= new Map();
+    const candidates = this.#exact.get(uri);
+    if (candidates === undefined) this.#exact.set(uri, [candidate]);
     else put(candidates, candidate);
   }
 
   remove(route: R, uri: string, pattern: PathPattern): void {
     if (!pattern.exact) {
-      const node = this.prefixes.find(pattern.prefix);
-      if (node === null || node.value === null) return;
-      if (take(node.value, route, uri) && node.value.length === 0) this.prefixes.remove(node);
+      const node = this.#prefixes?.find(pattern.prefix) ?? null;
+      if (this.#prefixes === null || node === null || node.value === null) return;
+      if (take(node.value, route, uri) && node.value.length === 0) this.#prefixes.remove(node);
+      if (this.#prefixes.empty) this.#prefixes = null;
       return;
     }
-    const candidates = this.exact.get(uri);
-    if (candidates !== undefined && take(candidates, route, uri) && candidates.length === 0) this.exact.delete(uri);
+    const candidates = this.#exact?.get(uri);
+    if (candidates === undefined || !take(candidates, route, uri) || candidates.length > 0) return;
+    this.#exact?.delete(uri);
+    if (this.#exact?.size === 0) this.#exact = null;
   }
 }
 

@@ -40,6 +40,11 @@ const refused: readonly (readonly [kind: Kind, conf: object, reason: string])[] 
     { upstream: upstream({ type: "ewma" }) },
     'property "upstream" validation failed: property "type": ewma is not supported yet',
   ],
+  [
+    "upstreams",
+    upstream({ nodes: { "127.0.0.1:99999": 1 } }),
+    'property "nodes" validation failed: invalid port 99999',
+  ],
   ["upstreams", upstream({ type: "least_conn" }), 'property "type": least_conn is not supported yet'],
   [
     "upstreams",

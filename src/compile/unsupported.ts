@@ -1,6 +1,7 @@
 import { compileAddresses } from "../lib/cidr.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { Kind } from "../schema/kinds.ts";
+import { parseNodeKey } from "../schema/nodes.ts";
 import type { Plugins } from "../schema/plugins.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
@@ -78,6 +79,10 @@ function checkInline(upstream: InlineUpstream | undefined): string | null {
 export function checkUpstream(upstream: InlineUpstream): string | null {
   if (upstream.type !== "roundrobin") return `property "type": ${upstream.type} is not supported yet`;
   if (upstream.nodes === undefined) return 'property "service_name": service discovery is not supported yet';
+  for (const key of Array.isArray(upstream.nodes) ? [] : Object.keys(upstream.nodes)) {
+    const address = parseNodeKey(key);
+    if (typeof address === "string") return `property "nodes" validation failed: ${address}`;
+  }
   if (upstream.tls?.client_cert !== undefined || upstream.tls?.client_cert_id !== undefined) {
     return 'property "tls": client certificates are not supported yet';
   }
