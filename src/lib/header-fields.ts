@@ -1,0 +1,35 @@
+import { equalsIgnoringCase } from "./http-grammar.ts";
+
+/** Looking into the header lines of a head that was accepted by its parser. */
+
+/** Calls for each header line of a head that was accepted; white space around values is left out. */
+export function forEachField(text: string, start: number, visit: (name: string, value: string) => void): void {
+  let at = start;
+  while (at < text.length) {
+    const end = text.indexOf("\r\n", at);
+    const colon = text.indexOf(":", at);
+    visit(text.slice(at, colon), text.slice(colon + 1, end).trim());
+    at = end + 2;
+  }
+}
+
+/** The value of a field by lower-case name; several are joined with `, `. */
+export function findField(text: string, start: number, lower: string, underscores: boolean): string | undefined {
+  if (!underscores && lower.includes("_")) return undefined;
+  let value: string | undefined;
+  let at = start;
+  while (at < text.length) {
+    const end = text.indexOf("\r\n", at);
+    if (text.charCodeAt(at + lower.length) === 0x3a && sameName(text, at, lower)) {
+      const here = text.slice(at + lower.length + 1, end).trim();
+      value = value === undefined ? here : `${value}, ${here}`;
+    }
+    at = end + 2;
+  }
+  return value;
+}
+
+/** Underscores and other rare token characters have no case; `equalsIgnoringCase` knows letters, digits, hyphens. */
+function sameName(text: string, at: number, lower: string): boolean {
+  return equalsIgnoringCase(text, at, lower) || text.slice(at, at + lower.length).toLowerCase() === lower;
+}

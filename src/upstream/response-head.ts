@@ -1,0 +1,206 @@
+import { forEachField } from "../lib/header-fields.ts";
+import {
+  equalsIgnoringCase,
+  fieldChar,
+  isBlank,
+  listElements,
+  parseContentLength,
+  tokenChar,
+} from "../lib/http-grammar.ts";
+
+/**
+ * The response head of HTTP/1.1, read as strictly as the request's: a message whose end
+ * two readers could see in two places is refused.
+ */
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SPACE = 0x20;
+const HTAB = 0x09;
+const COLON = 0x3a;
+
+/** How the body of a response ends, when it is not by its length. */
+export const BodyEnd = { chunked: -1, close: -2 } as const;
+
+/** A response head as received. */
+export class ResponseText {
+  /** The head as received, without the empty line. */
+  readonly text: string;
+  /** Where the first header line begins. */
+  fieldsStart = 0;
+  status = 0;
+  /** ` OK` with its blank, as received. */
+  reason = "";
+  /** 0 or 1: of HTTP/1.x. */
+  minor = 1;
+  /** Value of Content-Length; -1 without one. */
+  contentLength = -1;
+  chunked = false;
+  contentType: string | null = null;
+  date: string | null = null;
+  upgrade: string | null = null;
+  closeNamed = false;
+  keepAliveNamed = false;
+  upgradeNamed = false;
+  hasTrailerField = false;
+  /** Field names in lower case that Connection lists, beyond its own options. */
+  connectionFields: readonly string[] | null = null;
+  /** Header lines that are passed on unchanged, in order: all but those above and those for one hop. */
+  kept = "";
+  /** Some lines need rewriting: `kept` is not complete. */
+  irregular = false;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** Whether the node lets the connection be used again. */
+  get keepAlive(): boolean {
+    return !this.closeNamed && (this.minor === 1 || this.keepAliveNamed);
+  }
+
+  /**
+   * Calls for each header as received, in order.
+   */
+  forEach(visit: (name: string, value: string) => void): void {
+    forEachField(this.text, this.fieldsStart, visit);
+  }
+}
+
+/** Reads a whole head (without its empty line); a string says what is wrong. */
+export function parseResponseHead(text: string): ResponseText | string {
+  const head = new ResponseText(text);
+  const fault = parseStatusLine(head) ?? parseFields(head);
+  if (fault !== null) return fault;
+  if (head.chunked && head.contentLength >= 0) return "Content-Length with Transfer-Encoding";
+  if (head.chunked && head.minor === 0) return "Transfer-Encoding in HTTP/1.0";
+  return head;
+}
+
+/** The length of the body (RFC 9112, section 6.3), or one of `BodyEnd`. */
+export function bodyLengthOf(head: ResponseText, toHead: boolean): number {
+  if (toHead || head.status < 200 || head.status === 204 || head.status === 304) return 0;
+  if (head.chunked) return BodyEnd.chunked;
+  return head.contentLength >= 0 ? head.contentLength : BodyEnd.close;
+}
+
+function parseStatusLine(head: ResponseText): string | null {
+  const { text } = head;
+  if (!text.startsWith("HTTP/1.")) return "invalid status line";
+  const minor = text.charCodeAt(7) - 48;
+  if ((minor !== 0 && minor !== 1) || text.charCodeAt(8) !== SPACE) return "invalid HTTP version";
+  head.minor = minor;
+  let status = 0;
+  for (let i = 9; i < 12; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (!(digit >= 0 && digit <= 9)) return "invalid status code";
+    status = status * 10 + digit;
+  }
+  if (status < 100) return "invalid status code";
+  head.status = status;
+  let i = 12;
+  if (text.charCodeAt(i) === SPACE) while (fieldChar[text.charCodeAt(i)] === 1) i++;
+  if (text.charCodeAt(i) !== CR || text.charCodeAt(i + 1) !== LF) return "invalid status line";
+  head.reason = text.slice(12, i);
+  head.fieldsStart = i + 2;
+  return null;
+}
+
+function parseFields(head: ResponseText): string | null {
+  const { text } = head;
+  const length = text.length;
+  let start = head.fieldsStart;
+  let runStart = start;
+  while (start < length) {
+    let i = start;
+    while (tokenChar[text.charCodeAt(i)] === 1) i++;
+    const nameEnd = i;
+    if (nameEnd === start || text.charCodeAt(i) !== COLON) return "invalid header name";
+    i++;
+    while (fieldChar[text.charCodeAt(i)] === 1) i++;
+    if (text.charCodeAt(i) !== CR || text.charCodeAt(i + 1) !== LF) return "invalid header value";
+    let from = nameEnd + 1;
+    let to = i;
+    while (from < to && isBlank(text.charCodeAt(from))) from++;
+    while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+    if (to !== i || from > nameEnd + 2 || text.charCodeAt(nameEnd + 1) === HTAB) head.irregular = true;
+    const next = i + 2;
+    const special = specialField(head, start, nameEnd - start, from, to);
+    if (typeof special === "string") return special;
+    if (special) {
+      if (runStart < start) head.kept += text.slice(runStart, start);
+      runStart = next;
+    }
+    start = next;
+  }
+  if (runStart < start) head.kept += text.slice(runStart, start);
+  return null;
+}
+
+/** Takes note of a field; true where it is not passed on as it is, a string where it is wrong. */
+function specialField(head: ResponseText, start: number, length: number, from: number, to: number): boolean | string {
+  const { text } = head;
+  switch (length) {
+    case 4:
+      if (!equalsIgnoringCase(text, start, "date")) return false;
+      if (head.date !== null) return "repeated Date";
+      head.date = text.slice(from, to);
+      return true;
+    case 6:
+      return equalsIgnoringCase(text, start, "server");
+    case 7:
+      if (equalsIgnoringCase(text, start, "upgrade")) {
+        head.upgrade = text.slice(from, to);
+        return true;
+      }
+      if (equalsIgnoringCase(text, start, "trailer")) head.hasTrailerField = head.irregular = true;
+      return false;
+    case 10:
+      if (equalsIgnoringCase(text, start, "connection")) return connectionField(head, text.slice(from, to));
+      return equalsIgnoringCase(text, start, "keep-alive");
+    case 12:
+      if (!equalsIgnoringCase(text, start, "content-type")) return false;
+      if (head.contentType !== null) return "repeated Content-Type";
+      head.contentType = text.slice(from, to);
+      return true;
+    case 14: {
+      if (!equalsIgnoringCase(text, start, "content-length")) return false;
+      const value = parseContentLength(text.slice(from, to));
+      if (value < 0) return "invalid Content-Length";
+      if (head.contentLength >= 0) return "repeated Content-Length";
+      head.contentLength = value;
+      return true;
+    }
+    case 16:
+      return equalsIgnoringCase(text, start, "proxy-connection");
+    case 17:
+      if (!equalsIgnoringCase(text, start, "transfer-encoding")) return false;
+      if (head.chunked) return "repeated Transfer-Encoding";
+      if (text.slice(from, to).toLowerCase() !== "chunked") return "unknown transfer coding";
+      head.chunked = true;
+      return true;
+    default:
+      return false;
+  }
+}
+
+const CONNECTION_OPTIONS = new Set(["close", "keep-alive", "upgrade"]);
+/** Fields that frame or describe the message: Connection cannot take them away. */
+const PROTECTED = new Set(["content-length", "transfer-encoding", "content-type", "date", "set-cookie", "location"]);
+
+function connectionField(head: ResponseText, value: string): true {
+  if (value === "keep-alive") {
+    head.keepAliveNamed = true;
+    return true;
+  }
+  const options = listElements(value);
+  const fields = options.filter((option) => !CONNECTION_OPTIONS.has(option) && !PROTECTED.has(option));
+  if (fields.length > 0) {
+    head.connectionFields = [...(head.connectionFields ?? []), ...fields];
+    head.irregular = true;
+  }
+  head.keepAliveNamed ||= options.includes("keep-alive");
+  head.closeNamed ||= options.includes("close");
+  head.upgradeNamed ||= options.includes("upgrade");
+  return true;
+}

@@ -1,0 +1,101 @@
+import { type HeadLimits, parseRequestHead, type Refusal, type RequestHead } from "./request-head.ts";
+
+/**
+ * Finds the end of a request head in what arrives. A head that comes in one piece, as
+ * nearly all do, is not copied; the pieces of others are gathered and searched once.
+ */
+
+const CR = 0x0d;
+const LF = 0x0a;
+const HEAD_END = Buffer.from("\r\n\r\n");
+const FIRST_CAPACITY = 1_024;
+
+export class HeadReader {
+  /** `performance.now()` at the first byte. */
+  startedTicks = 0;
+  readonly #limits: HeadLimits;
+  /** Pieces so far, in a buffer that grows. */
+  #gathered: Buffer | null = null;
+  #length = 0;
+  /** Where the bytes after the head begin in the last piece. */
+  #restAt = 0;
+
+  constructor(limits: HeadLimits) {
+    this.#limits = limits;
+  }
+
+  /** Takes a piece; `null`: the head has not ended yet. */
+  read(piece: Buffer): RequestHead | Refusal | null {
+    if (this.#gathered !== null) return this.#readOn(piece);
+    this.startedTicks = performance.now();
+    // RFC 9112, section 2.2: an empty line before a request is ignored.
+    const start = piece.length >= 2 && piece[0] === CR && piece[1] === LF ? 2 : 0;
+    const window = Math.min(piece.length, start + this.#limits.maxHead + HEAD_END.length);
+    const text = piece.toString("latin1", start, window);
+    const end = text.indexOf("\r\n\r\n");
+    if (end < 0) return this.#gather(piece);
+    this.#restAt = start + end + HEAD_END.length;
+    return parseRequestHead(text.slice(0, end + 2), this.#limits, true);
+  }
+
+  /** What follows the head in the piece last read. */
+  rest(piece: Buffer): Buffer {
+    return this.#restAt >= piece.length ? piece.subarray(piece.length) : piece.subarray(this.#restAt);
+  }
+
+  #gather(piece: Buffer): Refusal | null {
+    this.#gathered = Buffer.allocUnsafe(Math.max(FIRST_CAPACITY, piece.length));
+    this.#length = piece.copy(this.#gathered);
+    return this.#judge(0);
+  }
+
+  #readOn(piece: Buffer): RequestHead | Refusal | null {
+    const before = this.#length;
+    this.#append(piece);
+    const gathered = this.#gathered!;
+    const start = this.#skipped();
+    const end = gathered.subarray(0, this.#length).indexOf(HEAD_END, Math.max(start, before - 3));
+    if (end < 0) return this.#judge(before);
+    const text = gathered.toString("latin1", start, end + 2);
+    this.#restAt = end + HEAD_END.length - before;
+    this.#gathered = null;
+    this.#length = 0;
+    return parseRequestHead(text, this.#limits, true);
+  }
+
+  #append(piece: Buffer): void {
+    const needed = this.#length + piece.length;
+    if (needed > this.#gathered!.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, this.#gathered!.length * 2));
+      this.#gathered!.copy(larger, 0, 0, this.#length);
+      this.#gathered = larger;
+    }
+    piece.copy(this.#gathered!, this.#length);
+    this.#length = needed;
+  }
+
+  #skipped(): number {
+    const gathered = this.#gathered!;
+    return this.#length >= 2 && gathered[0] === CR && gathered[1] === LF ? 2 : 0;
+  }
+
+  /** A head without an end so far: too long, or with a bare LF, it will never have one. */
+  #judge(from: number): Refusal | null {
+    const gathered = this.#gathered!;
+    const start = this.#skipped();
+    const size = this.#length - start;
+    const firstLine = gathered.subarray(start, this.#length).indexOf(LF);
+    const tooLong = size > this.#limits.maxHead || (firstLine < 0 && size > this.#limits.maxRequestLine);
+    if (!tooLong && !this.#bareLf(Math.max(start, from))) return null;
+    const fault = parseRequestHead(gathered.toString("latin1", start, this.#length), this.#limits, false);
+    return fault ?? { code: "DOWNSTREAM_HEAD_TOO_LARGE", detail: "header section too large" };
+  }
+
+  #bareLf(from: number): boolean {
+    const gathered = this.#gathered!;
+    for (let at = from; at < this.#length; at++) {
+      if (gathered[at] === LF && (at === 0 || gathered[at - 1] !== CR)) return true;
+    }
+    return false;
+  }
+}

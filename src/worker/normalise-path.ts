@@ -1,0 +1,62 @@
+/**
+ * The path as routes are matched with, as nginx's `$uri`: percent-encoding decoded once,
+ * `//` merged, `.` and `..` resolved; `%2F` separates segments like `/`. Bytes that are
+ * UTF-8 become characters, others keep their latin1 value. `null` where it cannot be
+ * right: a broken escape, NUL, or `..` above the root.
+ */
+export function normalisePath(path: string): string | null {
+  const decoded = decodeBytes(path);
+  if (decoded === null) return null;
+  const clean = resolveSegments(decoded);
+  return clean === null ? null : asText(clean);
+}
+
+/** The path without the parameters of its segments (`/a;x=1/b` is `/a/b`), as servlet containers read it. */
+export function withoutPathParameters(path: string): string | null {
+  return path.includes(";") ? resolveSegments(path.replace(/;[^/]*/g, "")) : path;
+}
+
+/** Decoded once to one character per byte. */
+function decodeBytes(path: string): string | null {
+  if (!path.includes("%")) return path;
+  const parts = path.split("%");
+  let out = parts[0]!;
+  for (let i = 1; i < parts.length; i++) {
+    const part = parts[i]!;
+    const hex = part.slice(0, 2);
+    if (!/^[0-9a-fA-F]{2}$/.test(hex) || hex === "00") return null;
+    out += String.fromCharCode(parseInt(hex, 16)) + part.slice(2);
+  }
+  return out;
+}
+
+function resolveSegments(path: string): string | null {
+  const segments: string[] = [];
+  const parts = path.split("/");
+  // The path begins with `/`, so the first part is empty.
+  for (let i = 1; i < parts.length; i++) {
+    const part = parts[i]!;
+    const last = i === parts.length - 1;
+    if (part === "..") {
+      if (segments.pop() === undefined) return null;
+      if (last) segments.push("");
+    } else if (part === ".") {
+      if (last) segments.push("");
+    } else if (part !== "" || last) segments.push(part);
+  }
+  return `/${segments.join("/")}`;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function asText(bytes: string): string {
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes.charCodeAt(i) < 0x80) continue;
+    try {
+      return utf8.decode(Buffer.from(bytes, "latin1"));
+    } catch {
+      return bytes;
+    }
+  }
+  return bytes;
+}
