@@ -1,0 +1,399 @@
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { ChunkedDecoder } from "../lib/chunked-decoder.ts";
+import type { ErrorCode } from "../lib/errors.ts";
+import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
+import { borrowBuffer, headBuffer, returnBuffer } from "./read-buffers.ts";
+import { BodyEnd, bodyLengthOf, parseResponseHead, type ResponseText } from "./response-head.ts";
+import type { UpstreamNode } from "./upstream.ts";
+
+/**
+ * One HTTP/1.1 connection to a node. It reads responses strictly, straight from the
+ * socket's buffer, and hands them piece by piece to whoever sent the request.
+ *
+ *   idle ──send──▶ head ──▶ body ──▶ idle (given back to its pool)
+ *                   │         └─▶ closed (close-delimited, or more bytes than announced)
+ *                   └──101──▶ tunnel ──▶ closed
+ */
+
+/** Who sent the request. Buffers belong to the connection: see `keepBuffer`. */
+export interface ResponseSink {
+  /** A fresh connection is open. */
+  connected(): void;
+  /** A 1xx response other than 101. */
+  interim(head: ResponseText): void;
+  /**
+   * The head with the first part of the body, `from … to` of `buffer`. `complete`: that is
+   * all. False stops the flow until `resume`. After a complete response the connection is
+   * no longer the sink's.
+   */
+  head(head: ResponseText, buffer: Buffer, from: number, to: number, complete: boolean): boolean;
+  /** More of the body. `trailers`: lines with CRLF, at the end of a chunked body. */
+  body(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean;
+  /** What was written has gone out, after `write` had answered false. */
+  drained(): void;
+  /** The response ended early; nothing else follows. */
+  failed(code: ErrorCode, detail: string): void;
+}
+
+/** What a connection needs of its pool. */
+export interface ConnectionOwner {
+  /** The response was complete and the connection may be used again. */
+  release(connection: UpstreamConnection): void;
+  /** The connection is gone. */
+  closed(connection: UpstreamConnection): void;
+}
+
+const State = { idle: 0, head: 1, body: 2, tunnel: 3, closed: 4 } as const;
+
+/** Bytes of a response head beyond which it is refused, as nginx's default `proxy_buffer_size`. */
+const MAX_RESPONSE_HEAD = 4096;
+/** A body of which more than this is to come is read into a buffer of the connection's own. */
+const OWN_BUFFER_FROM = 4096;
+/** Interim responses that one request may be given. */
+const MAX_INTERIM = 16;
+
+export class UpstreamConnection implements Timed {
+  deadline = Infinity;
+  dueTick = -1;
+  readonly socket: Socket;
+  /** Requests sent so far, the present one included. */
+  requests = 0;
+  /** Whether the connection has been opened. */
+  open = false;
+  #state: number = State.idle;
+  #sink: ResponseSink | null = null;
+  readonly #owner: ConnectionOwner;
+  readonly #wheel: TimerWheel;
+  #buffer: Buffer = headBuffer;
+  #shared = true;
+  #received = false;
+  #headPart = "";
+  #toHead = false;
+  #upgrading = false;
+  #interims = 0;
+  /** Bytes of the body still to come, or how it ends. */
+  #left = 0;
+  #decoder: ChunkedDecoder | null = null;
+  #keepAlive = false;
+  #paused = false;
+  #timedOut: "connect" | "send" | "read" | "" = "";
+  #readTimeoutMs = 0;
+  #sendTimeoutMs = 0;
+  #sending = false;
+  /** The whole request has been written: its answer is awaited. */
+  #awaiting = false;
+  #error = "";
+
+  constructor(node: UpstreamNode, tlsName: string | null, owner: ConnectionOwner, wheel: TimerWheel) {
+    this.#owner = owner;
+    this.#wheel = wheel;
+    const options = {
+      host: node.host,
+      port: node.port,
+      noDelay: true,
+      onread: {
+        buffer: () => this.#nextBuffer(),
+        callback: (count: number, buffer: Uint8Array) => this.#read(buffer as Buffer, count),
+      },
+    };
+    const socket =
+      tlsName === null
+        ? connectTcp(options)
+        : connectTls({
+            ...options,
+            ...(isIP(tlsName) === 0 ? { servername: tlsName } : {}),
+            rejectUnauthorized: false,
+          });
+    this.socket = socket;
+    socket.on(tlsName === null ? "connect" : "secureConnect", () => this.#connected());
+    socket.on("error", (error: Error) => {
+      this.#error = error.message;
+    });
+    socket.on("end", () => this.#ended());
+    socket.on("close", () => this.#gone());
+    socket.on("drain", () => this.#drained());
+  }
+
+  /** Whether it waits for a request and the node has not closed it. */
+  get usable(): boolean {
+    return this.#state === State.idle && this.socket.readable && this.socket.writable;
+  }
+
+  /** Whether the present request is not the first. */
+  get reused(): boolean {
+    return this.requests > 1;
+  }
+
+  /**
+   * Begins a request. Times are milliseconds, 0 for none; `connectMs` counts only while
+   * the connection is not open yet.
+   */
+  begin(
+    sink: ResponseSink,
+    toHead: boolean,
+    upgrading: boolean,
+    connectMs: number,
+    sendMs: number,
+    readMs: number,
+  ): void {
+    this.#sink = sink;
+    this.#state = State.head;
+    this.#toHead = toHead;
+    this.#upgrading = upgrading;
+    this.#received = false;
+    this.#interims = 0;
+    this.#readTimeoutMs = readMs;
+    this.#sendTimeoutMs = sendMs;
+    this.#awaiting = false;
+    this.requests++;
+    this.#wheel.set(this, this.open ? sendMs : connectMs);
+  }
+
+  /** The whole request has been written. */
+  sent(): void {
+    this.#awaiting = true;
+    if (this.open && !this.#sending) this.#armRead();
+  }
+
+  /** Sends bytes of the request; false: wait for `drained` before sending more. */
+  write(data: string | Uint8Array): boolean {
+    const flowing = typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
+    if (!flowing) {
+      this.#sending = true;
+      if (this.open) this.#wheel.set(this, this.#sendTimeoutMs);
+    } else if (this.open && this.#state === State.head) this.#wheel.clear(this);
+    return flowing;
+  }
+
+  /** Ends our half of a tunnel. */
+  endTunnel(): void {
+    this.socket.end();
+  }
+
+  /** The sink can take more. */
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#armRead();
+    this.socket.resume();
+  }
+
+  /** Whether the buffer last handed over is overwritten by reads of other connections. */
+  get sharesBuffer(): boolean {
+    return this.#shared;
+  }
+
+  /** The sink keeps the buffer last handed over (it is being written); reads go into another one. */
+  keepBuffer(): void {
+    this.#buffer = headBuffer;
+    this.#shared = true;
+  }
+
+  /** Gives up: the sink hears nothing more. */
+  destroy(): void {
+    this.#sink = null;
+    this.#state = State.closed;
+    this.socket.destroy();
+  }
+
+  /** Waits in the pool for at most `ms`. */
+  rest(ms: number): void {
+    this.#wheel.set(this, ms);
+  }
+
+  expired(): void {
+    if (this.#state === State.idle || this.#state === State.closed) {
+      this.destroy();
+      return;
+    }
+    this.#timedOut = !this.open ? "connect" : this.#sending ? "send" : "read";
+    this.socket.destroy();
+  }
+
+  #connected(): void {
+    this.open = true;
+    if (this.#sending) this.#wheel.set(this, this.#sendTimeoutMs);
+    else this.#armRead();
+    this.#sink?.connected();
+  }
+
+  #drained(): void {
+    this.#sending = false;
+    this.#armRead();
+    this.#sink?.drained();
+  }
+
+  /** The node need not answer before it has the whole request, which the client may take its time for. */
+  #armRead(): void {
+    if (this.#awaiting) this.#wheel.set(this, this.#readTimeoutMs);
+    else this.#wheel.clear(this);
+  }
+
+  #nextBuffer(): Buffer {
+    const wantsOwn =
+      this.#state === State.tunnel || (this.#state === State.body && (this.#left < 0 || this.#left > OWN_BUFFER_FROM));
+    if (wantsOwn && this.#shared) {
+      this.#buffer = borrowBuffer();
+      this.#shared = false;
+    } else if (!wantsOwn && !this.#shared) {
+      returnBuffer(this.#buffer);
+      this.keepBuffer();
+    }
+    return this.#buffer;
+  }
+
+  /** Bytes have come; false stops reading. */
+  #read(buffer: Buffer, count: number): boolean {
+    this.#received = true;
+    let flowing = true;
+    if (this.#state === State.head) flowing = this.#readHead(buffer, count);
+    else if (this.#state === State.body) flowing = this.#readBody(buffer, 0, count);
+    else if (this.#state === State.tunnel) flowing = this.#sink!.body(buffer, 0, count, false, "");
+    // An answer that nobody asked for: the connection cannot be trusted any more.
+    else this.destroy();
+    this.#paused = !flowing;
+    if (this.#paused) this.#wheel.clear(this);
+    else if (this.#state === State.body || this.#state === State.tunnel) this.#armRead();
+    return flowing;
+  }
+
+  #readHead(buffer: Buffer, count: number): boolean {
+    let at = 0;
+    for (;;) {
+      const kept = this.#headPart.length;
+      const text = this.#headPart + buffer.toString("latin1", at, Math.min(count, at + MAX_RESPONSE_HEAD));
+      const end = text.indexOf("\r\n\r\n", Math.max(0, kept - 3));
+      if (end < 0 || end + 4 > MAX_RESPONSE_HEAD) {
+        if (end >= 0 || text.length >= MAX_RESPONSE_HEAD) this.#malformed("response head too large");
+        else if (!couldBeHead(text)) this.#malformed("invalid status line");
+        else this.#headPart = text;
+        return true;
+      }
+      this.#headPart = "";
+      const head = parseResponseHead(text.slice(0, end + 2));
+      if (typeof head === "string") {
+        this.#malformed(head);
+        return true;
+      }
+      at += end + 4 - kept;
+      if (head.status >= 200 || head.status === 101) return this.#startBody(head, buffer, at, count);
+      if (++this.#interims > MAX_INTERIM) {
+        this.#malformed("too many interim responses");
+        return true;
+      }
+      this.#sink!.interim(head);
+      if (at === count || this.#state !== State.head) return true;
+    }
+  }
+
+  #startBody(head: ResponseText, buffer: Buffer, at: number, count: number): boolean {
+    const sink = this.#sink!;
+    if (head.status === 101) {
+      if (!this.#upgrading || head.upgrade === null || !head.upgradeNamed) {
+        this.#malformed("an upgrade that was not asked for");
+        return true;
+      }
+      this.#state = State.tunnel;
+      return sink.head(head, buffer, at, count, false);
+    }
+    this.#keepAlive = head.keepAlive;
+    this.#left = bodyLengthOf(head, this.#toHead);
+    this.#state = State.body;
+    if (this.#left === BodyEnd.chunked) {
+      this.#decoder = new ChunkedDecoder();
+      if (!this.#decoder.decode(buffer, at, count)) {
+        this.#malformed(this.#decoder.reason);
+        return true;
+      }
+      const { from, to, end, done, trailers } = this.#decoder;
+      if (done) this.#finish(count > end);
+      const lastPiece = done && trailers === "";
+      const flowing = sink.head(head, buffer, from, to, lastPiece);
+      if (done && !lastPiece) sink.body(buffer, to, to, true, trailers);
+      return done || flowing;
+    }
+    if (this.#left === BodyEnd.close) return sink.head(head, buffer, at, count, false);
+    const end = Math.min(count, at + this.#left);
+    this.#left -= end - at;
+    const complete = this.#left === 0;
+    if (complete) this.#finish(count > end);
+    return sink.head(head, buffer, at, end, complete) || complete;
+  }
+
+  #readBody(buffer: Buffer, start: number, count: number): boolean {
+    const sink = this.#sink!;
+    if (this.#left === BodyEnd.close) return sink.body(buffer, start, count, false, "");
+    const decoder = this.#decoder;
+    if (decoder !== null) {
+      if (!decoder.decode(buffer, start, count)) {
+        this.#malformed(decoder.reason);
+        return true;
+      }
+      const { from, to, end, done, trailers } = decoder;
+      if (done) this.#finish(count > end);
+      return (to === from && !done) || sink.body(buffer, from, to, done, trailers) || done;
+    }
+    const end = Math.min(count, start + this.#left);
+    this.#left -= end - start;
+    const complete = this.#left === 0;
+    if (complete) this.#finish(count > end);
+    return sink.body(buffer, start, end, complete, "") || complete;
+  }
+
+  /** The response is complete. `more`: bytes follow that belong to no response. */
+  #finish(more: boolean): void {
+    const reusable = this.#keepAlive && this.#awaiting && !more && this.socket.writableLength === 0;
+    this.#sink = null;
+    this.#decoder = null;
+    this.#wheel.clear(this);
+    if (!reusable) {
+      this.destroy();
+      return;
+    }
+    this.#state = State.idle;
+    this.#owner.release(this);
+  }
+
+  #malformed(detail: string): void {
+    const sink = this.#sink;
+    this.destroy();
+    sink?.failed("UPSTREAM_MALFORMED", detail);
+  }
+
+  /** The node has said its last byte. */
+  #ended(): void {
+    if (this.#state === State.tunnel || (this.#state === State.body && this.#left === BodyEnd.close)) {
+      const sink = this.#sink;
+      this.destroy();
+      sink?.body(headBuffer, 0, 0, true, "");
+    } else this.socket.destroy();
+  }
+
+  #gone(): void {
+    if (!this.#shared) {
+      returnBuffer(this.#buffer);
+      this.keepBuffer();
+    }
+    this.#wheel.clear(this);
+    const sink = this.#sink;
+    this.#state = State.closed;
+    this.#sink = null;
+    this.#owner.closed(this);
+    sink?.failed(this.#failure(), this.#error === "" ? "connection closed" : this.#error);
+  }
+
+  #failure(): ErrorCode {
+    if (this.#timedOut === "connect") return "UPSTREAM_CONNECT_TIMEOUT";
+    if (!this.open) return "UPSTREAM_CONNECT";
+    if (this.#timedOut === "send") return "UPSTREAM_SEND_TIMEOUT";
+    if (this.#timedOut === "read") return "UPSTREAM_READ_TIMEOUT";
+    return this.reused && !this.#received ? "UPSTREAM_CLOSED_REUSED" : "UPSTREAM_CLOSED";
+  }
+}
+
+/** Whether the beginning of what came can still become a status line. */
+function couldBeHead(text: string): boolean {
+  const start = "HTTP/1.";
+  return text.length < start.length ? start.startsWith(text) : text.startsWith(start);
+}
