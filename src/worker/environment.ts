@@ -1,0 +1,90 @@
+import type { Engine } from "../compile/plan.ts";
+import { compileAddresses } from "../lib/cidr.ts";
+import type { TimerWheel } from "../lib/timer-wheel.ts";
+import type { RequestContext } from "../plugin/context.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { UpstreamPools } from "../upstream/pools.ts";
+import { withoutPathParameters } from "./normalise-path.ts";
+import { compileRealIp, type RealIp } from "./real-ip.ts";
+import { version } from "./version.ts";
+
+/** Where lines of the access log go. */
+export interface AccessLogSink {
+  write(ctx: RequestContext): void;
+}
+
+/** Where what goes wrong is told. */
+export interface LogSink {
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+/** What all connections and requests of one worker share. */
+export interface Environment {
+  readonly settings: Settings;
+  readonly engine: Engine;
+  readonly pools: UpstreamPools;
+  readonly wheel: TimerWheel;
+  readonly accessLog: AccessLogSink | null;
+  readonly log: LogSink;
+  readonly realIp: RealIp;
+  /** Whether a peer's X-Forwarded-* are kept. */
+  trusts(peer: string): boolean;
+  /** Further normalisation of paths that settings ask for; `null`: the path is refused. */
+  readonly adjustPath: ((path: string) => string | null) | null;
+  /** Value of the Server header. */
+  readonly serverName: string;
+  /** Header lines of every answer: Server and, where asked for, the revision. */
+  answerLines(): string;
+  /** Finish what is in flight, keep no connection. */
+  draining: boolean;
+  /** Requests answered so far. */
+  requests: number;
+}
+
+/** @param revision the applied revision at the time of the call, for `X-Turnpike-Revision`. */
+export function createEnvironment(
+  parts: Pick<Environment, "settings" | "engine" | "pools" | "wheel" | "accessLog" | "log">,
+  slot: number,
+  revision: () => number,
+): Environment {
+  const { settings } = parts;
+  const { http } = settings;
+  const serverName = settings.serverTokens ? `Turnpike/${version}` : "Turnpike";
+  const serverLine = `Server: ${serverName}\r\n`;
+  const trusted = http.trustedAddresses === null ? null : compileAddresses(http.trustedAddresses);
+  return {
+    ...parts,
+    realIp: compileRealIp(http),
+    trusts: (peer) => trusted !== null && trusted.matches(peer),
+    adjustPath: compilePathAdjustment(http.normalizeUriLikeServlet, http.deleteUriTailSlash),
+    serverName,
+    answerLines: settings.showRevision
+      ? () => `${serverLine}X-Turnpike-Revision: ${revision()}; worker=${slot}\r\n`
+      : () => serverLine,
+    draining: false,
+    requests: 0,
+  };
+}
+
+function compilePathAdjustment(servlet: boolean, tailSlash: boolean): Environment["adjustPath"] {
+  if (!servlet && !tailSlash) return null;
+  return (path) => {
+    const plain = servlet ? withoutPathParameters(path) : path;
+    if (plain === null || !tailSlash || plain.length < 2 || !plain.endsWith("/")) return plain;
+    return plain.slice(0, -1);
+  };
+}
+
+/** The time for Date headers (RFC 9110, section 5.6.7), made once per second. */
+let dateSecond = -1;
+let dateText = "";
+export function httpDate(): string {
+  const now = Date.now();
+  const second = Math.floor(now / 1_000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = new Date(now).toUTCString();
+  }
+  return dateText;
+}

@@ -1,0 +1,130 @@
+import { Board } from "../board/board.ts";
+import type { Engine, Plan } from "../compile/plan.ts";
+import type { RequestContext } from "../plugin/context.ts";
+import type { Settings } from "../settings/settings.ts";
+import { createRoundRobin } from "../upstream/round-robin.ts";
+import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
+import type { AccessLogSink } from "./environment.ts";
+import { createHttpServer, type HttpServer } from "./http-server.ts";
+
+/** Parts to run the data plane without configuration, for tests and benchmarks. */
+
+/** Settings with APISIX's defaults; `http` overrides rows of them. */
+export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<Settings> = {}): Settings {
+  return {
+    prefix: "/",
+    configFile: "/conf/config.yaml",
+    workers: 1,
+    http: {
+      listen: [{ ip: "127.0.0.1", port: 0 }],
+      deleteUriTailSlash: false,
+      normalizeUriLikeServlet: false,
+      keepaliveTimeoutMs: 60_000,
+      keepaliveRequests: 1_000_000,
+      clientHeaderTimeoutMs: 60_000,
+      clientBodyTimeoutMs: 60_000,
+      clientMaxBodySize: 0,
+      sendTimeoutMs: 10_000,
+      underscoresInHeaders: true,
+      maxRequestLine: 8_192,
+      maxHeaderLine: 8_192,
+      maxHead: 32_768,
+      workerConnections: 10_620,
+      realIpHeader: "X-Real-IP",
+      realIpRecursive: false,
+      realIpFrom: ["127.0.0.1"],
+      trustedAddresses: null,
+      ...http,
+    },
+    upstream: { keepalive: 320, keepaliveRequests: 1_000, keepaliveTimeoutMs: 60_000 },
+    router: "radixtree_host_uri",
+    status: null,
+    control: null,
+    source: { kind: "yaml", file: "/conf/apisix.yaml" },
+    shutdown: { delayMs: 0, timeoutMs: 1_000 },
+    log: { errorLog: "/dev/stderr", level: "warn", access: null },
+    plugins: [],
+    pluginAttr: {},
+    showRevision: false,
+    showUpstreamStatus: false,
+    serverTokens: true,
+    tcpMigrateReq: false,
+    ...top,
+  };
+}
+
+/** A node on this machine. */
+export function nodeAt(port: number, host = "127.0.0.1"): UpstreamNode {
+  const address = `${host}:${port}`;
+  return { host, port, weight: 1, priority: 0, address, hostHeader: address };
+}
+
+let keys = 0;
+
+/** An upstream over these ports of this machine. */
+export function upstreamOf(ports: readonly number[], changes: Partial<Upstream> = {}): Upstream {
+  const nodes = ports.map((port) => nodeAt(port));
+  const key = `upstreams/${++keys}`;
+  return {
+    key,
+    scheme: "http",
+    passHost: "pass",
+    upstreamHost: "",
+    retries: nodes.length - 1,
+    retryTimeoutMs: 0,
+    connectTimeoutMs: 5_000,
+    sendTimeoutMs: 5_000,
+    readTimeoutMs: 5_000,
+    keepalive: 320,
+    keepaliveTimeoutMs: 60_000,
+    keepaliveRequests: 1_000,
+    nodes,
+    picker: createRoundRobin(key, nodes),
+    ...changes,
+  };
+}
+
+/** A plan that proxies to the upstream. */
+export function planFor(upstream: Upstream | null, changes: Partial<Plan> = {}): Plan {
+  const plan: Plan = {
+    found: true,
+    route: { id: "r1", name: "", serviceId: "", serviceName: "" },
+    rewrite: null,
+    access: null,
+    beforeProxy: null,
+    headerFilter: null,
+    bodyFilter: null,
+    log: null,
+    upstream,
+    enableWebsocket: false,
+    consumerRewrite: null,
+    withConsumer: () => plan,
+    ...changes,
+  };
+  return plan;
+}
+
+/** An engine whose routes are this function. */
+export function engineOf(match: (ctx: RequestContext) => Plan): Engine {
+  return {
+    match,
+    apply: () => [],
+    replace: () => [],
+    resources: () => [],
+    hash: 0n,
+  };
+}
+
+/** Starts the data plane on a free port of 127.0.0.1; what is logged is collected. */
+export async function startServer(
+  match: (ctx: RequestContext) => Plan,
+  settings: Settings = settingsWith(),
+  accessLog: AccessLogSink | null = null,
+): Promise<{ server: HttpServer; port: number; logged: string[] }> {
+  const logged: string[] = [];
+  const log = { warn: (message: string) => logged.push(message), error: (message: string) => logged.push(message) };
+  const record = new Board().record(0);
+  const server = createHttpServer({ settings, engine: engineOf(match), record, slot: 0, accessLog, log });
+  const [address] = await server.listen([{ ip: "127.0.0.1", port: 0 }]);
+  return { server, port: address!.port, logged };
+}

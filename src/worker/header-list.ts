@@ -1,0 +1,71 @@
+import { isFieldValue, isToken } from "../lib/http-grammar.ts";
+
+/** Headers that can be edited: order, case and repetitions are kept. */
+export class HeaderList {
+  /** Name as written, name in lower case, value; three entries per header. */
+  readonly #cells: string[] = [];
+
+  /** Adds a header that is known to be well-formed. */
+  push(name: string, value: string): void {
+    this.#cells.push(name, name.toLowerCase(), value);
+  }
+
+  /** The value by lower-case name; several are joined with `, `. */
+  get(lower: string): string | undefined {
+    const cells = this.#cells;
+    let value: string | undefined;
+    for (let i = 0; i < cells.length; i += 3) {
+      if (cells[i + 1] === lower) value = value === undefined ? cells[i + 2] : `${value}, ${cells[i + 2]}`;
+    }
+    return value;
+  }
+
+  /** Replaces every header of that name, in the place of the first, or adds it. */
+  set(name: string, value: string): void {
+    checkField(name, value);
+    const lower = name.toLowerCase();
+    const cells = this.#cells;
+    let first = -1;
+    for (let i = 0; i < cells.length; i += 3) {
+      if (cells[i + 1] !== lower) continue;
+      if (first < 0) first = i;
+      else {
+        cells.splice(i, 3);
+        i -= 3;
+      }
+    }
+    if (first < 0) cells.push(name, lower, value);
+    else cells.splice(first, 3, name, lower, value);
+  }
+
+  add(name: string, value: string): void {
+    checkField(name, value);
+    this.push(name, value);
+  }
+
+  remove(name: string): void {
+    const lower = name.toLowerCase();
+    const cells = this.#cells;
+    for (let i = cells.length - 3; i >= 0; i -= 3) if (cells[i + 1] === lower) cells.splice(i, 3);
+  }
+
+  forEach(visit: (name: string, value: string) => void): void {
+    for (let i = 0; i < this.#cells.length; i += 3) visit(this.#cells[i]!, this.#cells[i + 2]!);
+  }
+
+  /** Every header as a line with CRLF, without those for which `skip` says so. */
+  lines(skip: (lower: string) => boolean): string {
+    const cells = this.#cells;
+    let text = "";
+    for (let i = 0; i < cells.length; i += 3) {
+      if (!skip(cells[i + 1]!)) text += `${cells[i]}: ${cells[i + 2]}\r\n`;
+    }
+    return text;
+  }
+}
+
+/** Plugins must not be able to end a line: throws where name or value is no field. */
+export function checkField(name: string, value: string): void {
+  if (!isToken(name)) throw new Error(`invalid header name ${JSON.stringify(name)}`);
+  if (!isFieldValue(value)) throw new Error(`invalid value of header ${name}`);
+}

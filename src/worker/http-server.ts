@@ -1,0 +1,199 @@
+import { createServer, type Server, type Socket } from "node:net";
+import type { WorkerRecord } from "../board/board.ts";
+import type { Engine } from "../compile/plan.ts";
+import { TurnpikeError } from "../lib/errors.ts";
+import { TimerWheel } from "../lib/timer-wheel.ts";
+import type { Address, Settings } from "../settings/settings.ts";
+import { UpstreamPools } from "../upstream/pools.ts";
+import { type AccessLogSink, createEnvironment, type Environment, type LogSink } from "./environment.ts";
+import { Http1Connection } from "./http1/connection.ts";
+import type { Peer } from "./peer.ts";
+
+/** What a server is made of. It owns its sockets, pools and timer; the rest belongs to the caller. */
+export interface HttpServerParts {
+  readonly settings: Settings;
+  readonly engine: Engine;
+  readonly record: WorkerRecord;
+  /** The worker id. */
+  readonly slot: number;
+  readonly accessLog: AccessLogSink | null;
+  readonly log: LogSink;
+}
+
+/** The HTTP data plane of one worker. */
+export interface HttpServer {
+  /**
+   * Listens on every address (port 0: any free one) and answers with those that came of it.
+   * Rejects with `ADDRESS_IN_USE`, naming the address; nothing is left listening then.
+   */
+  listen(addresses: readonly Address[]): Promise<Address[]>;
+  /**
+   * Stops listening and finishes what is in flight; resolves when no connection is left.
+   * What is left after `timeoutMs` is cut.
+   */
+  drain(timeoutMs: number): Promise<void>;
+  /** Cuts everything. */
+  close(): void;
+  /** Writes the numbers of connections and requests to the board. */
+  flushCounters(): void;
+}
+
+const BACKLOG = 511;
+/** Turns of the event loop for which a draining listener waits for its queue to be empty. */
+const MAX_CLOSE_TURNS = 50;
+
+/** Makes the data plane of a worker; `close` or `drain` ends it. */
+export function createHttpServer(parts: HttpServerParts): HttpServer {
+  return new RawHttpServer(parts);
+}
+
+let lastConnectionId = 0;
+
+class RawHttpServer implements HttpServer {
+  readonly #env: Environment;
+  readonly #record: WorkerRecord;
+  readonly #slot: number;
+  readonly #connections = new Set<Http1Connection>();
+  readonly #listeners: Server[] = [];
+  /** Connections accepted so far, to see whether a turn of the loop brought any. */
+  #accepted = 0;
+  #emptied: (() => void) | null = null;
+
+  constructor(parts: HttpServerParts) {
+    const { settings, engine, accessLog, log } = parts;
+    const wheel = new TimerWheel();
+    const pools = new UpstreamPools(wheel);
+    this.#record = parts.record;
+    this.#slot = parts.slot;
+    this.#env = createEnvironment(
+      { settings, engine, accessLog, log, wheel, pools },
+      parts.slot,
+      () => parts.record.revision,
+    );
+  }
+
+  async listen(addresses: readonly Address[]): Promise<Address[]> {
+    const bound: Address[] = [];
+    try {
+      for (const address of addresses) bound.push(await this.#open(address));
+    } catch (error) {
+      for (const listener of this.#listeners.splice(0)) listener.close();
+      throw error;
+    }
+    return bound;
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    const env = this.#env;
+    await this.#closeListeners();
+    env.draining = true;
+    for (const connection of this.#connections) connection.drain();
+    if (this.#connections.size > 0) await this.#untilEmpty(timeoutMs);
+    this.close();
+  }
+
+  close(): void {
+    for (const listener of this.#listeners.splice(0)) listener.close();
+    this.#env.draining = true;
+    for (const connection of this.#connections) connection.destroy();
+    this.#env.pools.close();
+    this.#env.wheel.close();
+    this.flushCounters();
+  }
+
+  flushCounters(): void {
+    this.#record.connections = this.#connections.size;
+    this.#record.requests = this.#env.requests;
+  }
+
+  #open({ ip, port }: Address): Promise<Address> {
+    const { promise, resolve, reject } = Promise.withResolvers<Address>();
+    const listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    const failed = (error: NodeJS.ErrnoException): void => {
+      const what = error.code === "EADDRINUSE" ? "is in use" : `cannot be listened on: ${error.message}`;
+      reject(new TurnpikeError("ADDRESS_IN_USE", `${formatAddress(ip, port)} ${what}`, error));
+    };
+    listener.once("error", failed);
+    // Only Linux spreads connections over sockets that share a port.
+    const reusePort = process.platform === "linux" && port !== 0;
+    listener.listen({ host: ip, port, backlog: BACKLOG, reusePort, ipv6Only: ip.includes(":") }, () => {
+      listener.off("error", failed);
+      listener.on("error", (error) => this.#env.log.error(`listener ${formatAddress(ip, port)}: ${error.message}`));
+      this.#listeners.push(listener);
+      const address = listener.address();
+      resolve({ ip, port: address !== null && typeof address === "object" ? address.port : port });
+    });
+    return promise;
+  }
+
+  #accept(socket: Socket): void {
+    this.#accepted++;
+    // The client may have gone between the kernel's accept and now.
+    if (socket.remoteAddress === undefined) {
+      socket.destroy();
+      return;
+    }
+    const connection = new Http1Connection(this.#env, socket, this.#peerOf(socket), (gone) => this.#gone(gone));
+    this.#connections.add(connection);
+    if (this.#connections.size > this.#env.settings.http.workerConnections) connection.turnAway();
+    else if (this.#env.draining) connection.drain();
+  }
+
+  #gone(connection: Http1Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#emptied?.();
+  }
+
+  #peerOf(socket: Socket): Peer {
+    const address = withoutMapping(socket.remoteAddress ?? "");
+    const env = this.#env;
+    return {
+      address,
+      port: socket.remotePort ?? 0,
+      serverAddress: withoutMapping(socket.localAddress ?? ""),
+      serverPort: socket.localPort ?? 0,
+      scheme: "http",
+      connectionId: ++lastConnectionId * 256 + (this.#slot % 256),
+      believed: env.realIp.header !== "" && env.realIp.believes(address),
+      trusted: env.trusts(address),
+      forwardedLines: `X-Real-IP: ${address}\r\nX-Forwarded-For: ${address}\r\n`,
+    };
+  }
+
+  /**
+   * The kernel resets what waits in the accept queue of a listener that is closed. So it is
+   * closed in a turn of the loop in which accepting has just found nothing more.
+   */
+  async #closeListeners(): Promise<void> {
+    for (let turn = 0; turn < MAX_CLOSE_TURNS; turn++) {
+      const before = this.#accepted;
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve);
+      });
+      if (this.#accepted === before) break;
+    }
+    for (const listener of this.#listeners.splice(0)) listener.close();
+  }
+
+  #untilEmpty(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        for (const connection of this.#connections) connection.destroy();
+      }, timeoutMs);
+      this.#emptied = () => {
+        clearTimeout(timer);
+        this.#emptied = null;
+        resolve();
+      };
+    });
+  }
+}
+
+/** IPv4 clients of a dual-stack listener look like `::ffff:10.0.0.1`. */
+function withoutMapping(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+function formatAddress(ip: string, port: number): string {
+  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+}

@@ -1,0 +1,121 @@
+import type { Socket } from "node:net";
+import type { ResponseText } from "../../upstream/response-head.ts";
+import type { Answer } from "../answer.ts";
+import type { BufferOwner } from "../downstream.ts";
+import { answerHead, type Framing } from "./answer-head.ts";
+
+/** Up to this many bytes go out as one string: one write for head and body. */
+const ONE_STRING = 16_384;
+
+const EMPTY = Buffer.alloc(0);
+
+/** Writes answers in the form that the client's version of HTTP/1 takes. */
+export class AnswerWriter {
+  /** Bytes written for the present request. */
+  bytesSent = 0;
+  /** The head of the answer has been written. */
+  answering = false;
+  readonly #socket: Socket;
+  #minor = 1;
+  #toHead = false;
+  #framing: Framing = "none";
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** A request of HTTP/1.`minor` has come; `toHead`: it is a HEAD. */
+  begin(minor: number, toHead: boolean): void {
+    this.#minor = minor;
+    this.#toHead = toHead;
+    this.bytesSent = 0;
+    this.answering = false;
+  }
+
+  /** Passes on an interim response; HTTP/1.0 knows none (RFC 9110, section 15.2). */
+  interim(head: ResponseText): void {
+    if (this.#minor === 0 || this.answering) return;
+    this.#write(`HTTP/1.1 ${head.status}${head.reason}\r\n${head.kept}\r\n`, EMPTY, 0, 0, "", null);
+  }
+
+  /** How the body of this answer will be delimited (RFC 9112, section 6.3). */
+  frame(answer: Answer): Framing {
+    this.#framing = this.#framingOf(answer);
+    return this.#framing;
+  }
+
+  /** Writes the head, framed by the last `frame`, and the first part of the body; see `Downstream.head`. */
+  head(
+    answer: Answer,
+    keepAlive: boolean,
+    extra: string,
+    buffer: Buffer,
+    from: number,
+    to: number,
+    complete: boolean,
+    source: BufferOwner | null,
+  ): boolean {
+    this.answering = true;
+    const head = answerHead(answer, this.#framing, keepAlive, extra);
+    const { status } = answer;
+    if (this.#toHead || status === 204 || status === 304) return this.#write(head, EMPTY, 0, 0, "", null);
+    return this.#writeBody(head, buffer, from, to, complete, "", source);
+  }
+
+  /** Writes more of the body; see `Downstream.body`. */
+  body(
+    buffer: Buffer,
+    from: number,
+    to: number,
+    complete: boolean,
+    trailers: string,
+    source: BufferOwner | null,
+  ): boolean {
+    return this.#toHead || this.#writeBody("", buffer, from, to, complete, trailers, source);
+  }
+
+  #framingOf(answer: Answer): Framing {
+    const { status } = answer;
+    if (status === 101) return "tunnel";
+    if (status === 204 || status === 304) return "none";
+    const length = answer.streamed ? -1 : answer.contentLength;
+    if (length >= 0) return length;
+    if (this.#toHead) return "none";
+    return this.#minor === 1 ? "chunked" : "close";
+  }
+
+  #writeBody(
+    head: string,
+    buffer: Buffer,
+    from: number,
+    to: number,
+    complete: boolean,
+    trailers: string,
+    source: BufferOwner | null,
+  ): boolean {
+    if (this.#framing !== "chunked") return this.#write(head, buffer, from, to, "", source);
+    const last = complete ? `0\r\n${trailers}\r\n` : "";
+    if (to === from) return this.#write(head + last, EMPTY, 0, 0, "", null);
+    return this.#write(`${head}${(to - from).toString(16)}\r\n`, buffer, from, to, `\r\n${last}`, source);
+  }
+
+  /** Writes all of it, at best as one string; false: the client does not take it as fast as it comes. */
+  #write(head: string, buffer: Buffer, from: number, to: number, tail: string, source: BufferOwner | null): boolean {
+    const socket = this.#socket;
+    const size = head.length + to - from + tail.length;
+    if (size === 0) return true;
+    this.bytesSent += size;
+    if (size <= ONE_STRING) {
+      socket.write(to === from ? head + tail : head + buffer.toString("latin1", from, to) + tail, "latin1");
+    } else {
+      socket.cork();
+      if (head.length > 0) socket.write(head, "latin1");
+      const piece = buffer.subarray(from, to);
+      socket.write(source !== null && source.sharesBuffer ? Buffer.from(piece) : piece);
+      if (tail.length > 0) socket.write(tail, "latin1");
+      socket.uncork();
+      if (socket.writableLength > 0) source?.keepBuffer();
+    }
+    return !socket.writableNeedDrain;
+  }
+}

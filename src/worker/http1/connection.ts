@@ -1,0 +1,447 @@
+import type { Socket } from "node:net";
+import type { ErrorCode } from "../../lib/errors.ts";
+import type { Timed } from "../../lib/timer-wheel.ts";
+import type { ResponseText } from "../../upstream/response-head.ts";
+import type { Answer } from "../answer.ts";
+import type { BufferOwner, Downstream } from "../downstream.ts";
+import type { Environment } from "../environment.ts";
+import type { Peer } from "../peer.ts";
+import { Exchange } from "../pipeline.ts";
+import { HttpRequestContext } from "../request-context.ts";
+import { AnswerWriter } from "./answer-writer.ts";
+import { HeadReader } from "./head-reader.ts";
+import { RequestBody } from "./request-body.ts";
+import { isRefusal, RequestHead } from "./request-head.ts";
+
+/**
+ * One HTTP/1.x connection of a client: requests are read one after the other, answered in
+ * order, and the next one waits until its predecessor is done.
+ *
+ *   idle ──bytes──▶ head ──▶ exchange ──▶ idle │ discarding (rest of a body) ──▶ idle
+ *                    │          ├──101──▶ tunnel ──▶ closed
+ *                    └──refused─┴──▶ lingering (answer goes out, the rest is dropped) ──▶ closed
+ */
+
+const State = { idle: 0, head: 1, exchange: 2, discarding: 3, tunnel: 4, lingering: 5, closed: 6 } as const;
+
+/** Bytes that may wait while a request is under way, beyond which the socket is not read. */
+const MAX_WAITING = 65_536;
+/** The rest of a body that nobody wants is read up to here so that the connection can be kept. */
+const MAX_DISCARD = 262_144;
+/** How long a client may go on sending after its connection was ended. */
+const LINGER_MS = 5_000;
+/** How long an answer may take to begin for a client that has ended its half; then it has gone. */
+const HALF_CLOSED_GRACE_MS = 2_000;
+/** Idle time that a draining worker gives a kept-alive connection. */
+const DRAIN_GRACE_MS = 1_000;
+const EMPTY = Buffer.alloc(0);
+
+export class Http1Connection implements Downstream, Timed {
+  deadline = Infinity;
+  dueTick = -1;
+  readonly #env: Environment;
+  readonly #socket: Socket;
+  readonly #writer: AnswerWriter;
+  readonly #peer: Peer;
+  readonly #closed: (connection: Http1Connection) => void;
+  #state: number = State.idle;
+  #headReader: HeadReader | null = null;
+  #exchange: Exchange | null = null;
+  #body: RequestBody | null = null;
+  /** The client waits for `100 Continue` before it sends the body. */
+  #continueOwed = false;
+  #bodyFlows = false;
+  /** Bytes that came while they could not be used. */
+  #waiting: Buffer = EMPTY;
+  #paused = false;
+  #processing = false;
+  #requests = 0;
+  #keepAlive = true;
+  #blocked = false;
+  #clientEnded = false;
+  #idleSince = 0;
+
+  constructor(env: Environment, socket: Socket, peer: Peer, closed: (connection: Http1Connection) => void) {
+    this.#env = env;
+    this.#socket = socket;
+    this.#writer = new AnswerWriter(socket);
+    this.#peer = peer;
+    this.#closed = closed;
+    socket.on("data", (chunk: Buffer) => this.#data(chunk));
+    socket.on("drain", () => this.#drained());
+    socket.on("end", () => this.#ended());
+    socket.on("finish", () => this.#flushed());
+    // What went wrong with the client's connection is told by `close`.
+    socket.on("error", () => {});
+    socket.on("close", () => this.#gone());
+    this.#idleSince = env.wheel.now;
+    env.wheel.set(this, env.settings.http.clientHeaderTimeoutMs);
+  }
+
+  // ---- what the server asks for
+
+  /** Keeps nothing beyond what is in flight; a connection that is idle may still ask within a grace. */
+  drain(): void {
+    if (this.#state !== State.idle) return;
+    this.#env.wheel.set(this, Math.max(1, this.#idleSince + DRAIN_GRACE_MS - this.#env.wheel.now));
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** Refuses the connection: there are too many. */
+  turnAway(): void {
+    this.#refuse("UPSTREAM_NO_NODE", "worker_connections are not enough");
+  }
+
+  // ---- bytes in
+
+  #data(chunk: Buffer): void {
+    switch (this.#state) {
+      case State.lingering:
+        return;
+      case State.tunnel:
+        this.#exchange!.requestBody(chunk, 0, chunk.length, false, "");
+        return;
+      case State.exchange:
+      case State.discarding:
+        if (this.#body !== null && this.#bodyFlows) this.#readBody(chunk);
+        else this.#wait(chunk);
+        break;
+      default:
+        this.#wait(chunk);
+    }
+    this.#process();
+  }
+
+  #wait(chunk: Buffer): void {
+    this.#waiting = this.#waiting.length === 0 ? chunk : Buffer.concat([this.#waiting, chunk]);
+    if (this.#state === State.exchange && this.#waiting.length >= MAX_WAITING) this.#pause();
+  }
+
+  /** Reads heads from what has come, as long as no request is under way. */
+  #process(): void {
+    if (this.#processing) return;
+    this.#processing = true;
+    while (this.#waiting.length > 0 && (this.#state === State.idle || this.#state === State.head)) this.#readHead();
+    this.#processing = false;
+    if (this.#waiting.length < MAX_WAITING && (this.#state === State.idle || this.#state === State.head))
+      this.#unpause();
+    if (this.#clientEnded && this.#state === State.idle) this.#linger();
+  }
+
+  #readHead(): void {
+    const bytes = this.#waiting;
+    this.#waiting = EMPTY;
+    const { http } = this.#env.settings;
+    const reader = (this.#headReader ??= new HeadReader(http));
+    const first = this.#state === State.idle;
+    const result = reader.read(bytes);
+    if (result === null) {
+      if (first) {
+        this.#state = State.head;
+        this.#env.wheel.set(this, http.clientHeaderTimeoutMs);
+      }
+      return;
+    }
+    if (isRefusal(result)) {
+      this.#refuse(result.code, result.detail);
+      return;
+    }
+    this.#waiting = reader.rest(bytes);
+    this.#begin(result, reader.startedTicks);
+  }
+
+  #begin(head: RequestHead, startedTicks: number): void {
+    const env = this.#env;
+    const path = env.adjustPath === null ? head.path : env.adjustPath(head.path);
+    this.#requests++;
+    this.#writer.begin(head.minor, head.method === "HEAD");
+    const limit = env.settings.http.keepaliveRequests;
+    this.#keepAlive = head.keepAlive && !env.draining && (limit === 0 || this.#requests < limit);
+    this.#state = State.exchange;
+    this.#body = head.bodyLength === 0 ? null : new RequestBody(head);
+    this.#bodyFlows = false;
+    this.#continueOwed = head.expectContinue && head.bodyLength !== 0;
+    env.wheel.clear(this);
+    const ctx = new HttpRequestContext(head, path ?? head.path, this.#peer, env.realIp, startedTicks, this.#requests);
+    const exchange = new Exchange(env, this, ctx);
+    this.#exchange = exchange;
+    if (path === null) exchange.refuse("DOWNSTREAM_MALFORMED", "invalid path");
+    else exchange.start();
+    if (this.#exchange === exchange && this.#clientEnded) this.#armHalfClosed();
+  }
+
+  /** Answers a head that cannot be accepted; nothing after it can be trusted. */
+  #refuse(code: ErrorCode, detail: string): void {
+    this.#requests++;
+    this.#state = State.exchange;
+    this.#keepAlive = false;
+    this.#writer.begin(1, false);
+    this.#body = null;
+    this.#waiting = EMPTY;
+    const head = new RequestHead("", true);
+    const ctx = new HttpRequestContext(head, "", this.#peer, this.#env.realIp, performance.now(), this.#requests);
+    this.#exchange = new Exchange(this.#env, this, ctx);
+    this.#exchange.refuse(code, detail);
+  }
+
+  // ---- the request's body
+
+  startBody(): void {
+    if (this.#body === null) return;
+    if (this.#continueOwed) {
+      this.#continueOwed = false;
+      this.#socket.write("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
+    }
+    this.#bodyFlows = true;
+    this.#env.wheel.set(this, this.#env.settings.http.clientBodyTimeoutMs);
+    const bytes = this.#waiting;
+    this.#waiting = EMPTY;
+    if (bytes.length > 0) this.#readBody(bytes);
+    this.#unpause();
+  }
+
+  pauseBody(): void {
+    this.#bodyFlows = this.#state === State.tunnel;
+    this.#pause();
+    this.#env.wheel.clear(this);
+  }
+
+  resumeBody(): void {
+    if (this.#state === State.tunnel) this.#unpause();
+    else this.startBody();
+  }
+
+  #readBody(chunk: Buffer): void {
+    const body = this.#body!;
+    if (!body.read(chunk, 0, chunk.length)) {
+      this.#breakOff("DOWNSTREAM_MALFORMED", body.reason);
+      return;
+    }
+    if (body.done) {
+      this.#body = null;
+      this.#env.wheel.clear(this);
+      if (body.end < chunk.length) this.#waiting = chunk.subarray(body.end);
+    } else this.#env.wheel.set(this, this.#env.settings.http.clientBodyTimeoutMs);
+    if (this.#state === State.discarding) {
+      if (body.done) this.#nextRequest();
+      else if (body.received > MAX_DISCARD) this.#linger();
+      return;
+    }
+    const limit = this.#env.settings.http.clientMaxBodySize;
+    if (limit > 0 && body.received > limit) {
+      this.#breakOff("DOWNSTREAM_BODY_TOO_LARGE", "body too large");
+      return;
+    }
+    this.#exchange!.requestBody(chunk, body.from, body.to, body.done, body.trailers);
+  }
+
+  /** The request's body cannot be read to its end. */
+  #breakOff(code: ErrorCode, detail: string): void {
+    this.#keepAlive = false;
+    this.#body = null;
+    this.#waiting = EMPTY;
+    if (this.#exchange === null) this.#linger();
+    else this.#exchange.requestFailed(code, detail);
+  }
+
+  // ---- the answer
+
+  get bytesSent(): number {
+    return this.#writer.bytesSent;
+  }
+
+  interim(head: ResponseText): void {
+    this.#writer.interim(head);
+  }
+
+  head(
+    answer: Answer,
+    extra: string,
+    buffer: Buffer,
+    from: number,
+    to: number,
+    complete: boolean,
+    source: BufferOwner | null,
+  ): boolean {
+    const writer = this.#writer;
+    const body = this.#body;
+    // A body that will not be read to its end ends the connection.
+    const unread = body !== null && complete && (this.#continueOwed || body.remaining > MAX_DISCARD);
+    const framing = writer.frame(answer);
+    if (framing === "close" || unread || this.#env.draining) this.#keepAlive = false;
+    const flowing = writer.head(answer, this.#keepAlive, extra, buffer, from, to, complete, source);
+    if (framing === "tunnel") this.#openTunnel();
+    return flowing || this.#block();
+  }
+
+  body(
+    buffer: Buffer,
+    from: number,
+    to: number,
+    complete: boolean,
+    trailers: string,
+    source: BufferOwner | null,
+  ): boolean {
+    if (this.#state === State.tunnel) this.#env.wheel.clear(this);
+    return this.#writer.body(buffer, from, to, complete, trailers, source) || this.#block();
+  }
+
+  /** The client does not take the answer as fast as it comes. */
+  #block(): false {
+    this.#blocked = true;
+    this.#env.wheel.set(this, this.#env.settings.http.sendTimeoutMs);
+    return false;
+  }
+
+  abort(): void {
+    this.#keepAlive = false;
+    this.#state = State.closed;
+    this.#socket.destroy();
+  }
+
+  finished(): void {
+    this.#exchange = null;
+    if (this.#state === State.closed || this.#state === State.lingering) return;
+    if (this.#state === State.tunnel || !this.#keepAlive) {
+      this.#linger();
+      return;
+    }
+    if (this.#body !== null) this.#discard();
+    else this.#nextRequest();
+    this.#process();
+  }
+
+  // ---- between requests
+
+  #nextRequest(): void {
+    this.#state = State.idle;
+    this.#idleSince = this.#env.wheel.now;
+    const { wheel, draining, settings } = this.#env;
+    const { keepaliveTimeoutMs } = settings.http;
+    if (keepaliveTimeoutMs === 0 && this.#waiting.length === 0) this.#linger();
+    else wheel.set(this, draining ? DRAIN_GRACE_MS : keepaliveTimeoutMs);
+  }
+
+  /** Reads on to the end of a body that nobody wants, unless that is far. */
+  #discard(): void {
+    const { remaining } = this.#body!;
+    if (this.#continueOwed || (remaining > MAX_DISCARD && remaining !== Infinity)) {
+      this.#linger();
+      return;
+    }
+    this.#state = State.discarding;
+    this.startBody();
+  }
+
+  /** Ends our half once everything has gone out; what still comes in is dropped (RFC 9112, section 9.6). */
+  #linger(): void {
+    if (this.#state === State.lingering || this.#state === State.closed) return;
+    this.#state = State.lingering;
+    this.#waiting = EMPTY;
+    this.#body = null;
+    this.#env.wheel.set(this, this.#env.settings.http.sendTimeoutMs);
+    this.#socket.end();
+    this.#unpause();
+  }
+
+  #flushed(): void {
+    if (this.#clientEnded) this.#socket.destroy();
+    else this.#env.wheel.set(this, LINGER_MS);
+  }
+
+  // ---- tunnel
+
+  #openTunnel(): void {
+    this.#state = State.tunnel;
+    this.#body = null;
+    const early = this.#waiting;
+    this.#waiting = EMPTY;
+    this.#unpause();
+    this.#env.wheel.clear(this);
+    if (early.length > 0) this.#exchange!.requestBody(early, 0, early.length, false, "");
+  }
+
+  // ---- the socket
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #unpause(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  #drained(): void {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    if (this.#state === State.exchange || this.#state === State.tunnel) {
+      this.#env.wheel.clear(this);
+      this.#exchange?.drained();
+    }
+  }
+
+  /** The client has ended its half: it may still wait for answers. */
+  #ended(): void {
+    this.#clientEnded = true;
+    switch (this.#state) {
+      case State.idle:
+        this.#linger();
+        break;
+      case State.head:
+      case State.discarding:
+        this.#socket.destroy();
+        break;
+      case State.tunnel:
+        this.#exchange?.requestBody(EMPTY, 0, 0, true, "");
+        break;
+      case State.exchange:
+        if (this.#body !== null) this.#socket.destroy();
+        else this.#armHalfClosed();
+        break;
+      case State.lingering:
+        if (this.#socket.writableFinished) this.#socket.destroy();
+        break;
+      default:
+    }
+  }
+
+  #armHalfClosed(): void {
+    if (!this.#writer.answering) this.#env.wheel.set(this, HALF_CLOSED_GRACE_MS);
+  }
+
+  expired(): void {
+    switch (this.#state) {
+      case State.head:
+        this.#refuse("DOWNSTREAM_TIMEOUT", "the request head did not come in time");
+        break;
+      case State.exchange:
+        if (this.#body !== null && this.#bodyFlows && !this.#blocked && !this.#clientEnded) {
+          this.#breakOff("DOWNSTREAM_TIMEOUT", "the request body did not come in time");
+        } else if (this.#clientEnded && this.#writer.answering && !this.#blocked) return;
+        else this.#socket.destroy();
+        break;
+      case State.idle:
+        this.#linger();
+        break;
+      default:
+        this.#socket.destroy();
+    }
+  }
+
+  #gone(): void {
+    this.#env.wheel.clear(this);
+    this.#state = State.closed;
+    this.#waiting = EMPTY;
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    exchange?.cancelled();
+    this.#closed(this);
+  }
+}

@@ -1,0 +1,17 @@
+/** The two ends of a downstream connection, known once per connection. */
+export interface Peer {
+  /** Address of the client's end of the TCP connection; IPv4 also where the socket is IPv6. */
+  readonly address: string;
+  readonly port: number;
+  readonly serverAddress: string;
+  readonly serverPort: number;
+  readonly scheme: "http" | "https";
+  /** Unique within the process. */
+  readonly connectionId: number;
+  /** Whether it may say for whom it asks (`real_ip_from`). */
+  readonly believed: boolean;
+  /** Whether its X-Forwarded-* are kept (`trusted_addresses`). */
+  readonly trusted: boolean;
+  /** `X-Real-IP` and `X-Forwarded-For` lines for a client that sent neither. */
+  readonly forwardedLines: string;
+}

@@ -1,0 +1,413 @@
+import type { BodyHandler, Plan, RequestHandler } from "../compile/plan.ts";
+import { type ErrorCode, errors, reasonOf } from "../lib/errors.ts";
+import type { Reply } from "../plugin/plugin.ts";
+import type { ResponseText } from "../upstream/response-head.ts";
+import { Answer } from "./answer.ts";
+import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
+import { type Environment, httpDate } from "./environment.ts";
+import { Relay, type RelayOwner } from "./relay.ts";
+import type { HttpRequestContext } from "./request-context.ts";
+import { statusPage } from "./status-pages.ts";
+
+/**
+ * The life of one request:
+ *
+ *   match ▶ rewrite ▶ consumer's rewrite ▶ access ▶ before_proxy ▶ relay ▶ header_filter ▶ body_filter ▶ log
+ *     │404     └──────────┴──────────────────┴─────────┴─ a plugin may answer; one that throws makes 500
+ *     └─ `log` always runs, once, also when the client went away
+ */
+
+const Stage = { rewrite: 0, consumerRewrite: 1, access: 2, beforeProxy: 3, relay: 4 } as const;
+
+const EMPTY = Buffer.alloc(0);
+const NOT_FOUND = Buffer.from('{"error_msg":"404 Route Not Found"}\n');
+/** What nginx logs when the client went away before its answer. */
+const CLIENT_CLOSED = 499;
+
+export class Exchange implements RelayOwner, DownstreamSink {
+  readonly ctx: HttpRequestContext;
+  timed = false;
+  readonly #env: Environment;
+  readonly #downstream: Downstream;
+  #plan!: Plan;
+  #relay: Relay | null = null;
+  #answer: Answer | null = null;
+  #bodyFilter: readonly BodyHandler[] | null = null;
+  /** Bytes of the body that the announced length still allows; `Infinity` without one. */
+  #announced = Infinity;
+  /** The body is not the upstream's: what comes from there is dropped. */
+  #replaced = false;
+  #ended = false;
+
+  constructor(env: Environment, downstream: Downstream, ctx: HttpRequestContext) {
+    this.#env = env;
+    this.#downstream = downstream;
+    this.ctx = ctx;
+  }
+
+  /** Matches and runs the phases; everything else follows from events. */
+  start(): void {
+    const { ctx } = this;
+    try {
+      this.#plan = this.#env.engine.match(ctx);
+    } catch (error) {
+      this.#plan = noPlan;
+      this.#env.log.error(`matching ${ctx.method} ${ctx.uri}: ${reasonOf(error)}`);
+      this.#fail("INTERNAL");
+      return;
+    }
+    ctx.route = this.#plan.route;
+    this.timed = this.#env.accessLog !== null || this.#plan.log !== null || this.#plan.headerFilter !== null;
+    const limit = this.#env.settings.http.clientMaxBodySize;
+    if (limit > 0 && ctx.head.bodyLength > limit) this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
+    else this.#advance(Stage.rewrite, 0);
+  }
+
+  /** Answers with the page of an error before anything was matched. */
+  refuse(code: ErrorCode, detail: string): void {
+    this.#plan = noPlan;
+    this.#fail(code, detail);
+  }
+
+  // ---- phases
+
+  #handlers(stage: number): readonly RequestHandler[] | null {
+    if (stage === Stage.rewrite) return this.#plan.rewrite;
+    if (stage === Stage.consumerRewrite) return this.#withConsumer();
+    return stage === Stage.access ? this.#plan.access : this.#plan.beforeProxy;
+  }
+
+  /** Changes to the plan that holds the consumer's plugins. */
+  #withConsumer(): readonly RequestHandler[] | null {
+    const { consumer } = this.ctx;
+    if (consumer === null) return null;
+    this.#plan = this.#plan.withConsumer(consumer);
+    this.timed ||= this.#plan.log !== null || this.#plan.headerFilter !== null;
+    return this.#plan.consumerRewrite;
+  }
+
+  #advance(from: number, first: number): void {
+    let index = first;
+    for (let stage = from; stage < Stage.relay; stage++, index = 0) {
+      const handlers = index > 0 ? this.#plan[stageName(stage)] : this.#handlers(stage);
+      if (handlers === null) continue;
+      for (; index < handlers.length; index++) {
+        const handler = handlers[index]!;
+        let result: Reply | void | Promise<Reply | void>;
+        try {
+          result = handler.run(this.ctx);
+        } catch (error) {
+          this.#pluginFailed(handler.plugin, error);
+          return;
+        }
+        if (result === undefined) continue;
+        if (result instanceof Promise) this.#await(result, handler.plugin, stage, index + 1);
+        else this.#reply(result);
+        return;
+      }
+    }
+    this.#proxy();
+  }
+
+  #await(result: Promise<Reply | void>, plugin: string, stage: number, next: number): void {
+    result.then(
+      (reply) => {
+        if (this.#ended) return;
+        if (reply !== undefined) this.#reply(reply);
+        else this.#advance(stage, next);
+      },
+      (error: unknown) => {
+        if (!this.#ended) this.#pluginFailed(plugin, error);
+      },
+    );
+  }
+
+  #pluginFailed(plugin: string, error: unknown): void {
+    this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${stackOf(error)}`);
+    this.#fail("PLUGIN_FAILED");
+  }
+
+  #proxy(): void {
+    const { upstream, found, enableWebsocket } = this.#plan;
+    if (!found) {
+      const answer = this.#localAnswer(404, "text/plain");
+      this.#send(answer, NOT_FOUND, 0, NOT_FOUND.length, true, null);
+    } else if (upstream === null) this.#fail("UPSTREAM_NO_NODE");
+    else if (upstream.scheme === "grpc" || upstream.scheme === "grpcs") {
+      this.#env.log.error(`route ${this.ctx.route.id}: upstreams of scheme ${upstream.scheme} are not served yet`);
+      this.#fail("UPSTREAM_CONNECT");
+    } else {
+      const upgrade = enableWebsocket ? this.ctx.head.upgrade : null;
+      this.#relay = new Relay(this, this.#env, this.#downstream, upstream, upgrade);
+      this.#relay.start();
+    }
+  }
+
+  // ---- answers made here
+
+  #localAnswer(status: number, type: string): Answer {
+    const answer = new Answer(status, null);
+    answer.push("Date", httpDate());
+    if (type !== "") answer.push("Content-Type", type);
+    return answer;
+  }
+
+  #reply(reply: Reply): void {
+    let answer: Answer;
+    try {
+      answer = new Answer(reply.status, null);
+      answer.push("Date", httpDate());
+      for (const [name, value] of reply.headers) answer.addHeader(name, value);
+    } catch (error) {
+      this.#env.log.error(`reply of a plugin on route ${this.ctx.route.id}: ${reasonOf(error)}`);
+      this.#fail("PLUGIN_FAILED");
+      return;
+    }
+    const page = reply.body.length === 0 && reply.status >= 300;
+    const body = page ? statusPage(reply.status, this.#env.serverName) : reply.body;
+    const bytes = typeof body === "string" ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length);
+    if (answer.header("content-type") === undefined && bytes.length > 0) {
+      answer.push("Content-Type", page ? "text/html" : "text/plain");
+    }
+    if (page || bytes.length === 0) answer.ownLength = bytes.length;
+    this.#send(answer, bytes, 0, bytes.length, true, null);
+  }
+
+  /** Answers with the page of an error, or cuts an answer that has begun. */
+  #fail(code: ErrorCode, detail = ""): void {
+    if (this.#ended) return;
+    this.#relay?.cancel();
+    if (this.#answer !== null) {
+      this.#cut();
+      return;
+    }
+    const { status } = errors[code];
+    const more = detail === "Request Header Or Cookie Too Large" ? detail : "";
+    const page = Buffer.from(statusPage(status, this.#env.serverName, more));
+    const answer = this.#localAnswer(status, "text/html");
+    answer.ownLength = page.length;
+    this.#send(answer, page, 0, page.length, true, null);
+  }
+
+  // ---- the relay's side
+
+  responseHead(head: ResponseText, buffer: Buffer, from: number, to: number, complete: boolean): boolean {
+    return this.#send(new Answer(head.status, head), buffer, from, to, complete, this.#relay!.source);
+  }
+
+  responseBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
+    if (this.#ended || this.#replaced) return true;
+    return this.#sendBody(buffer, from, to, complete, trailers, this.#relay!.source);
+  }
+
+  relayFailed(code: ErrorCode, detail: string, began: boolean): void {
+    if (this.#ended) return;
+    const { ctx } = this;
+    const node = ctx.attempts.at(-1)?.address ?? this.#plan.upstream?.key ?? "";
+    const when = began ? " while it was answering" : "";
+    this.#env.log.error(
+      `upstream ${node}${when}: ${detail} (${code}), ${ctx.method} ${ctx.uri}, route ${ctx.route.id}`,
+    );
+    this.#fail(code);
+  }
+
+  // ---- the client's side
+
+  requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): void {
+    this.#relay?.requestBody(buffer, from, to, complete, trailers);
+  }
+
+  requestFailed(code: ErrorCode, detail: string): void {
+    this.#fail(code, detail);
+  }
+
+  drained(): void {
+    this.#relay?.resume();
+  }
+
+  cancelled(): void {
+    if (this.#ended) return;
+    this.#relay?.cancel();
+    if (this.ctx.status === 0) this.ctx.status = CLIENT_CLOSED;
+    this.#end();
+  }
+
+  // ---- the answer
+
+  #send(
+    given: Answer,
+    buffer: Buffer,
+    from: number,
+    to: number,
+    complete: boolean,
+    source: BufferOwner | null,
+  ): boolean {
+    const answer = this.#filterHead(given);
+    if (answer === null) return true;
+    const { ctx } = this;
+    this.#answer = ctx.answer = answer;
+    ctx.status = answer.status;
+    const extra = this.#extraLines(answer);
+    let flowing: boolean;
+    if (answer.replacement === null && this.#plan.bodyFilter === null) {
+      const bytes = ctx.method === "HEAD" ? 0 : to - from;
+      ctx.bodyBytesSent += bytes;
+      flowing = this.#downstream.head(answer, extra, buffer, from, to, complete, source);
+    } else flowing = this.#sendFiltered(answer, extra, buffer, from, to, complete);
+    if (complete || this.#replaced) this.#end();
+    return flowing;
+  }
+
+  /** Runs the header filters; a page of 500 if one throws. `null`: it was sent already. */
+  #filterHead(answer: Answer): Answer | null {
+    const filters = this.#plan.headerFilter;
+    if (filters === null || answer.upgrade !== null) return answer;
+    for (const { plugin, run } of filters) {
+      try {
+        run(this.ctx, answer);
+      } catch (error) {
+        this.#plan = { ...this.#plan, headerFilter: null, bodyFilter: null };
+        this.#pluginFailed(plugin, error);
+        return null;
+      }
+    }
+    return answer;
+  }
+
+  #extraLines(answer: Answer): string {
+    const lines = this.#env.answerLines();
+    const { attempts } = this.ctx;
+    if (attempts.length === 0 || (answer.status < 500 && !this.#env.settings.showUpstreamStatus)) return lines;
+    return `${lines}X-APISIX-Upstream-Status: ${attempts.map((attempt) => attempt.status).join(", ")}\r\n`;
+  }
+
+  #sendFiltered(answer: Answer, extra: string, buffer: Buffer, from: number, to: number, complete: boolean): boolean {
+    const { replacement } = answer;
+    this.#bodyFilter = answer.upgrade === null ? this.#plan.bodyFilter : null;
+    let body: Buffer;
+    let last = complete;
+    if (replacement === null) body = Buffer.from(buffer.subarray(from, to));
+    else {
+      body = Buffer.from(replacement);
+      last = this.#replaced = true;
+    }
+    const filtered = this.#filterBody(body, last);
+    if (filtered === null) return true;
+    // With the whole body here its length is sure; else filters either promised to keep it or made it unknown.
+    if (last && this.ctx.method !== "HEAD") {
+      answer.streamed = false;
+      answer.ownLength = filtered.length;
+    }
+    if (!answer.streamed && answer.contentLength >= 0) this.#announced = answer.contentLength;
+    if (this.ctx.method !== "HEAD") this.ctx.bodyBytesSent += filtered.length;
+    this.#announced -= filtered.length;
+    if (replacement !== null && !complete) this.#relay?.cancel();
+    return this.#downstream.head(answer, extra, filtered, 0, filtered.length, last, null);
+  }
+
+  #sendBody(
+    buffer: Buffer,
+    from: number,
+    to: number,
+    complete: boolean,
+    trailers: string,
+    source: BufferOwner | null,
+  ): boolean {
+    let flowing: boolean;
+    if (this.#bodyFilter === null) {
+      this.ctx.bodyBytesSent += to - from;
+      flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
+    } else {
+      const filtered = this.#filterBody(Buffer.from(buffer.subarray(from, to)), complete);
+      if (filtered === null) return true;
+      this.#announced -= filtered.length;
+      if (this.#announced < 0 || (complete && this.#announced > 0 && this.#announced !== Infinity)) {
+        this.#env.log.error(`body filters on route ${this.ctx.route.id} changed the length without streamBody()`);
+        this.#relay?.cancel();
+        this.#cut();
+        return true;
+      }
+      this.ctx.bodyBytesSent += filtered.length;
+      flowing = this.#downstream.body(filtered, 0, filtered.length, complete, trailers, null);
+    }
+    if (complete) this.#end();
+    return flowing;
+  }
+
+  /** `null`: a filter threw and the request has been ended. */
+  #filterBody(body: Buffer, last: boolean): Buffer | null {
+    let chunk = body;
+    for (const { plugin, run } of this.#bodyFilter ?? []) {
+      try {
+        const out = chunk.length === 0 ? chunk : run(this.ctx, chunk, false);
+        chunk = last ? joined(out, run(this.ctx, EMPTY, true)) : out;
+      } catch (error) {
+        this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${stackOf(error)}`);
+        this.#relay?.cancel();
+        this.#cut();
+        return null;
+      }
+    }
+    return chunk;
+  }
+
+  /** The answer cannot be completed. */
+  #cut(): void {
+    if (this.#ended) return;
+    this.#downstream.abort();
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { ctx } = this;
+    const env = this.#env;
+    env.requests++;
+    ctx.bytesSent = this.#downstream.bytesSent;
+    if (this.timed) ctx.endedTicks = performance.now();
+    const handlers = this.#plan.log;
+    if (handlers !== null) {
+      for (const { plugin, run } of handlers) {
+        try {
+          run(ctx);
+        } catch (error) {
+          env.log.error(`plugin ${plugin} failed in log on route ${ctx.route.id}: ${stackOf(error)}`);
+        }
+      }
+    }
+    env.accessLog?.write(ctx);
+    this.#downstream.finished();
+  }
+}
+
+function joined(a: Buffer, b: Buffer): Buffer {
+  if (b.length === 0) return a;
+  return a.length === 0 ? b : Buffer.concat([a, b]);
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function stageName(stage: number): "rewrite" | "consumerRewrite" | "access" | "beforeProxy" {
+  if (stage === Stage.rewrite) return "rewrite";
+  if (stage === Stage.consumerRewrite) return "consumerRewrite";
+  return stage === Stage.access ? "access" : "beforeProxy";
+}
+
+/** For requests that are answered before anything was matched. */
+const noPlan: Plan = {
+  found: false,
+  route: { id: "", name: "", serviceId: "", serviceName: "" },
+  rewrite: null,
+  access: null,
+  beforeProxy: null,
+  headerFilter: null,
+  bodyFilter: null,
+  log: null,
+  upstream: null,
+  enableWebsocket: false,
+  consumerRewrite: null,
+  withConsumer: () => noPlan,
+};

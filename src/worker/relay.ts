@@ -1,0 +1,320 @@
+import { type ErrorCode, errors } from "../lib/errors.ts";
+import type { Attempt } from "../plugin/context.ts";
+import type { ResponseSink, UpstreamConnection } from "../upstream/connection.ts";
+import type { Pool } from "../upstream/pools.ts";
+import type { ResponseText } from "../upstream/response-head.ts";
+import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
+import type { Downstream } from "./downstream.ts";
+import type { Environment } from "./environment.ts";
+import { hostName } from "./http1/host.ts";
+import { CHUNKED } from "./http1/request-head.ts";
+import type { HttpRequestContext } from "./request-context.ts";
+import { upstreamHead, upstreamHost } from "./upstream-head.ts";
+
+/** Who asked for the relay and gets what comes of it. */
+export interface RelayOwner {
+  readonly ctx: HttpRequestContext;
+  /** Whether somebody reads the times of attempts. */
+  readonly timed: boolean;
+  /** See `ResponseSink.head` and `ResponseSink.body`. */
+  responseHead(head: ResponseText, buffer: Buffer, from: number, to: number, complete: boolean): boolean;
+  responseBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean;
+  /** No node answered, or the answer broke off (`began`). */
+  relayFailed(code: ErrorCode, detail: string, began: boolean): void;
+}
+
+/** An attempt whose values arrive one by one; times stay -1 until they are known. */
+interface AttemptRow extends Attempt {
+  status: number;
+  connectTime: number;
+  headerTime: number;
+  responseTime: number;
+}
+
+/** A body is kept for another attempt up to this many bytes. */
+const REPLAY_LIMIT = 65_536;
+/** A head and what is there of its body go out as one string up to this length. */
+const ONE_STRING = 16_384;
+
+/** RFC 9110, section 9.2.2; PATCH and POST are not among them. */
+const IDEMPOTENT = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "COPY", "MOVE", "MKCOL"]);
+
+/**
+ * One request on its way to the nodes of an upstream: picks a node, sends, and on failure
+ * asks the next one where the error says that it is safe.
+ */
+export class Relay implements ResponseSink {
+  readonly #owner: RelayOwner;
+  readonly #env: Environment;
+  readonly #downstream: Downstream;
+  readonly #upstream: Upstream;
+  readonly #tried: UpstreamNode[] = [];
+  #node: UpstreamNode | null = null;
+  #pool: Pool | null = null;
+  #connection: UpstreamConnection | null = null;
+  #attempt: AttemptRow | null = null;
+  #startedTicks = 0;
+  #firstTicks = 0;
+  /** The body so far, while it is short enough to be sent again. */
+  #parts: Buffer[] = [];
+  #partBytes = 0;
+  #replayable = true;
+  #bodyDone: boolean;
+  #bodyPaused = false;
+  #trailers = "";
+  /** Bytes of the body as sent upstream; may have become known since the head came. */
+  #bodyLength: number;
+  readonly #upgrade: string | null;
+  #began = false;
+  #tunnel = false;
+
+  constructor(owner: RelayOwner, env: Environment, downstream: Downstream, upstream: Upstream, upgrade: string | null) {
+    this.#owner = owner;
+    this.#env = env;
+    this.#downstream = downstream;
+    this.#upstream = upstream;
+    this.#upgrade = upgrade;
+    this.#bodyLength = owner.ctx.head.bodyLength;
+    this.#bodyDone = this.#bodyLength === 0;
+  }
+
+  /** Begins with the first node. */
+  start(): void {
+    if (!this.#bodyDone) {
+      this.#downstream.startBody();
+      // The whole of a short chunked body is there: its length is known, as nginx would tell it.
+      if (this.#bodyLength === CHUNKED && this.#complete() && !this.#owner.ctx.head.hasTrailerField) {
+        this.#bodyLength = this.#partBytes;
+      }
+    }
+    this.#next("UPSTREAM_NO_NODE", "the upstream has no usable node");
+  }
+
+  /** A piece of the client's body. */
+  requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): void {
+    this.#bodyDone = complete;
+    this.#trailers = trailers;
+    const piece = from === 0 && to === buffer.length ? buffer : buffer.subarray(from, to);
+    if (this.#tunnel) {
+      this.#sendTunnel(piece, complete);
+      return;
+    }
+    if (this.#replayable) {
+      this.#parts.push(piece);
+      this.#partBytes += piece.length;
+    }
+    const connection = this.#connection;
+    if (connection === null) return;
+    if (this.#partBytes > REPLAY_LIMIT) this.#forgetParts();
+    let flowing = piece.length === 0 || this.#writePiece(connection, piece);
+    if (complete) {
+      if (this.#bodyLength === CHUNKED) flowing = connection.write(`0\r\n${trailers}\r\n`);
+      connection.sent();
+    }
+    if (!flowing && !complete) this.#pauseBody();
+  }
+
+  /** The request is not needed any more. */
+  cancel(): void {
+    this.#endAttempt(0);
+    this.#connection?.destroy();
+    this.#connection = null;
+  }
+
+  /** The client can take more of the answer. */
+  resume(): void {
+    this.#connection?.resume();
+  }
+
+  /** The connection whose buffer is being handed over. */
+  get source(): UpstreamConnection | null {
+    return this.#connection;
+  }
+
+  connected(): void {
+    if (this.#attempt !== null) this.#attempt.connectTime = this.#elapsed();
+  }
+
+  interim(head: ResponseText): void {
+    // `100 Continue` was the gateway's own to say.
+    if (head.status !== 100) this.#downstream.interim(head);
+  }
+
+  head(head: ResponseText, buffer: Buffer, from: number, to: number, complete: boolean): boolean {
+    this.#began = true;
+    const attempt = this.#attempt!;
+    attempt.status = head.status;
+    attempt.headerTime = this.#elapsed();
+    if (complete) attempt.responseTime = attempt.headerTime;
+    this.#forgetParts();
+    if (head.status === 101) this.#openTunnel();
+    const flowing = this.#owner.responseHead(head, buffer, from, to, complete);
+    if (complete) this.#connection = null;
+    return flowing;
+  }
+
+  body(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
+    if (complete) this.#attempt!.responseTime = this.#elapsed();
+    const flowing = this.#owner.responseBody(buffer, from, to, complete, trailers);
+    if (complete) this.#connection = null;
+    return flowing;
+  }
+
+  drained(): void {
+    if (!this.#bodyPaused) return;
+    this.#bodyPaused = false;
+    this.#downstream.resumeBody();
+  }
+
+  failed(code: ErrorCode, detail: string): void {
+    this.#connection = null;
+    if (this.#began) {
+      this.#endAttempt(this.#attempt!.status);
+      this.#owner.relayFailed(code, detail, true);
+      return;
+    }
+    this.#endAttempt(errors[code].status);
+    const node = this.#node!;
+    if (code === "UPSTREAM_CLOSED_REUSED" && this.#mayRepeat()) {
+      // The node closed the connection while it was idle: not an attempt, and no fault of the node.
+      this.#owner.ctx.attempts.pop();
+      this.#send(node, true);
+      return;
+    }
+    this.#tried.push(node);
+    const safe = errors[code].retry === "safe" || (errors[code].retry === "idempotent" && this.#mayRepeat());
+    if (safe && this.#replayable && this.#tried.length <= this.#upstream.retries && !this.#retryTimeOver()) {
+      this.#next(code, detail);
+    } else this.#owner.relayFailed(code, detail, false);
+  }
+
+  /** Sends to the next node, or fails with the reason given. */
+  #next(code: ErrorCode, detail: string): void {
+    let node: UpstreamNode | null;
+    try {
+      node = this.#upstream.picker.pick(this.#tried);
+    } catch (error) {
+      this.#owner.relayFailed("INTERNAL", `picker of ${this.#upstream.key}: ${String(error)}`, false);
+      return;
+    }
+    if (node === null) this.#owner.relayFailed(code, detail, false);
+    else this.#send(node, false);
+  }
+
+  #send(node: UpstreamNode, fresh: boolean): void {
+    const { ctx } = this.#owner;
+    const upstream = this.#upstream;
+    this.#node = node;
+    const host = upstreamHost(ctx, upstream, node);
+    this.#pool = this.#env.pools.get(node, upstream.scheme === "https" ? hostName(host) : null);
+    const connection = this.#pool.take(upstream, fresh);
+    this.#connection = connection;
+    this.#startedTicks = this.#owner.timed || upstream.retryTimeoutMs > 0 ? performance.now() : 0;
+    if (this.#firstTicks === 0) this.#firstTicks = this.#startedTicks;
+    this.#attempt = {
+      address: node.address,
+      status: 0,
+      connectTime: connection.open ? 0 : -1,
+      headerTime: -1,
+      responseTime: -1,
+    };
+    ctx.attempts.push(this.#attempt);
+    const method = ctx.outgoing === null ? ctx.method : ctx.outgoing.method;
+    connection.begin(
+      this,
+      method === "HEAD",
+      this.#upgrade !== null,
+      upstream.connectTimeoutMs,
+      upstream.sendTimeoutMs,
+      upstream.readTimeoutMs,
+    );
+    const head = upstreamHead(ctx, host, this.#bodyLength, this.#upgrade);
+    if (this.#parts.length === 0) connection.write(head);
+    else this.#sendWithBody(connection, head);
+    if (this.#bodyDone) connection.sent();
+  }
+
+  /** Head and the body so far, in one write. */
+  #sendWithBody(connection: UpstreamConnection, head: string): void {
+    const chunked = this.#bodyLength === CHUNKED;
+    const last = chunked && this.#bodyDone ? `0\r\n${this.#trailers}\r\n` : "";
+    let flowing: boolean;
+    if (this.#partBytes + head.length <= ONE_STRING) {
+      let text = head;
+      for (const part of this.#parts) text += chunked ? chunkText(part) : part.toString("latin1");
+      flowing = connection.write(text + last);
+    } else {
+      connection.socket.cork();
+      connection.write(head);
+      for (const part of this.#parts) if (part.length > 0) this.#writePiece(connection, part);
+      flowing = last === "" || connection.write(last);
+      connection.socket.uncork();
+      flowing &&= !connection.socket.writableNeedDrain;
+    }
+    if (this.#partBytes > REPLAY_LIMIT) this.#forgetParts();
+    if (!flowing && !this.#bodyDone) this.#pauseBody();
+  }
+
+  #writePiece(connection: UpstreamConnection, piece: Buffer): boolean {
+    if (this.#bodyLength !== CHUNKED) return connection.write(piece);
+    if (piece.length <= ONE_STRING) return piece.length === 0 || connection.write(chunkText(piece));
+    connection.socket.cork();
+    connection.write(`${piece.length.toString(16)}\r\n`);
+    connection.write(piece);
+    const flowing = connection.write("\r\n");
+    connection.socket.uncork();
+    return flowing;
+  }
+
+  #pauseBody(): void {
+    this.#bodyPaused = true;
+    this.#downstream.pauseBody();
+  }
+
+  /** The body can no longer be sent again. */
+  #forgetParts(): void {
+    if (this.#parts.length > 0) this.#parts = [];
+    this.#replayable &&= this.#partBytes === 0;
+  }
+
+  #openTunnel(): void {
+    this.#tunnel = true;
+    // From now on the client's bytes are the other protocol's.
+    this.#bodyDone = false;
+  }
+
+  #sendTunnel(piece: Buffer, complete: boolean): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    if (piece.length > 0 && !connection.write(piece)) this.#pauseBody();
+    if (complete) connection.endTunnel();
+  }
+
+  #complete(): boolean {
+    return this.#bodyDone;
+  }
+
+  #mayRepeat(): boolean {
+    return this.#replayable && IDEMPOTENT.has(this.#owner.ctx.outgoing?.method ?? this.#owner.ctx.method);
+  }
+
+  #retryTimeOver(): boolean {
+    const limit = this.#upstream.retryTimeoutMs;
+    return limit > 0 && performance.now() - this.#firstTicks >= limit;
+  }
+
+  #endAttempt(status: number): void {
+    const attempt = this.#attempt;
+    if (attempt === null || attempt.responseTime >= 0) return;
+    attempt.status = status;
+    attempt.responseTime = this.#elapsed();
+  }
+
+  #elapsed(): number {
+    return this.#owner.timed ? (performance.now() - this.#startedTicks) / 1_000 : 0;
+  }
+}
+
+function chunkText(piece: Buffer): string {
+  return piece.length === 0 ? "" : `${piece.length.toString(16)}\r\n${piece.toString("latin1")}\r\n`;
+}

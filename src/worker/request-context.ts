@@ -1,0 +1,194 @@
+import { findField, forEachField } from "../lib/header-fields.ts";
+import type { Attempt, Consumer, RequestContext, RouteInfo } from "../plugin/context.ts";
+import type { Answer } from "./answer.ts";
+import { hostName } from "./http1/host.ts";
+import type { RequestHead } from "./http1/request-head.ts";
+import type { Peer } from "./peer.ts";
+import { OutgoingRequest } from "./outgoing-request.ts";
+import type { RealIp } from "./real-ip.ts";
+
+const NO_ROUTE: RouteInfo = { id: "", name: "", serviceId: "", serviceName: "" };
+
+/**
+ * A request as plugins, matchers and log formats see it. Everything that is not in the
+ * head's own fields is computed when it is first asked for.
+ */
+export class HttpRequestContext implements RequestContext {
+  readonly head: RequestHead;
+  readonly peer: Peer;
+  readonly #realIp: RealIp;
+  readonly uri: string;
+  readonly connectionRequests: number;
+  /** `performance.now()` at the first byte of the head. */
+  readonly startedTicks: number;
+  route: RouteInfo = NO_ROUTE;
+  consumer: Consumer | null = null;
+  /** Written by the exchange as the answer goes out. */
+  status = 0;
+  bodyBytesSent = 0;
+  bytesSent = 0;
+  requestLength: number;
+  attempts: Attempt[] = [];
+  answer: Answer | null = null;
+  /** `performance.now()` at the end; 0 while the request lasts. */
+  endedTicks = 0;
+  #remote: { readonly address: string; readonly port: number } | null = null;
+  #host: string | null = null;
+  #upstream: OutgoingRequest | null = null;
+  #values: Map<string, unknown> | null = null;
+
+  constructor(head: RequestHead, uri: string, peer: Peer, realIp: RealIp, startedTicks: number, number: number) {
+    this.head = head;
+    this.uri = uri;
+    this.peer = peer;
+    this.#realIp = realIp;
+    this.startedTicks = startedTicks;
+    this.connectionRequests = number;
+    // The empty line is part of the head.
+    this.requestLength = head.text.length + 2;
+  }
+
+  get method(): string {
+    return this.head.method;
+  }
+
+  get target(): string {
+    return this.head.target;
+  }
+
+  get query(): string {
+    const { queryAt, target } = this.head;
+    return queryAt < 0 ? "" : target.slice(queryAt + 1);
+  }
+
+  get protocol(): string {
+    return this.head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0";
+  }
+
+  get scheme(): "http" | "https" {
+    return this.peer.scheme;
+  }
+
+  get host(): string {
+    return (this.#host ??= this.head.host === null ? "" : hostName(this.head.host));
+  }
+
+  get remoteAddr(): string {
+    return this.#client().address;
+  }
+
+  get remotePort(): number {
+    return this.#client().port;
+  }
+
+  get realipRemoteAddr(): string {
+    return this.peer.address;
+  }
+
+  get serverAddr(): string {
+    return this.peer.serverAddress;
+  }
+
+  get serverPort(): number {
+    return this.peer.serverPort;
+  }
+
+  get startedAt(): number {
+    return performance.timeOrigin + this.startedTicks;
+  }
+
+  get connectionId(): number {
+    return this.peer.connectionId;
+  }
+
+  get requestTime(): number {
+    return ((this.endedTicks === 0 ? performance.now() : this.endedTicks) - this.startedTicks) / 1_000;
+  }
+
+  get upstream(): OutgoingRequest {
+    return (this.#upstream ??= new OutgoingRequest(this.head));
+  }
+
+  /** What plugins made of the request; `null` where none looked at it. */
+  get outgoing(): OutgoingRequest | null {
+    return this.#upstream;
+  }
+
+  get values(): Map<string, unknown> {
+    return (this.#values ??= new Map());
+  }
+
+  header(name: string): string | undefined {
+    return findField(this.head.text, this.head.fieldsStart, name, this.head.underscores);
+  }
+
+  headers(): readonly (readonly [name: string, value: string])[] {
+    const list: [string, string][] = [];
+    forEachField(this.head.text, this.head.fieldsStart, (name, value) => {
+      if (this.head.underscores || !name.includes("_")) list.push([name, value]);
+    });
+    return list;
+  }
+
+  argument(name: string): string | undefined {
+    const { query } = this;
+    let start = 0;
+    while (start < query.length) {
+      let end = query.indexOf("&", start);
+      if (end < 0) end = query.length;
+      const equals = query.indexOf("=", start);
+      const nameEnd = equals >= 0 && equals < end ? equals : end;
+      if (decodeArgument(query.slice(start, nameEnd)) === name) return decodeArgument(query.slice(nameEnd + 1, end));
+      start = end + 1;
+    }
+    return undefined;
+  }
+
+  cookie(name: string): string | undefined {
+    let found: string | undefined;
+    forEachField(this.head.text, this.head.fieldsStart, (field, value) => {
+      if (field.toLowerCase() !== "cookie") return;
+      for (const pair of value.split(";")) {
+        const equals = pair.indexOf("=");
+        if (equals >= 0 && pair.slice(0, equals).trim() === name) found = pair.slice(equals + 1).trim();
+      }
+    });
+    return found;
+  }
+
+  authenticate(consumer: Consumer): void {
+    this.consumer = consumer;
+    const { upstream } = this;
+    upstream.setHeader("X-Consumer-Username", consumer.username);
+    setOrRemove(upstream, "X-Credential-Identifier", consumer.credentialId);
+    setOrRemove(upstream, "X-Consumer-Custom-Id", consumer.customId);
+  }
+
+  responseHeader(name: string): string | undefined {
+    return this.answer?.header(name);
+  }
+
+  #client(): { readonly address: string; readonly port: number } {
+    return (this.#remote ??= this.#resolveClient());
+  }
+
+  #resolveClient(): { readonly address: string; readonly port: number } {
+    const { peer } = this;
+    if (!peer.believed) return peer;
+    const value = this.#realIp.header === "x-real-ip" ? this.head.realIp : this.header(this.#realIp.header);
+    if (value === undefined || value === null) return peer;
+    return this.#realIp.resolve(value) ?? peer;
+  }
+}
+
+function setOrRemove(upstream: OutgoingRequest, name: string, value: string | null): void {
+  if (value === null) upstream.removeHeader(name);
+  else upstream.setHeader(name, value);
+}
+
+function decodeArgument(text: string): string {
+  const spaced = text.includes("+") ? text.replaceAll("+", " ") : text;
+  if (!/[%\u0080-\u00ff]/.test(spaced)) return spaced;
+  const bytes = spaced.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  return Buffer.from(bytes, "latin1").toString("utf8");
+}
