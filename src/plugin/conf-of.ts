@@ -14,11 +14,13 @@ export type ConfOf<S> = S extends { readonly enum: readonly (infer E)[] }
         ? boolean
         : S extends { readonly type: "array"; readonly items: infer I }
           ? readonly ConfOf<I>[]
-          : S extends { readonly type: "object"; readonly properties: infer P }
-            ? ObjectOf<P, RequiredOf<S>>
-            : S extends { readonly type: "object" }
-              ? Readonly<Record<string, unknown>>
-              : unknown;
+          : S extends { readonly type: "array" }
+            ? readonly unknown[]
+            : S extends { readonly type: "object"; readonly properties: infer P }
+              ? ObjectOf<P, RequiredOf<S>>
+              : S extends { readonly type: "object" }
+                ? Readonly<Record<string, unknown>>
+                : unknown;
 
 type RequiredOf<S> = S extends { readonly required: readonly (infer K)[] } ? K : never;
 

@@ -135,7 +135,7 @@ class PcreParser {
     const start = this.#at;
     const match = this.#take(/\((?:\?(?::|=|!|<=|<!|P?<\w+>|'\w+'|[ims]*(?:-[ims]+)?:))?/y);
     const written = match?.[0] ?? "(";
-    if (written === "(" && "?*".includes(this.#text.charAt(this.#at))) {
+    if (written === "(" && /[?*]/.test(this.#text.charAt(this.#at))) {
       refuse(`the group ${this.#text.slice(start, start + 4)}…`);
     }
     const open = written.replace(/^\(\?P</, "(?<").replace(/^\(\?'(\w+)'/, "(?<$1>");

@@ -1,8 +1,10 @@
 import type { PluginDefinition, PluginRegistry } from "../plugin/plugin.ts";
 import { keyAuth } from "./key-auth.ts";
 import { proxyRewrite } from "./proxy-rewrite.ts";
+import { requestId } from "./request-id.ts";
+import { responseRewrite } from "./response-rewrite.ts";
 
-const definitions: readonly PluginDefinition[] = [keyAuth, proxyRewrite];
+const definitions: readonly PluginDefinition[] = [requestId, keyAuth, proxyRewrite, responseRewrite];
 
 /** Every plugin of this gateway. A new one is added to the list above. */
 export const plugins: PluginRegistry = new Map(definitions.map((definition) => [definition.name, definition]));

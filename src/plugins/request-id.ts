@@ -1,0 +1,70 @@
+import { definePlugin } from "../plugin/plugin.ts";
+import { cleanHeaderValue, isHeaderName } from "../plugin/header-text.ts";
+import { idGenerators } from "./request-id-algorithms.ts";
+
+const CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIGKLMNOPQRSTUVWXYZ0123456789";
+
+/** Gives every request an id, or keeps the one that the client sent. */
+export const requestId = definePlugin({
+  name: "request-id",
+  priority: 12015,
+  version: "0.1",
+  schema: {
+    type: "object",
+    properties: {
+      header_name: { type: "string", default: "X-Request-Id", description: "Header that carries the id." },
+      include_in_response: {
+        type: "boolean",
+        default: true,
+        description: "Sends the id to the client too, unless the answer has that header already.",
+      },
+      algorithm: {
+        type: "string",
+        enum: ["uuid", "nanoid", "range_id", "ksuid", "uuidv7"],
+        default: "uuid",
+        description: "How ids are made.",
+      },
+      range_id: {
+        type: "object",
+        description: "For `range_id`.",
+        properties: {
+          length: { type: "integer", minimum: 6, default: 16, description: "Characters of an id." },
+          char_set: {
+            type: "string",
+            minLength: 6,
+            default: CHARACTERS,
+            description: "Characters that an id is made of.",
+          },
+        },
+        default: { length: 16, char_set: CHARACTERS },
+      },
+    },
+  },
+
+  compile(conf) {
+    const name = conf.header_name;
+    if (!isHeaderName(name)) throw new Error(`header_name ${JSON.stringify(name)} is not a header's name`);
+    const lower = name.toLowerCase();
+    // Two instances (a global rule and a route) with different headers keep ids of their own.
+    const slot = `request-id:${lower}`;
+    const makeId = idGenerators[conf.algorithm](conf.range_id);
+    return {
+      rewrite(ctx) {
+        // As it is sent on: an instance that ran before may have set it.
+        let id = ctx.upstream.header(lower);
+        if (id === undefined || id === "") {
+          id = makeId();
+          ctx.upstream.setHeader(name, id);
+        }
+        ctx.values.set("apisix_request_id", id);
+        if (conf.include_in_response) ctx.values.set(slot, id);
+      },
+      ...(conf.include_in_response && {
+        header_filter(ctx, head) {
+          const id = ctx.values.get(slot);
+          if (typeof id === "string" && !head.header(lower)) head.setHeader(name, cleanHeaderValue(id));
+        },
+      }),
+    };
+  },
+});

@@ -1,0 +1,143 @@
+import type { RequestContext, ResponseHead } from "../plugin/context.ts";
+import { compileHeaderEdits } from "../plugin/header-edits.ts";
+import type { HeaderEditsConf } from "../plugin/header-edits.ts";
+import { definePlugin } from "../plugin/plugin.ts";
+import type { PluginHandlers } from "../plugin/plugin.ts";
+import { BodyRewriter, compileFilters, decoderOf } from "./response-rewrite-filters.ts";
+import type { BodyFilter } from "./response-rewrite-filters.ts";
+
+const value = { oneOf: [{ type: "string" }, { type: "number" }] } as const;
+const headerMap = { type: "object", minProperties: 1, patternProperties: { "^[^:]+$": value } } as const;
+
+/** Rewrites answers, the gateway's own included: status, headers and body. */
+export const responseRewrite = definePlugin({
+  name: "response-rewrite",
+  priority: 899,
+  version: "0.1",
+  schema: {
+    type: "object",
+    properties: {
+      status_code: { type: "integer", minimum: 200, maximum: 598, description: "New status." },
+      body: { type: "string", description: "New body." },
+      body_base64: { type: "boolean", default: false, description: "Whether `body` is base64 of the body to send." },
+      headers: {
+        description:
+          "Headers to `add` (`Name: value`), to `set` and to `remove`, in this order; without these words the headers to set. Values may hold variables.",
+        anyOf: [
+          headerMap,
+          {
+            properties: {
+              add: { type: "array", minItems: 1, items: { type: "string", pattern: "^[^:]+:[^:]*[^/]$" } },
+              set: headerMap,
+              remove: { type: "array", minItems: 1, items: { type: "string", pattern: "^[^:]+$" } },
+            },
+          },
+        ],
+      },
+      vars: { type: "array", description: "Not available in this version, except for an empty list." },
+      filters: {
+        type: "array",
+        minItems: 1,
+        description: "Replacements in the body, one after the other; not together with `body`.",
+        items: {
+          type: "object",
+          required: ["regex", "replace"],
+          properties: {
+            regex: { type: "string", minLength: 1, description: "Regular expression." },
+            scope: {
+              type: "string",
+              enum: ["once", "global"],
+              default: "once",
+              description: "Whether the first match is replaced or all of them.",
+            },
+            replace: { type: "string", description: "Replacement; `$1`, `${1}` are captures, `$$` is a dollar." },
+            options: {
+              type: "string",
+              default: "jo",
+              description: "Options of `ngx.re`: `i`, `m`, `s`, `u`, `a`; `j` and `o` have no effect.",
+            },
+          },
+        },
+      },
+      max_resp_body_size: {
+        type: "integer",
+        minimum: 1,
+        default: 67108864,
+        description: "Bytes of the body that `filters` gather at most; what goes beyond is cut off.",
+      },
+    },
+    dependencies: { body: { not: { required: ["filters"] } }, filters: { not: { required: ["body"] } } },
+  },
+
+  compile(conf, env): PluginHandlers {
+    if (conf.vars !== undefined && conf.vars.length > 0) throw new Error("vars are not available in this version");
+    const { status_code: status } = conf;
+    const body = readBody(conf.body, conf.body_base64);
+    const edits = compileHeaderEdits(readHeaders(conf.headers), (message) => env.warn(message));
+    const filters = conf.filters === undefined ? null : compileFilters(conf.filters);
+    const rewriters = new WeakMap<RequestContext, BodyRewriter>();
+
+    return {
+      header_filter(ctx, head) {
+        if (status !== undefined) head.status = status;
+        if (body !== null) {
+          dropValidators(head);
+          head.replaceBody(body);
+        }
+        if (filters !== null) startFilters(ctx, head, filters);
+        if (edits !== null) edits(ctx, head, null);
+      },
+      ...(filters !== null && {
+        body_filter: (ctx: RequestContext, chunk: Buffer, last: boolean) =>
+          rewriters.get(ctx)?.take(chunk, last) ?? chunk,
+      }),
+    };
+
+    function startFilters(ctx: RequestContext, head: ResponseHead, filters: readonly BodyFilter[]): void {
+      const coding = head.header("content-encoding");
+      const decode = decoderOf(coding);
+      if (decode === null) {
+        env.warn(`an answer with Content-Encoding ${coding} was not filtered`);
+        return;
+      }
+      head.removeHeader("content-encoding");
+      dropValidators(head);
+      head.streamBody();
+      rewriters.set(ctx, new BodyRewriter(filters, decode, conf.max_resp_body_size, env));
+    }
+  },
+});
+
+/** They describe the body that is not sent (RFC 9110 section 8.8). */
+function dropValidators(head: ResponseHead): void {
+  head.removeHeader("etag");
+  head.removeHeader("last-modified");
+}
+
+function readBody(body: string | undefined, isBase64: boolean): Buffer | null {
+  if (!isBase64) return body === undefined ? null : Buffer.from(body);
+  const canonical = (body ?? "").replaceAll(/[\r\n]/g, "");
+  if (canonical === "" || canonical.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(canonical)) {
+    throw new Error("invalid base64 content");
+  }
+  return Buffer.from(canonical, "base64");
+}
+
+type HeaderMap = Readonly<Record<string, string | number>>;
+
+/** Both forms of `headers`: by verb, or just the ones to set. The schema has checked them. */
+function readHeaders(headers: unknown): HeaderEditsConf {
+  if (headers === undefined) return { add: [], remove: [], set: [] };
+  if (typeof headers !== "object" || headers === null) throw new Error("headers must be an object");
+  const verbs = headers as { add?: readonly string[]; remove?: readonly string[]; set?: HeaderMap };
+  const byVerb = [verbs.add, verbs.remove, verbs.set].some((part) => typeof part === "object");
+  const { add = [], remove = [], set = {} } = byVerb ? verbs : { set: headers as HeaderMap };
+  return {
+    add: add.map((line) => {
+      const colon = line.indexOf(":");
+      return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()] as const;
+    }),
+    remove,
+    set: Object.entries(set).map(([name, text]) => [name, [String(text)]] as const),
+  };
+}
