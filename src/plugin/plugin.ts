@@ -78,6 +78,8 @@ export interface ConsumerLookup {
 export interface PluginDefinition<Conf = unknown> {
   /** Name in configurations, as APISIX has it. */
   readonly name: string;
+  /** One sentence for the generated reference. */
+  readonly summary?: string;
   /** Higher runs earlier; APISIX's number where APISIX has the plugin. */
   readonly priority: number;
   readonly version: string;

@@ -8,7 +8,7 @@ export interface TemplatePart {
 export type TemplateSyntax = "apisix" | "nginx";
 
 const syntaxes: Readonly<Record<TemplateSyntax, RegExp>> = {
-  apisix: /(?<!\\)\$(?:\{\s*([^}]+?)\s*\}|([\w.]+))/g,
+  apisix: /(?<!\\)\$(?:\{\s*([^}]+?)\s*\}|(\w+(?:\.\w+)*))/g,
   nginx: /\$(?:\{(\w+)\}|(\w+))/g,
 };
 

@@ -129,6 +129,7 @@ test("templates", () => {
     ["$host", "foo.com"],
     ["a-$remote_addr-${uri}b", "a-127.0.0.1-/a bb"],
     ["$none|${ none }|${none ?? 2}|${arg_x ?? 2}", "||2|1"],
+    ["$host. $none.host|", "foo.com. |"],
     ["\\$host and $ and $$host", "\\$host and $ and $foo.com"],
   ];
   for (const [text, rendered] of rows) assert.equal(compileTemplate(text).render(request), rendered);

@@ -3,9 +3,9 @@ import { definePlugin, reply } from "../plugin/plugin.ts";
 import type { Reply } from "../plugin/plugin.ts";
 import { withoutArgument } from "../plugin/query.ts";
 
-/** Authenticates consumers by an API key in a header or, without it, in a query argument. */
 export const keyAuth = definePlugin({
   name: "key-auth",
+  summary: "Authenticates consumers by an API key in a header or, without it, in a query argument.",
   priority: 2500,
   version: "0.1",
   type: "auth",

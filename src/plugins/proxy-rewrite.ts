@@ -13,9 +13,9 @@ const values = {
   oneOf: [...value.oneOf, { type: "array", minItems: 1, items: value }],
 } as const;
 
-/** Rewrites the request that goes to the node: path, query, method, host and headers. */
 export const proxyRewrite = definePlugin({
   name: "proxy-rewrite",
+  summary: "Rewrites the request that goes to the node: path, query, method, host and headers.",
   priority: 1008,
   version: "0.1",
   schema: {

@@ -4,9 +4,9 @@ import { idGenerators } from "./request-id-algorithms.ts";
 
 const CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIGKLMNOPQRSTUVWXYZ0123456789";
 
-/** Gives every request an id, or keeps the one that the client sent. */
 export const requestId = definePlugin({
   name: "request-id",
+  summary: "Gives every request an id, or keeps the one that the client sent.",
   priority: 12015,
   version: "0.1",
   schema: {

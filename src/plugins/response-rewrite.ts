@@ -9,9 +9,9 @@ import type { BodyFilter } from "./response-rewrite-filters.ts";
 const value = { oneOf: [{ type: "string" }, { type: "number" }] } as const;
 const headerMap = { type: "object", minProperties: 1, patternProperties: { "^[^:]+$": value } } as const;
 
-/** Rewrites answers, the gateway's own included: status, headers and body. */
 export const responseRewrite = definePlugin({
   name: "response-rewrite",
+  summary: "Rewrites answers, the gateway's own included: status, headers and body.",
   priority: 899,
   version: "0.1",
   schema: {

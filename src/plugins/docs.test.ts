@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { test } from "node:test";
+import { pluginReference } from "../../scripts/plugin-docs.ts";
+import { compileVariable } from "../plugin/variables.ts";
+import { buildRequest } from "../plugin/fake-request.ts";
+import { missingPluginReason, notYet, plugins } from "./index.ts";
+
+const docs = (path: string): string => readFileSync(new URL(`../../docs/${path}`, import.meta.url), "utf8");
+
+test("the reference of plugins is current (node scripts/plugin-docs.ts)", () => {
+  for (const [path, text] of pluginReference()) assert.equal(docs(path), text, path);
+});
+
+test("every attribute is described", () => {
+  for (const plugin of plugins.values()) {
+    assert.ok(plugin.summary, plugin.name);
+    const properties = Object.entries((plugin.schema.properties ?? {}) as Record<string, { description?: string }>);
+    for (const [name, { description }] of properties) assert.ok(description, `${plugin.name}.${name}`);
+  }
+});
+
+test("a plugin that is not built yet is told from an unknown one", () => {
+  assert.equal(missingPluginReason("key-auth"), null);
+  assert.equal(missingPluginReason("limit-count"), "plugin limit-count is not available in this version");
+  assert.equal(missingPluginReason("nope"), "unknown plugin [nope]");
+  for (const name of plugins.keys()) assert.ok(!notYet.has(name), name);
+});
+
+test("the example of the development guide works, as it is printed", (t) => {
+  const here = fileURLToPath(new URL("./", import.meta.url));
+  const directory = mkdtempSync(join(here, ".example-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const blocks = [...docs("plugin-development.md").matchAll(/```ts\n([^]*?)```/g)].map((match) =>
+    (match[1] as string).replaceAll('"../plugin/', '"../../plugin/').replaceAll('"./checked', '"../checked'),
+  );
+  assert.equal(blocks.length, 2);
+  writeFileSync(join(directory, "example.ts"), blocks[0] as string);
+  writeFileSync(join(directory, "example.test.ts"), blocks[1] as string);
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const output = execFileSync(process.execPath, ["--test", join(directory, "example.test.ts")], {
+    encoding: "utf8",
+    env,
+  });
+  assert.match(output, /pass 1/);
+});
+
+test("every variable of the documentation is one", () => {
+  const table = docs("variables.md").split("Not available")[0] ?? "";
+  const request = buildRequest();
+  request.values.get = () => {
+    throw new Error("not built in");
+  };
+  const names = [...table.matchAll(/^\| (`.*?`) \|/gm)].flatMap((row) =>
+    [...(row[1] as string).matchAll(/`([a-z_]+)`/g)].map((match) => match[1] as string),
+  );
+  assert.ok(names.length > 40);
+  for (const name of names.filter((name) => name !== "apisix_request_id" && name !== "request_id")) {
+    assert.doesNotThrow(() => compileVariable(name)(request), name);
+  }
+});
