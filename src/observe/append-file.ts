@@ -29,7 +29,7 @@ export function openAppendFile(path: string): AppendFile {
   const open = (): number => {
     if (inherited !== undefined) return inherited;
     mkdirSync(dirname(path), { recursive: true });
-    return openSync(path, "a", 0o640);
+    return openSync(path, "a", 0o644);
   };
   const close = (fd: number): void => {
     if (inherited === undefined) closeSync(fd);
