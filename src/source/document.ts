@@ -8,6 +8,8 @@ export interface Problem {
   /** Keys and 0-based indexes from the root. */
   readonly path: readonly (string | number)[];
   readonly message: string;
+  /** Matches the text where the problem is, for those who have nothing but the text. */
+  readonly pattern: RegExp | null;
 }
 
 /**
@@ -22,28 +24,34 @@ export function readDocument(root: unknown): { document: SourceDocument; problem
   if (root === null || root === undefined) return { document, problems: [] };
   if (typeof root !== "object" || Array.isArray(root)) {
     const message = `expected lists of resources by kind, found ${nameOf(root)}`;
-    return { document, problems: [{ path: [], message }] };
+    return { document, problems: [{ path: [], message, pattern: null }] };
   }
   const problems: Problem[] = resolveAll(root, process.env).map(({ path, name }) => ({
     path,
     message: `environment variable ${name} is not set`,
+    pattern: new RegExp(`\\$\\{\\{\\s*${RegExp.escape(name)}\\s*\\}\\}`),
   }));
   for (const [name, list] of Object.entries(root)) {
     if (name.startsWith("x-") || name.endsWith("_conf_version")) continue;
     if (!(kinds as readonly string[]).includes(name)) resources[name] = [];
     else if (Array.isArray(list)) resources[name] = list.map((value: unknown) => ({ value, line: 0 }));
-    else if (list !== null) problems.push({ path: [name], message: `expected a list, found ${nameOf(list)}` });
+    else if (list !== null) {
+      const pattern = new RegExp(`^[ \\t{]*["']?${RegExp.escape(name)}["']?[ \\t]*:`, "m");
+      problems.push({ path: [name], message: `expected a list, found ${nameOf(list)}`, pattern });
+    }
   }
   return { document, problems };
 }
 
-/** A parsed file as a document; throws `SOURCE_UNREADABLE` with its first problem. */
-export function toDocument(file: string, root: unknown): SourceDocument {
+/** A parsed file as a document; throws `SOURCE_UNREADABLE` with its first problem. `text` is what was parsed. */
+export function toDocument(file: string, text: string, root: unknown): SourceDocument {
   const { document, problems } = readDocument(root);
   const [problem] = problems;
   if (problem === undefined) return document;
+  const offset = problem.pattern === null ? -1 : text.search(problem.pattern);
+  const place = offset === -1 ? file : `${file}:${text.slice(0, offset).split("\n").length}`;
   const field = problem.path.length === 0 ? "" : `${formatPath(problem.path)}: `;
-  throw unreadable(`${file}: ${field}${problem.message}`);
+  throw unreadable(`${place}: ${field}${problem.message}`);
 }
 
 /** An error of the source with a reason that is shown as it is. */

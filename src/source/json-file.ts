@@ -5,5 +5,5 @@ import { createFileSource } from "./watch-file.ts";
 
 /** `config_provider: json`: follows `conf/apisix.json`. */
 export function createJsonFileSource(file: string): Source {
-  return createFileSource("json", file, (text) => toDocument(file, parseJson(file, text)));
+  return createFileSource("json", file, (text) => toDocument(file, text, parseJson(file, text)));
 }

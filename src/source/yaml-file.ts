@@ -10,7 +10,7 @@ export function createYamlFileSource(file: string): Source {
 
 function readYamlDocument(file: string, text: string): SourceDocument {
   if (!hasEnd(text)) throw unreadable(`${file}: not loaded: the line #END is missing at its end`);
-  return toDocument(file, parseYaml(file, text));
+  return toDocument(file, text, parseYaml(file, text));
 }
 
 /** Whether the last line is `#END`: APISIX's sign that the file is written to its end. */

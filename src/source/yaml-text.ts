@@ -30,7 +30,7 @@ const MAX_ALIASES = 100;
 /** Reads YAML; throws `SOURCE_UNREADABLE` with file, line and column, never with content. */
 export function parseYaml(file: string, text: string): unknown {
   const quick = parseBlockYaml(text, (scalar) => library().parseDocument(scalar, options).toJS() as unknown);
-  return quick === null ? valueOf(file, readYaml(file, text).document) : quick.value;
+  return quick === null ? valueOf(file, readYaml(file, text)) : quick.value;
 }
 
 /** A document with the places of all its parts. */
@@ -72,7 +72,20 @@ export function faultsOf(located: LocatedYaml): readonly YamlFault[] {
 }
 
 /** The plain value of a document. */
-export function valueOf(file: string, document: Document.Parsed<ParsedNode>): unknown {
+export function valueOf(file: string, { document, lines }: LocatedYaml): unknown {
+  const { visit } = library();
+  let lost: number | null = null;
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      lost = alias.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  if (lost !== null) {
+    const { line, col } = lines.linePos(lost);
+    throw unreadable(`${file}:${line}:${col}: an alias without its anchor`);
+  }
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown;
   } catch (error) {
@@ -84,7 +97,7 @@ const descriptions: Partial<Record<YAMLError["code"], string>> = {
   BAD_ALIAS: "an alias without its anchor",
   BAD_DIRECTIVE: "a directive that is not known",
   BAD_DQ_ESCAPE: "an escape that does not exist in a quoted text",
-  BAD_INDENT: "wrong indentation",
+  BAD_INDENT: "wrong indentation, or a bracket that is not closed",
   BAD_SCALAR_START: "a text that begins with this character must be quoted",
   BLOCK_AS_IMPLICIT_KEY: "a mapping within a mapping on one line",
   BLOCK_IN_FLOW: "a block within brackets",

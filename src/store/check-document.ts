@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { reasonOf } from "../lib/errors.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import type { Finding } from "../settings/settings.ts";
-import { formatPath, readDocument, type Problem } from "../source/document.ts";
+import { formatPath, readDocument } from "../source/document.ts";
 import { parseJson } from "../source/json-text.ts";
 import type { RawResource, SourceDocument } from "../source/source.ts";
 import { hasEnd } from "../source/yaml-file.ts";
@@ -59,9 +59,10 @@ function parseYamlFile(file: string, text: string): Parsed {
   // With a key twice the rest can still be judged; the last one counts.
   if (faults.some(({ code }) => code !== "DUPLICATE_KEY")) return { findings, content: null };
   try {
-    return { findings, content: { value: valueOf(file, located.document), locate: buildLocate(located) } };
+    return { findings, content: { value: valueOf(file, located), locate: buildLocate(located) } };
   } catch (error) {
-    return { findings: [...findings, finding(file, 0, "", reasonOf(error).slice(file.length + 2))], content: null };
+    const [, line = "0", message = ""] = /^(?::(\d+):\d+)?: (.*)$/s.exec(reasonOf(error).slice(file.length)) ?? [];
+    return { findings: [...findings, finding(file, Number(line), "", message)], content: null };
   }
 }
 
@@ -80,6 +81,12 @@ function parseJsonFile(file: string, text: string): Parsed {
     .filter(({ code }) => code === "DUPLICATE_KEY")
     .map(({ line, column, message }) => finding(file, line, "", `column ${column}: ${message}`));
   return { findings, content: { value, locate: buildLocate(located) } };
+}
+
+/** Something wrong, and where: keys and 0-based indexes from the document's root. */
+interface Problem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
 }
 
 function findProblems(value: unknown, check: ResourceCheck): readonly Problem[] {
