@@ -1,4 +1,5 @@
 import { write } from "node:fs";
+import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { AccessLogSettings } from "../settings/settings.ts";
 import { compileAccessLine } from "./access-line.ts";
@@ -18,7 +19,7 @@ export interface AccessLog {
   write(ctx: RequestContext): void;
   /** Resolves when everything written so far is with the system (or was given up). */
   flush(): Promise<void>;
-  /** Opens the file anew, after a rotation; lines before go to the old file. */
+  /** Opens the file anew, after a rotation; lines before go to the old file, which goes on where that fails. */
   reopen(): Promise<void>;
   /** Flushes and closes. */
   close(): Promise<void>;
@@ -80,7 +81,11 @@ class BufferedAccessLog implements AccessLog {
 
   async reopen(): Promise<void> {
     await this.flush();
-    this.#file.reopen();
+    try {
+      this.#file.reopen();
+    } catch (thrown) {
+      this.#log.error(`access log ${this.#file.path} was not reopened: ${reasonOf(thrown)}`);
+    }
   }
 
   async close(): Promise<void> {

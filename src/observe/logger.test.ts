@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -49,6 +49,16 @@ test("after a rotation reopen() writes to a new file", (t) => {
   log.info("three");
   assert.equal(readFileSync(`${errorLog}.1`, "utf8").split("\n").length, 3);
   assert.match(readFileSync(errorLog, "utf8"), /three\n$/);
+});
+
+test("a file that cannot be reopened goes on, and says so", (t) => {
+  const errorLog = join(directory(t), "error.log");
+  const log = createLogger({ errorLog, level: "info" }, "supervisor");
+  t.after(() => log.close());
+  renameSync(errorLog, `${errorLog}.1`);
+  mkdirSync(errorLog);
+  log.reopen();
+  assert.match(readFileSync(`${errorLog}.1`, "utf8"), /\[error\] supervisor: error log .* was not reopened: EISDIR/);
 });
 
 test("a file that cannot be opened is an error at once", (t) => {

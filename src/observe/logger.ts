@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { reasonOf } from "../lib/errors.ts";
 import { errorLogTime } from "../lib/log-time.ts";
 import type { LogSettings } from "../settings/settings.ts";
 import { openAppendFile } from "./append-file.ts";
@@ -21,7 +22,7 @@ export interface Logger {
   error(message: string): void;
   /** Whether messages of this level are written; for messages that are costly to make. */
   enabled(level: LogLevel): boolean;
-  /** Opens the file anew, after a rotation. */
+  /** Opens the file anew, after a rotation; where that fails the old one goes on, with an error in it. */
   reopen(): void;
   close(): void;
 }
@@ -45,14 +46,21 @@ export function createLogger(settings: Pick<LogSettings, "errorLog" | "level">, 
     return (message) =>
       appendLine(file.fd, `${errorLogTime(Date.now())} [${level}] ${name}: ${escapeControls(message)}\n`);
   };
+  const error = writer("error");
   return {
     debug: writer("debug"),
     info: writer("info"),
     notice: writer("notice"),
     warn: writer("warn"),
-    error: writer("error"),
+    error,
     enabled: (level) => levels.indexOf(level) >= threshold,
-    reopen: () => file.reopen(),
+    reopen() {
+      try {
+        file.reopen();
+      } catch (thrown) {
+        error(`error log ${file.path} was not reopened: ${reasonOf(thrown)}`);
+      }
+    },
     close: () => file.close(),
   };
 }
