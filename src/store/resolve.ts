@@ -36,7 +36,8 @@ export interface Reason {
  */
 export function resolve(entries: readonly Entry[], held: ReadonlyMap<string, Resource>): Resolution {
   const resolver = new Resolver(entries, held);
-  while (resolver.demoteClashing() || resolver.demoteDangling()) continue;
+  // Dangling ones first: what they let go of, others may claim.
+  while (resolver.demoteDangling() || resolver.demoteClashing()) continue;
   resolver.retain();
   return resolver;
 }
