@@ -1,17 +1,18 @@
 import { readFileSync } from "node:fs";
 import { reasonOf } from "../lib/errors.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
+import type { Kind } from "../schema/kinds.ts";
 import type { Finding } from "../settings/settings.ts";
 import { formatPath, readDocument } from "../source/document.ts";
 import { parseJson } from "../source/json-text.ts";
-import type { RawResource, SourceDocument } from "../source/source.ts";
+import type { SourceDocument } from "../source/source.ts";
 import { hasEnd } from "../source/yaml-file.ts";
 import { faultsOf, locateYaml, valueOf, type LocatedYaml } from "../source/yaml-text.ts";
 import { checkPluginsList } from "./check-plugins-list.ts";
 import { checkResource, findFaults, type ResourceCheck } from "./check-resource.ts";
 import { identify } from "./identify.ts";
 import { buildLocate, type Locate } from "./locate.ts";
-import { resolve, type Entry } from "./resolve.ts";
+import { describeClash, describeReference, referencesOf, type Reference, type Resource } from "./resource.ts";
 import { isKind, unknownKind } from "./store.ts";
 
 /**
@@ -93,12 +94,12 @@ function findProblems(value: unknown, check: ResourceCheck): readonly Problem[] 
   const { document, problems } = readDocument(value);
   const found: Problem[] = [...problems];
   const enabled = enabledPlugins(document, check.plugins, found);
-  const entries = new Map<string, { readonly entry: Entry; readonly path: readonly (string | number)[] }>();
+  const entries = new Map<string, KnownEntry>();
   for (const [list, items] of Object.entries(document.resources)) {
     if (!isKind(list)) found.push({ path: [list], message: unknownKind(list) });
     else if (list !== "plugins") {
-      for (const [index, item] of items.entries()) {
-        findEntryProblems(list, index, item, { ...check, plugins: enabled }, entries, found);
+      for (const [index, { value: item }] of items.entries()) {
+        found.push(...findEntryProblems(list, index, item, { ...check, plugins: enabled }, entries));
       }
     }
   }
@@ -113,47 +114,56 @@ function enabledPlugins(document: SourceDocument, registry: PluginRegistry, foun
   return list.faults.length > 0 ? registry : list.enabled;
 }
 
-type Entries = Map<string, { readonly entry: Entry; readonly path: readonly (string | number)[] }>;
-
-function findEntryProblems(
-  list: Parameters<typeof identify>[0],
-  index: number,
-  { value }: RawResource,
-  check: ResourceCheck,
-  entries: Entries,
-  found: Problem[],
-): void {
-  const path = [list, index];
-  const { kind, id, error } = identify(list, value, index);
-  const key = `${kind}/${id}`;
-  if (error !== null) {
-    found.push({ path, message: error });
-    return;
-  }
-  const faults = findFaults(kind, id, structuredClone(value), check);
-  found.push(...faults.map((fault) => ({ path: [...path, ...fault.path], message: fault.detail })));
-  if (entries.has(key)) {
-    const field = kind === "consumers" ? "username" : "id";
-    found.push({ path: [...path, field], message: `found duplicate ${field} ${id} in ${list}` });
-    return;
-  }
-  const [fault] = faults;
-  const checked =
-    fault === undefined ? checkResource(kind, id, structuredClone(value), check) : { error: fault.message };
-  entries.set(key, { entry: { key, checked }, path });
+/** An entry that can be referred to. */
+interface KnownEntry {
+  readonly path: readonly (string | number)[];
+  readonly references: readonly Reference[];
+  /** `null` where it has faults. */
+  readonly resource: Resource | null;
 }
 
-/** References that do not hold, and what two resources claim; consequences of other faults are left out. */
-function relations(entries: Entries): readonly Problem[] {
-  const { reasons } = resolve(
-    Array.from(entries.values(), ({ entry }) => entry),
-    new Map(),
-  );
-  return Array.from(reasons).flatMap(([key, reason]) => {
-    const known = entries.get(key);
-    if (known === undefined || reason.consequence || "error" in known.entry.checked) return [];
-    return [{ path: [...known.path, ...reason.path], message: reason.message }];
-  });
+function findEntryProblems(
+  list: Kind,
+  index: number,
+  value: unknown,
+  check: ResourceCheck,
+  entries: Map<string, KnownEntry>,
+): readonly Problem[] {
+  const path = [list, index];
+  const { kind, id, error } = identify(list, value, index);
+  if (error !== null) return [{ path, message: error }];
+  const key = `${kind}/${id}`;
+  const found = findFaults(kind, id, structuredClone(value), check).map((fault) => ({
+    path: [...path, ...fault.path],
+    message: fault.detail,
+  }));
+  if (entries.has(key)) {
+    const field = kind === "consumers" ? "username" : "id";
+    return [...found, { path: [...path, field], message: `found duplicate ${field} ${id} in ${list}` }];
+  }
+  const checked = found.length === 0 ? checkResource(kind, id, structuredClone(value), check) : null;
+  const resource = checked === null || "error" in checked ? null : checked;
+  entries.set(key, { path, references: referencesOf(kind, id, value), resource });
+  return found;
+}
+
+/** References that lead nowhere, and what two resources claim. */
+function relations(entries: ReadonlyMap<string, KnownEntry>): readonly Problem[] {
+  const found: Problem[] = [];
+  const owners = new Map<string, Resource>();
+  for (const [key, { path, references, resource }] of entries) {
+    for (const reference of references) {
+      if (entries.has(reference.key)) continue;
+      const message = `${describeReference(key, reference)}, which does not exist`;
+      found.push({ path: [...path, ...reference.field.split(".")], message });
+    }
+    for (const claim of resource?.claims ?? []) {
+      const owner = owners.get(claim.key);
+      if (owner !== undefined) found.push({ path: [...path, ...claim.path], message: describeClash(claim, owner) });
+      else if (resource !== null) owners.set(claim.key, resource);
+    }
+  }
+  return found;
 }
 
 const finding = (file: string, line: number, field: string, message: string): Finding => ({

@@ -73,8 +73,9 @@ export function findFaults(kind: Kind, id: string, value: unknown, check: Resour
     const configurations = plugins as Record<string, PluginConf>;
     const pluginCheck = pluginCheckOf(kind, check, true);
     const byPlugins = checkPlugins(configurations, pluginCheck);
-    faults.push(...byPlugins);
-    if (byPlugins.length === 0) faults.push(...compilePlugins(configurations, pluginCheck));
+    const wrong = new Set(byPlugins.map(({ path: [, name] }) => name));
+    const rest = Object.entries(configurations).filter(([name]) => !wrong.has(name));
+    faults.push(...byPlugins, ...compilePlugins(Object.fromEntries(rest), pluginCheck));
   }
   if (faults.length > 0) return faults;
   const unsupported = check.checkSupport?.(kind, resource) ?? null;

@@ -1,4 +1,4 @@
-import { ownerName, type Resource } from "./resource.ts";
+import { describeClash, describeReference, type Resource } from "./resource.ts";
 
 /** A resource as a document has it: good by itself, or not. */
 export interface Entry {
@@ -11,16 +11,7 @@ export interface Entry {
 export interface Resolution {
   readonly serving: ReadonlyMap<string, Resource>;
   /** Key of what is rejected to the reason. */
-  readonly reasons: ReadonlyMap<string, Reason>;
-}
-
-/** Why a resource is rejected. */
-export interface Reason {
-  readonly message: string;
-  /** The field at fault, as far as it is known: keys from the resource's root. */
-  readonly path: readonly string[];
-  /** True where the fault is another resource's, which is rejected itself. */
-  readonly consequence: boolean;
+  readonly reasons: ReadonlyMap<string, string>;
 }
 
 /**
@@ -44,7 +35,7 @@ export function resolve(entries: readonly Entry[], held: ReadonlyMap<string, Res
 
 class Resolver implements Resolution {
   readonly serving = new Map<string, Resource>();
-  readonly reasons = new Map<string, Reason>();
+  readonly reasons = new Map<string, string>();
   readonly #entries: readonly Entry[];
   readonly #held: ReadonlyMap<string, Resource>;
 
@@ -52,13 +43,13 @@ class Resolver implements Resolution {
     this.#entries = entries;
     this.#held = held;
     for (const { key, checked } of entries) {
-      if ("error" in checked) this.#demote(key, { message: checked.error, path: [], consequence: false });
+      if ("error" in checked) this.#demote(key, checked.error);
       else this.serving.set(key, checked);
     }
   }
 
   /** Turns to the previous version. */
-  #demote(key: string, reason: Reason): void {
+  #demote(key: string, reason: string): void {
     this.reasons.set(key, reason);
     const previous = this.#held.get(key);
     if (previous === undefined) this.serving.delete(key);
@@ -75,10 +66,8 @@ class Resolver implements Resolution {
         if (resource === undefined || resource.claims.length === 0 || this.reasons.has(key) !== previous) continue;
         const clash = previous ? undefined : resource.claims.find((claim) => owners.has(claim.key));
         const owner = clash === undefined ? undefined : owners.get(clash.key);
-        if (clash !== undefined && owner !== undefined) {
-          const message = `${clash.clash} ${ownerName(owner)}`;
-          this.#demote(key, { message, path: clash.path, consequence: false });
-        } else for (const claim of resource.claims) owners.set(claim.key, resource);
+        if (clash !== undefined && owner !== undefined) this.#demote(key, describeClash(clash, owner));
+        else for (const claim of resource.claims) owners.set(claim.key, resource);
       }
     }
     return this.reasons.size > rejected;
@@ -94,9 +83,8 @@ class Resolver implements Resolution {
       if (missing === undefined) continue;
       if (!this.reasons.has(key)) {
         const why = this.reasons.get(missing.key);
-        const state = why === undefined ? "does not exist" : `was rejected: ${why.message}`;
-        const message = `${missing.field} of ${key} refers to ${missing.key}, which ${state}`;
-        this.#demote(key, { message, path: missing.field.split("."), consequence: why !== undefined });
+        const state = why === undefined ? "does not exist" : `was rejected: ${why}`;
+        this.#demote(key, `${describeReference(key, missing)}, which ${state}`);
         changed = true;
       } else if (resource.kind === "credentials") {
         this.serving.delete(key);

@@ -58,7 +58,8 @@ interface Referring {
 
 const NONE: readonly never[] = [];
 
-function referencesOf(kind: Kind, id: string, value: unknown): readonly Reference[] {
+/** What a resource refers to; `value` may also be one that failed its checks. */
+export function referencesOf(kind: Kind, id: string, value: unknown): readonly Reference[] {
   switch (kind) {
     case "credentials": {
       const username = parseCredentialKey(id)?.username ?? id;
@@ -105,9 +106,15 @@ function claimsOf(kind: Kind, value: unknown, registry: PluginRegistry): readonl
   });
 }
 
-/** How a claim's first owner is named in the reason of the second. */
-export function ownerName({ kind, id }: Resource): string {
-  if (kind === "global_rules") return `global rule with id '${id}'`;
+/** Which reference of which resource, for reasons. */
+export function describeReference(key: string, reference: Reference): string {
+  return `${reference.field} of ${key} refers to ${reference.key}`;
+}
+
+/** The reason for the second that claims what `owner` has. */
+export function describeClash(claim: Claim, { kind, id }: Resource): string {
+  if (kind === "global_rules") return `${claim.clash} global rule with id '${id}'`;
   const credential = parseCredentialKey(id);
-  return credential === null ? `consumer: ${id}` : `credential: ${credential.id} of consumer: ${credential.username}`;
+  if (credential === null) return `${claim.clash} consumer: ${id}`;
+  return `${claim.clash} credential: ${credential.id} of consumer: ${credential.username}`;
 }

@@ -96,10 +96,10 @@ export class Store {
     const changes = this.#replace(serving);
     if (!this.#takingOver || changes.length > 0) this.#revision++;
     this.#takingOver = false;
-    const rejections = Array.from(reasons, ([key, { message }]): NewRejection => {
+    const rejections = Array.from(reasons, ([key, error]): NewRejection => {
       const slash = key.indexOf("/");
       const previous = serving.has(key) ? "previous" : "nothing";
-      return { kind: key.slice(0, slash), id: key.slice(slash + 1), error: message, serving: previous };
+      return { kind: key.slice(0, slash), id: key.slice(slash + 1), error, serving: previous };
     });
     this.#rejected = this.#date([...rejections, ...strays], now);
     return { revision: this.#revision, hash: this.#hash, changes, rejected: this.#rejected };

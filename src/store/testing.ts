@@ -33,7 +33,8 @@ const fragile = definePlugin({
   },
 });
 
-const plugins = new Map<string, PluginDefinition>([
+/** The two plugins. */
+export const plugins = new Map<string, PluginDefinition>([
   ["key-auth", keyAuth],
   ["fragile", fragile],
 ]);
