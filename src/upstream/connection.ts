@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { ChunkedDecoder } from "../lib/chunked-decoder.ts";
 import type { ErrorCode } from "../lib/errors.ts";
+import { latin1 } from "../lib/latin1.ts";
 import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
 import { borrowBuffer, headBuffer, returnBuffer } from "./read-buffers.ts";
 import { BodyEnd, bodyLengthOf, parseResponseHead, type ResponseText } from "./response-head.ts";
@@ -68,7 +69,8 @@ export class UpstreamConnection implements Timed {
   #buffer: Buffer = headBuffer;
   #shared = true;
   #received = false;
-  #headPart = "";
+  /** The beginning of a head that has not ended yet. */
+  #headPart: Buffer | null = null;
   #toHead = false;
   #upgrading = false;
   #interims = 0;
@@ -258,25 +260,31 @@ export class UpstreamConnection implements Timed {
     return flowing;
   }
 
-  #readHead(buffer: Buffer, count: number): boolean {
+  #readHead(given: Buffer, givenCount: number): boolean {
+    let buffer = given;
+    let count = givenCount;
     let at = 0;
+    if (this.#headPart !== null) {
+      // The rare case: a head in pieces. They are put together and read as one.
+      buffer = Buffer.concat([this.#headPart, given.subarray(0, givenCount)]);
+      count = buffer.length;
+      this.#headPart = null;
+    }
     for (;;) {
-      const kept = this.#headPart.length;
-      const text = this.#headPart + buffer.toString("latin1", at, Math.min(count, at + MAX_RESPONSE_HEAD));
-      const end = text.indexOf("\r\n\r\n", Math.max(0, kept - 3));
-      if (end < 0 || end + 4 > MAX_RESPONSE_HEAD) {
-        if (end >= 0 || text.length >= MAX_RESPONSE_HEAD) this.#malformed("response head too large");
+      const text = latin1(buffer, at, Math.min(count, at + MAX_RESPONSE_HEAD));
+      const end = text.indexOf("\r\n\r\n");
+      if (end < 0) {
+        if (text.length >= MAX_RESPONSE_HEAD) this.#malformed("response head too large");
         else if (!couldBeHead(text)) this.#malformed("invalid status line");
-        else this.#headPart = text;
+        else this.#headPart = Buffer.from(buffer.subarray(at, count));
         return true;
       }
-      this.#headPart = "";
-      const head = parseResponseHead(text.slice(0, end + 2));
+      const head = parseResponseHead(buffer, at, text, end + 2);
       if (typeof head === "string") {
         this.#malformed(head);
         return true;
       }
-      at += end + 4 - kept;
+      at += end + 4;
       if (head.status >= 200 || head.status === 101) return this.#startBody(head, buffer, at, count);
       if (++this.#interims > MAX_INTERIM) {
         this.#malformed("too many interim responses");

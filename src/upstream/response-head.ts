@@ -67,10 +67,18 @@ export class ResponseText {
   }
 }
 
-/** Reads a whole head (without its empty line); a string says what is wrong. */
-export function parseResponseHead(text: string): ResponseText | string {
-  const head = new ResponseText(text);
-  const fault = parseStatusLine(head) ?? parseFields(head);
+/**
+ * Reads a whole head: the first `length` characters of `text`, which is the latin1 text of
+ * the bytes from `base` on; an empty line follows. A string says what is wrong.
+ */
+export function parseResponseHead(
+  bytes: Uint8Array,
+  base: number,
+  text: string,
+  length: number,
+): ResponseText | string {
+  const head = new ResponseText(text.slice(0, length));
+  const fault = parseStatusLine(head, bytes, base, text) ?? parseFields(head, bytes, base, text, length);
   if (fault !== null) return fault;
   if (head.chunked && head.contentLength >= 0) return "Content-Length with Transfer-Encoding";
   if (head.chunked && head.minor === 0) return "Transfer-Encoding in HTTP/1.0";
@@ -84,48 +92,46 @@ export function bodyLengthOf(head: ResponseText, toHead: boolean): number {
   return head.contentLength >= 0 ? head.contentLength : BodyEnd.close;
 }
 
-function parseStatusLine(head: ResponseText): string | null {
-  const { text } = head;
+function parseStatusLine(head: ResponseText, bytes: Uint8Array, base: number, text: string): string | null {
   if (!text.startsWith("HTTP/1.")) return "invalid status line";
-  const minor = text.charCodeAt(7) - 48;
-  if ((minor !== 0 && minor !== 1) || text.charCodeAt(8) !== SPACE) return "invalid HTTP version";
+  const minor = bytes[base + 7]! - 48;
+  if ((minor !== 0 && minor !== 1) || bytes[base + 8] !== SPACE) return "invalid HTTP version";
   head.minor = minor;
   let status = 0;
-  for (let i = 9; i < 12; i++) {
-    const digit = text.charCodeAt(i) - 48;
+  for (let i = base + 9; i < base + 12; i++) {
+    const digit = bytes[i]! - 48;
     if (!(digit >= 0 && digit <= 9)) return "invalid status code";
     status = status * 10 + digit;
   }
   if (status < 100) return "invalid status code";
   head.status = status;
-  let i = 12;
-  if (text.charCodeAt(i) === SPACE) while (fieldChar[text.charCodeAt(i)] === 1) i++;
-  if (text.charCodeAt(i) !== CR || text.charCodeAt(i + 1) !== LF) return "invalid status line";
-  head.reason = text.slice(12, i);
-  head.fieldsStart = i + 2;
+  let i = base + 12;
+  if (bytes[i] === SPACE) while (fieldChar[bytes[i]!] === 1) i++;
+  if (bytes[i] !== CR || bytes[i + 1] !== LF) return "invalid status line";
+  head.reason = text.slice(12, i - base);
+  head.fieldsStart = i - base + 2;
   return null;
 }
 
-function parseFields(head: ResponseText): string | null {
-  const { text } = head;
-  const length = text.length;
+function parseFields(head: ResponseText, bytes: Uint8Array, base: number, text: string, length: number): string | null {
   let start = head.fieldsStart;
   let runStart = start;
   while (start < length) {
-    let i = start;
-    while (tokenChar[text.charCodeAt(i)] === 1) i++;
-    const nameEnd = i;
-    if (nameEnd === start || text.charCodeAt(i) !== COLON) return "invalid header name";
+    let i = base + start;
+    while (tokenChar[bytes[i]!] === 1) i++;
+    const nameEnd = i - base;
+    if (nameEnd === start || bytes[i] !== COLON) return "invalid header name";
     i++;
-    while (fieldChar[text.charCodeAt(i)] === 1) i++;
-    if (text.charCodeAt(i) !== CR || text.charCodeAt(i + 1) !== LF) return "invalid header value";
+    while (fieldChar[bytes[i]!] === 1) i++;
+    if (bytes[i] !== CR || bytes[i + 1] !== LF) return "invalid header value";
+    const end = i - base;
     let from = nameEnd + 1;
-    let to = i;
-    while (from < to && isBlank(text.charCodeAt(from))) from++;
-    while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
-    if (to !== i || from > nameEnd + 2 || text.charCodeAt(nameEnd + 1) === HTAB) head.irregular = true;
-    const next = i + 2;
-    const special = specialField(head, start, nameEnd - start, from, to);
+    let to = end;
+    while (from < to && isBlank(bytes[base + from]!)) from++;
+    while (to > from && isBlank(bytes[base + to - 1]!)) to--;
+    if (to !== end || from > nameEnd + 2 || bytes[base + nameEnd + 1] === HTAB) head.irregular = true;
+    const next = end + 2;
+    const special = specialField(head, text, start, nameEnd - start, from, to);
     if (typeof special === "string") return special;
     if (special) {
       if (runStart < start) head.kept += text.slice(runStart, start);
@@ -138,8 +144,14 @@ function parseFields(head: ResponseText): string | null {
 }
 
 /** Takes note of a field; true where it is not passed on as it is, a string where it is wrong. */
-function specialField(head: ResponseText, start: number, length: number, from: number, to: number): boolean | string {
-  const { text } = head;
+function specialField(
+  head: ResponseText,
+  text: string,
+  start: number,
+  length: number,
+  from: number,
+  to: number,
+): boolean | string {
   switch (length) {
     case 4:
       if (!equalsIgnoringCase(text, start, "date")) return false;

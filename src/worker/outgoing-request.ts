@@ -70,7 +70,7 @@ export class OutgoingRequest implements UpstreamRequest {
   }
 
   header(name: string): string | undefined {
-    if (name === "host") return this.#host ?? this.#head.host ?? undefined;
+    if (name === "host") return this.#host ?? this.#head.host?.value;
     if (this.#list !== null) return this.#list.get(name);
     const added = this.#added?.get(name);
     if (added !== undefined) return added;

@@ -5,6 +5,7 @@ import type { ResponseText } from "../upstream/response-head.ts";
 import { Answer } from "./answer.ts";
 import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
 import { type Environment, httpDate } from "./environment.ts";
+import { LINE_TOO_LONG } from "./http1/request-head.ts";
 import { Relay, type RelayOwner } from "./relay.ts";
 import type { HttpRequestContext } from "./request-context.ts";
 import { statusPage } from "./status-pages.ts";
@@ -182,7 +183,7 @@ export class Exchange implements RelayOwner, DownstreamSink {
       return;
     }
     const { status } = errors[code];
-    const more = detail === "Request Header Or Cookie Too Large" ? detail : "";
+    const more = detail === LINE_TOO_LONG ? detail : "";
     const page = Buffer.from(statusPage(status, this.#env.serverName, more));
     const answer = this.#localAnswer(status, "text/html");
     answer.ownLength = page.length;

@@ -1,4 +1,5 @@
 import { type ErrorCode, errors } from "../lib/errors.ts";
+import { latin1 } from "../lib/latin1.ts";
 import type { Attempt } from "../plugin/context.ts";
 import type { ResponseSink, UpstreamConnection } from "../upstream/connection.ts";
 import type { Pool } from "../upstream/pools.ts";
@@ -36,6 +37,8 @@ const REPLAY_LIMIT = 65_536;
 /** A head and what is there of its body go out as one string up to this length. */
 const ONE_STRING = 16_384;
 
+const NONE: readonly UpstreamNode[] = [];
+
 /** RFC 9110, section 9.2.2; PATCH and POST are not among them. */
 const IDEMPOTENT = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "COPY", "MOVE", "MKCOL"]);
 
@@ -48,7 +51,7 @@ export class Relay implements ResponseSink {
   readonly #env: Environment;
   readonly #downstream: Downstream;
   readonly #upstream: Upstream;
-  readonly #tried: UpstreamNode[] = [];
+  #tried: readonly UpstreamNode[] = NONE;
   #node: UpstreamNode | null = null;
   #pool: Pool | null = null;
   #connection: UpstreamConnection | null = null;
@@ -56,7 +59,7 @@ export class Relay implements ResponseSink {
   #startedTicks = 0;
   #firstTicks = 0;
   /** The body so far, while it is short enough to be sent again. */
-  #parts: Buffer[] = [];
+  #parts: Buffer[] | null = null;
   #partBytes = 0;
   #replayable = true;
   #bodyDone: boolean;
@@ -83,7 +86,7 @@ export class Relay implements ResponseSink {
     if (!this.#bodyDone) {
       this.#downstream.startBody();
       // The whole of a short chunked body is there: its length is known, as nginx would tell it.
-      if (this.#bodyLength === CHUNKED && this.#complete() && !this.#owner.ctx.head.hasTrailerField) {
+      if (this.#bodyLength === CHUNKED && this.#isBodyDone() && !this.#owner.ctx.head.hasTrailerField) {
         this.#bodyLength = this.#partBytes;
       }
     }
@@ -100,7 +103,7 @@ export class Relay implements ResponseSink {
       return;
     }
     if (this.#replayable) {
-      this.#parts.push(piece);
+      (this.#parts ??= []).push(piece);
       this.#partBytes += piece.length;
     }
     const connection = this.#connection;
@@ -181,7 +184,7 @@ export class Relay implements ResponseSink {
       this.#send(node, true);
       return;
     }
-    this.#tried.push(node);
+    this.#tried = [...this.#tried, node];
     const safe = errors[code].retry === "safe" || (errors[code].retry === "idempotent" && this.#mayRepeat());
     if (safe && this.#replayable && this.#tried.length <= this.#upstream.retries && !this.#retryTimeOver()) {
       this.#next(code, detail);
@@ -229,24 +232,24 @@ export class Relay implements ResponseSink {
       upstream.readTimeoutMs,
     );
     const head = upstreamHead(ctx, host, this.#bodyLength, this.#upgrade);
-    if (this.#parts.length === 0) connection.write(head);
-    else this.#sendWithBody(connection, head);
+    if (this.#parts === null) connection.write(head);
+    else this.#sendWithBody(connection, head, this.#parts);
     if (this.#bodyDone) connection.sent();
   }
 
   /** Head and the body so far, in one write. */
-  #sendWithBody(connection: UpstreamConnection, head: string): void {
+  #sendWithBody(connection: UpstreamConnection, head: string, parts: readonly Buffer[]): void {
     const chunked = this.#bodyLength === CHUNKED;
     const last = chunked && this.#bodyDone ? `0\r\n${this.#trailers}\r\n` : "";
     let flowing: boolean;
     if (this.#partBytes + head.length <= ONE_STRING) {
       let text = head;
-      for (const part of this.#parts) text += chunked ? chunkText(part) : part.toString("latin1");
+      for (const part of parts) text += chunked ? chunkText(part) : latin1(part, 0, part.length);
       flowing = connection.write(text + last);
     } else {
       connection.socket.cork();
       connection.write(head);
-      for (const part of this.#parts) if (part.length > 0) this.#writePiece(connection, part);
+      for (const part of parts) if (part.length > 0) this.#writePiece(connection, part);
       flowing = last === "" || connection.write(last);
       connection.socket.uncork();
       flowing &&= !connection.socket.writableNeedDrain;
@@ -273,7 +276,7 @@ export class Relay implements ResponseSink {
 
   /** The body can no longer be sent again. */
   #forgetParts(): void {
-    if (this.#parts.length > 0) this.#parts = [];
+    this.#parts = null;
     this.#replayable &&= this.#partBytes === 0;
   }
 
@@ -290,7 +293,8 @@ export class Relay implements ResponseSink {
     if (complete) connection.endTunnel();
   }
 
-  #complete(): boolean {
+  /** Also after a call that may have changed it. */
+  #isBodyDone(): boolean {
     return this.#bodyDone;
   }
 
@@ -316,5 +320,5 @@ export class Relay implements ResponseSink {
 }
 
 function chunkText(piece: Buffer): string {
-  return piece.length === 0 ? "" : `${piece.length.toString(16)}\r\n${piece.toString("latin1")}\r\n`;
+  return piece.length === 0 ? "" : `${piece.length.toString(16)}\r\n${latin1(piece, 0, piece.length)}\r\n`;
 }

@@ -1,7 +1,6 @@
 import { findField, forEachField } from "../lib/header-fields.ts";
 import type { Attempt, Consumer, RequestContext, RouteInfo } from "../plugin/context.ts";
 import type { Answer } from "./answer.ts";
-import { hostName } from "./http1/host.ts";
 import type { RequestHead } from "./http1/request-head.ts";
 import type { Peer } from "./peer.ts";
 import { OutgoingRequest } from "./outgoing-request.ts";
@@ -33,7 +32,6 @@ export class HttpRequestContext implements RequestContext {
   /** `performance.now()` at the end; 0 while the request lasts. */
   endedTicks = 0;
   #remote: { readonly address: string; readonly port: number } | null = null;
-  #host: string | null = null;
   #upstream: OutgoingRequest | null = null;
   #values: Map<string, unknown> | null = null;
 
@@ -70,7 +68,7 @@ export class HttpRequestContext implements RequestContext {
   }
 
   get host(): string {
-    return (this.#host ??= this.head.host === null ? "" : hostName(this.head.host));
+    return this.head.host === null ? "" : this.head.host.name;
   }
 
   get remoteAddr(): string {

@@ -1,5 +1,4 @@
 import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
-import { hostPort } from "./http1/host.ts";
 import { CHUNKED } from "./http1/request-head.ts";
 import type { HttpRequestContext } from "./request-context.ts";
 
@@ -13,7 +12,7 @@ import type { HttpRequestContext } from "./request-context.ts";
 export function upstreamHost(ctx: HttpRequestContext, upstream: Upstream, node: UpstreamNode): string {
   if (upstream.passHost === "node") return node.hostHeader;
   if (upstream.passHost === "rewrite") return upstream.upstreamHost;
-  return ctx.outgoing?.host ?? ctx.head.host ?? node.hostHeader;
+  return ctx.outgoing?.host ?? ctx.head.host?.value ?? node.hostHeader;
 }
 
 /** @param bodyLength of the body as it is sent: bytes, or `CHUNKED`. */
@@ -52,13 +51,12 @@ function forwardedLines(ctx: HttpRequestContext): string {
   const { host } = ctx.head;
   const { scheme } = ctx.peer;
   if (host === null) return `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${ctx.peer.serverPort}\r\n`;
-  return `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Host: ${host}\r\nX-Forwarded-Port: ${forwardedPort(ctx)}\r\n`;
+  return `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Host: ${host.value}\r\nX-Forwarded-Port: ${forwardedPort(ctx)}\r\n`;
 }
 
 function forwardedPort(ctx: HttpRequestContext): string {
   const { host } = ctx.head;
-  const port = host === null ? "" : hostPort(host);
-  return port === "" ? String(ctx.peer.serverPort) : port;
+  return host === null || host.port === "" ? String(ctx.peer.serverPort) : host.port;
 }
 
 function rewrittenLines(ctx: HttpRequestContext): string {
@@ -66,11 +64,11 @@ function rewrittenLines(ctx: HttpRequestContext): string {
   const value = (lower: string): string | null => {
     if (ctx.peer.trusted) return null;
     if (lower === "x-forwarded-proto") return ctx.peer.scheme;
-    return lower === "x-forwarded-host" ? (ctx.head.host ?? "") : forwardedPort(ctx);
+    return lower === "x-forwarded-host" ? (ctx.head.host?.value ?? "") : forwardedPort(ctx);
   };
   let lines = ctx.upstream.lines(value, wrote);
   if (!wrote.has("x-forwarded-proto")) lines += `X-Forwarded-Proto: ${ctx.peer.scheme}\r\n`;
-  if (!wrote.has("x-forwarded-host") && ctx.head.host !== null) lines += `X-Forwarded-Host: ${ctx.head.host}\r\n`;
+  if (!wrote.has("x-forwarded-host") && ctx.head.host !== null) lines += `X-Forwarded-Host: ${ctx.head.host.value}\r\n`;
   if (!wrote.has("x-forwarded-port")) lines += `X-Forwarded-Port: ${forwardedPort(ctx)}\r\n`;
   return lines;
 }

@@ -13,9 +13,6 @@ const TEXT_TYPES = new Set([
   "application/rss+xml",
 ]);
 
-/** The longest of them; most types that need no charset are longer or hold a semicolon. */
-const LONGEST_TEXT_TYPE = 22;
-
 /** How the body is delimited for this client. */
 export type Framing =
   /** Content-Length of so many bytes. */
@@ -28,10 +25,19 @@ export type Framing =
   /** 101. */
   | "tunnel";
 
+/** What becomes of the types seen lately. */
+const completed = new Map<string, string>();
+const MAX_COMPLETED = 256;
+
 /** The Content-Type that is sent for the one that came. */
 export function withCharset(type: string): string {
-  if (type.length > LONGEST_TEXT_TYPE || !TEXT_TYPES.has(type.toLowerCase())) return type;
-  return `${type}; charset=utf-8`;
+  let full = completed.get(type);
+  if (full === undefined) {
+    full = TEXT_TYPES.has(type.toLowerCase()) ? `${type}; charset=utf-8` : type;
+    if (completed.size >= MAX_COMPLETED) completed.clear();
+    completed.set(type, full);
+  }
+  return full;
 }
 
 /**

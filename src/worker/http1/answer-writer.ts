@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { latin1 } from "../../lib/latin1.ts";
 import type { ResponseText } from "../../upstream/response-head.ts";
 import type { Answer } from "../answer.ts";
 import type { BufferOwner } from "../downstream.ts";
@@ -106,7 +107,7 @@ export class AnswerWriter {
     if (size === 0) return true;
     this.bytesSent += size;
     if (size <= ONE_STRING) {
-      socket.write(to === from ? head + tail : head + buffer.toString("latin1", from, to) + tail, "latin1");
+      socket.write(to === from ? head + tail : head + latin1(buffer, from, to) + tail, "latin1");
     } else {
       socket.cork();
       if (head.length > 0) socket.write(head, "latin1");

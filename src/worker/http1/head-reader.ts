@@ -1,4 +1,5 @@
-import { type HeadLimits, parseRequestHead, type Refusal, type RequestHead } from "./request-head.ts";
+import { latin1 } from "../../lib/latin1.ts";
+import { faultIn, type HeadLimits, parseRequestHead, type Refusal, type RequestHead } from "./request-head.ts";
 
 /**
  * Finds the end of a request head in what arrives. A head that comes in one piece, as
@@ -8,6 +9,7 @@ import { type HeadLimits, parseRequestHead, type Refusal, type RequestHead } fro
 const CR = 0x0d;
 const LF = 0x0a;
 const HEAD_END = Buffer.from("\r\n\r\n");
+const NOTHING = Buffer.alloc(0);
 const FIRST_CAPACITY = 1_024;
 
 export class HeadReader {
@@ -31,16 +33,16 @@ export class HeadReader {
     // RFC 9112, section 2.2: an empty line before a request is ignored.
     const start = piece.length >= 2 && piece[0] === CR && piece[1] === LF ? 2 : 0;
     const window = Math.min(piece.length, start + this.#limits.maxHead + HEAD_END.length);
-    const text = piece.toString("latin1", start, window);
+    const text = latin1(piece, start, window);
     const end = text.indexOf("\r\n\r\n");
     if (end < 0) return this.#gather(piece);
     this.#restAt = start + end + HEAD_END.length;
-    return parseRequestHead(text.slice(0, end + 2), this.#limits, true);
+    return parseRequestHead({ bytes: piece, base: start, text, length: end + 2 }, this.#limits);
   }
 
   /** What follows the head in the piece last read. */
   rest(piece: Buffer): Buffer {
-    return this.#restAt >= piece.length ? piece.subarray(piece.length) : piece.subarray(this.#restAt);
+    return this.#restAt >= piece.length ? NOTHING : piece.subarray(this.#restAt);
   }
 
   #gather(piece: Buffer): Refusal | null {
@@ -56,11 +58,11 @@ export class HeadReader {
     const start = this.#skipped();
     const end = gathered.subarray(0, this.#length).indexOf(HEAD_END, Math.max(start, before - 3));
     if (end < 0) return this.#judge(before);
-    const text = gathered.toString("latin1", start, end + 2);
+    const text = latin1(gathered, start, end + 2);
     this.#restAt = end + HEAD_END.length - before;
     this.#gathered = null;
     this.#length = 0;
-    return parseRequestHead(text, this.#limits, true);
+    return parseRequestHead({ bytes: gathered, base: start, text, length: text.length }, this.#limits);
   }
 
   #append(piece: Buffer): void {
@@ -87,7 +89,8 @@ export class HeadReader {
     const firstLine = gathered.subarray(start, this.#length).indexOf(LF);
     const tooLong = size > this.#limits.maxHead || (firstLine < 0 && size > this.#limits.maxRequestLine);
     if (!tooLong && !this.#bareLf(Math.max(start, from))) return null;
-    const fault = parseRequestHead(gathered.toString("latin1", start, this.#length), this.#limits, false);
+    const bytes = gathered.subarray(start, this.#length);
+    const fault = faultIn({ bytes, base: 0, text: latin1(bytes, 0, size), length: size }, this.#limits);
     return fault ?? { code: "DOWNSTREAM_HEAD_TOO_LARGE", detail: "header section too large" };
   }
 

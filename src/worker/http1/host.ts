@@ -1,16 +1,35 @@
+/** A Host as sent, with what is derived from it. */
+export interface Host {
+  readonly value: string;
+  /** In lower case without port and final dot, as routes are matched with. */
+  readonly name: string;
+  /** `""` without one. */
+  readonly port: string;
+}
+
 /** Host as the client may send it: a registered name, an IPv4 address or an IPv6 address in brackets. */
 const HOST = /^(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,8})?$/;
 
+/** Hosts seen lately; a client that makes up hosts makes it start anew. */
+const seen = new Map<string, Host>();
+const MAX_SEEN = 1_024;
+
 /**
- * Whether the value names one host (RFC 9110, section 7.2). Empty labels are refused as
- * nginx does, and so is the comma that the grammar would allow: it is what two joined
- * fields look like.
+ * Reads a Host (RFC 9110, section 7.2); `null` where it does not name one host. Empty
+ * labels are refused as nginx does, and so is the comma that the grammar would allow: it
+ * is what two joined fields look like.
  */
-export function isHostValid(value: string): boolean {
-  return HOST.test(value) && !value.includes("..");
+export function parseHost(value: string): Host | null {
+  const known = seen.get(value);
+  if (known !== undefined) return known;
+  if (!HOST.test(value) || value.includes("..")) return null;
+  const host = { value, name: hostName(value), port: hostPort(value) };
+  if (seen.size >= MAX_SEEN) seen.clear();
+  seen.set(value, host);
+  return host;
 }
 
-/** The host in lower case without port and final dot, as routes are matched with. */
+/** The host in lower case without port and final dot. */
 export function hostName(value: string): string {
   const colon = value.lastIndexOf(":");
   let name = colon >= 0 && colon > value.lastIndexOf("]") ? value.slice(0, colon) : value;
@@ -18,8 +37,7 @@ export function hostName(value: string): string {
   return name.toLowerCase();
 }
 
-/** The port in a Host value; `""` without one. */
-export function hostPort(value: string): string {
+function hostPort(value: string): string {
   const colon = value.lastIndexOf(":");
   return colon >= 0 && colon > value.lastIndexOf("]") ? value.slice(colon + 1) : "";
 }

@@ -9,7 +9,7 @@ import {
   tokenChar,
 } from "../../lib/http-grammar.ts";
 import { normalisePath } from "../normalise-path.ts";
-import { isHostValid } from "./host.ts";
+import { type Host, parseHost } from "./host.ts";
 
 /**
  * The request head of HTTP/1.1, read strictly (RFC 9112): whatever two parsers could
@@ -31,6 +31,9 @@ export interface Refusal {
   readonly code: ErrorCode;
   readonly detail: string;
 }
+
+/** The detail of a refusal that nginx tells the client on its page. */
+export const LINE_TOO_LONG = "Request Header Or Cookie Too Large";
 
 /** How a body is framed, when it is not by its length. */
 export const CHUNKED = -1;
@@ -61,8 +64,8 @@ export class RequestHead {
   queryAt = -1;
   /** 0 or 1: of HTTP/1.x. */
   minor = 1;
-  /** The Host field (or the authority of an absolute-form target) as sent; `null` without one. */
-  host: string | null = null;
+  /** The Host field, or the authority of an absolute-form target; `null` without one. */
+  host: Host | null = null;
   /** Bytes of the body; `CHUNKED`; 0 where there is none. */
   bodyLength = 0;
   /** A Content-Length was sent, if only of 0. */
@@ -99,18 +102,30 @@ export class RequestHead {
 }
 
 /**
- * Reads the head in `text`: everything before the empty line, each line with its CRLF.
- * `complete` false: the end has not come and will not be waited for; the fault in
- * what is there is returned, or `null` if there is none.
+ * Where a head lies: `text` is the latin1 text of the bytes from `base` on, the head its
+ * first `length` characters (each line with its CRLF, without the empty line). Scanning
+ * reads bytes, which is faster, slicing takes text.
  */
-export function parseRequestHead(text: string, limits: HeadLimits, complete: true): RequestHead | Refusal;
-export function parseRequestHead(text: string, limits: HeadLimits, complete: false): Refusal | null;
-export function parseRequestHead(text: string, limits: HeadLimits, complete: boolean): RequestHead | Refusal | null {
-  const head = new RequestHead(text, limits.underscoresInHeaders);
-  const refusal = parseRequestLine(head, limits) ?? parseFields(head, limits);
-  if (refusal !== null) return refusal;
-  if (!complete) return null;
-  return checkMessage(head) ?? head;
+export interface HeadBytes {
+  readonly bytes: Uint8Array;
+  readonly base: number;
+  readonly text: string;
+  readonly length: number;
+}
+
+/** Reads a whole head; what follows it is an empty line. */
+export function parseRequestHead(source: HeadBytes, limits: HeadLimits): RequestHead | Refusal {
+  const head = new RequestHead(source.text.slice(0, source.length), limits.underscoresInHeaders);
+  return parseRequestLine(head, source, limits) ?? parseFields(head, source, limits) ?? checkMessage(head) ?? head;
+}
+
+/**
+ * The fault in the beginning of a head whose end will not be waited for; `null` if there
+ * is none. The bytes must end with the text.
+ */
+export function faultIn(source: HeadBytes, limits: HeadLimits): Refusal | null {
+  const head = new RequestHead(source.text, limits.underscoresInHeaders);
+  return parseRequestLine(head, source, limits) ?? parseFields(head, source, limits);
 }
 
 /** Whether the result of `parseRequestHead` is a refusal. */
@@ -122,29 +137,35 @@ function malformed(detail: string): Refusal {
   return { code: "DOWNSTREAM_MALFORMED", detail };
 }
 
-function parseRequestLine(head: RequestHead, limits: HeadLimits): Refusal | null {
-  const { text } = head;
-  const lineEnd = text.indexOf("\n");
-  if ((lineEnd < 0 ? text.length : lineEnd + 1) > limits.maxRequestLine) {
+function parseRequestLine(head: RequestHead, source: HeadBytes, limits: HeadLimits): Refusal | null {
+  const { bytes, base, text, length } = source;
+  let i = 0;
+  while (tokenChar[bytes[base + i]!] === 1) i++;
+  const methodEnd = i;
+  if (bytes[base + i] === SPACE) i++;
+  const targetStart = i;
+  while (targetChar[bytes[base + i]!] === 1) i++;
+  // The limit comes first, wherever in the line a fault may be.
+  if (i + 11 > limits.maxRequestLine && lineIsTooLong(text, limits.maxRequestLine)) {
     return { code: "DOWNSTREAM_TARGET_TOO_LONG", detail: "request line too long" };
   }
-  let i = 0;
-  while (tokenChar[text.charCodeAt(i)] === 1) i++;
-  if (i === text.length) return null;
-  if (i === 0 || text.charCodeAt(i) !== SPACE) return malformed("invalid method");
-  head.method = text.slice(0, i);
-  const targetStart = ++i;
-  while (targetChar[text.charCodeAt(i)] === 1) i++;
-  if (i === text.length) return null;
-  if (i === targetStart || text.charCodeAt(i) !== SPACE) return malformed("invalid request target");
+  if (i >= length) return null;
+  if (methodEnd === 0 || bytes[base + methodEnd] !== SPACE) return malformed("invalid method");
+  if (i === targetStart || bytes[base + i] !== SPACE) return malformed("invalid request target");
   const version = i + 1;
-  if (version + 10 > text.length && lineEnd < 0) return null;
+  if (version + 10 > length && text.indexOf("\n", version) < 0) return null;
   if (!text.startsWith("HTTP/1.1\r\n", version)) {
     const refusal = otherVersion(head, version);
     if (refusal !== null) return refusal;
   }
+  head.method = text.slice(0, methodEnd);
   head.fieldsStart = version + 10;
   return parseTarget(head, text.slice(targetStart, i));
+}
+
+function lineIsTooLong(text: string, limit: number): boolean {
+  const lineEnd = text.indexOf("\n");
+  return (lineEnd < 0 ? text.length : lineEnd + 1) > limit;
 }
 
 function otherVersion(head: RequestHead, at: number): Refusal | null {
@@ -165,8 +186,9 @@ function parseTarget(head: RequestHead, target: string): Refusal | null {
     return null;
   }
   const match = /^https?:\/\/([^/?]*)(.*)$/i.exec(target);
-  if (match === null || !isHostValid(match[1]!)) return malformed("invalid request target");
-  head.host = match[1]!;
+  const host = match === null ? null : parseHost(match[1]!);
+  if (match === null || host === null) return malformed("invalid request target");
+  head.host = host;
   const rest = match[2]!;
   if (rest === "" && head.method === "OPTIONS") {
     head.target = head.path = "*";
@@ -196,31 +218,32 @@ function setTarget(head: RequestHead, target: string): Refusal | null {
   return null;
 }
 
-function parseFields(head: RequestHead, limits: HeadLimits): Refusal | null {
-  const { text } = head;
+function parseFields(head: RequestHead, source: HeadBytes, limits: HeadLimits): Refusal | null {
+  const { bytes, base, text, length } = source;
   if (head.fieldsStart === 0) return null;
   let lineStart = head.fieldsStart;
   // Lines are passed on in runs: `runStart` is where the present one begins.
   let runStart = lineStart;
-  while (lineStart < text.length) {
-    let i = lineStart;
-    while (tokenChar[text.charCodeAt(i)] === 1) i++;
-    const nameEnd = i;
-    if (text.charCodeAt(i) === COLON) {
+  while (lineStart < length) {
+    let i = base + lineStart;
+    while (tokenChar[bytes[i]!] === 1) i++;
+    const nameEnd = i - base;
+    if (bytes[i] === COLON) {
       i++;
-      while (fieldChar[text.charCodeAt(i)] === 1) i++;
+      while (fieldChar[bytes[i]!] === 1) i++;
     }
-    const refusal = lineFault(text, lineStart, nameEnd, i, limits);
+    const end = i - base;
+    const refusal = lineFault(source, lineStart, nameEnd, end, limits);
     if (refusal !== null) return refusal;
-    if (i + 1 >= text.length) return null;
+    if (end + 1 >= length) return null;
     let from = nameEnd + 1;
-    let to = i;
-    while (from < to && isBlank(text.charCodeAt(from))) from++;
-    while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+    let to = end;
+    while (from < to && isBlank(bytes[base + from]!)) from++;
+    while (to > from && isBlank(bytes[base + to - 1]!)) to--;
     // White space around the value beyond one blank is not passed on.
-    if (to !== i || from > nameEnd + 2 || text.charCodeAt(nameEnd + 1) === HTAB) head.irregular = true;
-    const next = i + 2;
-    const special = specialField(head, lineStart, nameEnd, from, to);
+    if (to !== end || from > nameEnd + 2 || bytes[base + nameEnd + 1] === HTAB) head.irregular = true;
+    const next = end + 2;
+    const special = specialField(head, text, lineStart, nameEnd, from, to);
     if (special === SPECIAL) {
       if (runStart < lineStart) head.kept += text.slice(runStart, lineStart);
       runStart = next;
@@ -232,15 +255,19 @@ function parseFields(head: RequestHead, limits: HeadLimits): Refusal | null {
 }
 
 /** What is wrong with the line that begins at `start` and was read up to `at`; its name ends at `nameEnd`. */
-function lineFault(text: string, start: number, nameEnd: number, at: number, limits: HeadLimits): Refusal | null {
-  if (at + 2 - start > limits.maxHeaderLine) {
-    return { code: "DOWNSTREAM_MALFORMED", detail: "Request Header Or Cookie Too Large" };
-  }
+function lineFault(
+  { bytes, base, length }: HeadBytes,
+  start: number,
+  nameEnd: number,
+  at: number,
+  limits: HeadLimits,
+): Refusal | null {
+  if (at + 2 - start > limits.maxHeaderLine) return malformed(LINE_TOO_LONG);
   if (at + 2 > limits.maxHead) return { code: "DOWNSTREAM_HEAD_TOO_LARGE", detail: "header section too large" };
-  if (at >= text.length) return null;
-  if (nameEnd === start || text.charCodeAt(nameEnd) !== COLON) return malformed("invalid header name");
-  if (text.charCodeAt(at) !== CR) return malformed("invalid header value");
-  if (at + 1 < text.length && text.charCodeAt(at + 1) !== LF) return malformed("bare CR in a header");
+  if (at >= length) return null;
+  if (nameEnd === start || bytes[base + nameEnd] !== COLON) return malformed("invalid header name");
+  if (bytes[base + at] !== CR) return malformed("invalid header value");
+  if (at + 1 < length && bytes[base + at + 1] !== LF) return malformed("bare CR in a header");
   return null;
 }
 
@@ -250,12 +277,12 @@ const SPECIAL = Symbol("special");
 /** Takes note of a field that means something to a proxy; `null` for all others. */
 function specialField(
   head: RequestHead,
+  text: string,
   start: number,
   nameEnd: number,
   from: number,
   to: number,
 ): typeof SPECIAL | Refusal | null {
-  const { text } = head;
   const is = (name: string): boolean => equalsIgnoringCase(text, start, name);
   switch (nameEnd - start) {
     case 2:
@@ -263,7 +290,7 @@ function specialField(
     case 4:
       return is("host") ? hostField(head, text.slice(from, to)) : null;
     case 6:
-      if (!is("expect")) return plainField(head, start, nameEnd);
+      if (!is("expect")) return plainField(head, text, start, nameEnd);
       // Other expectations are dropped, as nginx does (RFC 9110, section 10.1.1 lets us).
       if (text.slice(from, to).toLowerCase() === "100-continue") head.expectContinue = head.minor === 1;
       return SPECIAL;
@@ -273,21 +300,21 @@ function specialField(
         return SPECIAL;
       }
       if (is("trailer")) head.irregular = head.hasTrailerField = true;
-      return plainField(head, start, nameEnd);
+      return plainField(head, text, start, nameEnd);
     case 9:
       if (is("x-real-ip")) {
         head.realIp ??= text.slice(from, to);
         return SPECIAL;
       }
-      return is("forwarded") ? SPECIAL : plainField(head, start, nameEnd);
+      return is("forwarded") ? SPECIAL : plainField(head, text, start, nameEnd);
     case 10:
       if (is("connection")) return connectionField(head, text.slice(from, to));
-      return is("keep-alive") ? SPECIAL : plainField(head, start, nameEnd);
+      return is("keep-alive") ? SPECIAL : plainField(head, text, start, nameEnd);
     case 14:
       if (is("content-length")) return lengthField(head, text.slice(from, to));
-      return is("http2-settings") ? SPECIAL : plainField(head, start, nameEnd);
+      return is("http2-settings") ? SPECIAL : plainField(head, text, start, nameEnd);
     case 15:
-      if (!is("x-forwarded-for")) return plainField(head, start, nameEnd);
+      if (!is("x-forwarded-for")) return plainField(head, text, start, nameEnd);
       if (to > from) {
         const value = text.slice(from, to);
         head.forwardedFor = head.forwardedFor === null ? value : `${head.forwardedFor}, ${value}`;
@@ -296,23 +323,22 @@ function specialField(
     case 16:
       if (is("proxy-connection")) return SPECIAL;
       if (is("x-forwarded-host") || is("x-forwarded-port")) head.irregular = true;
-      return plainField(head, start, nameEnd);
+      return plainField(head, text, start, nameEnd);
     case 17:
       if (is("transfer-encoding")) return codingField(head, text.slice(from, to));
       if (is("x-forwarded-proto")) head.irregular = true;
-      return plainField(head, start, nameEnd);
+      return plainField(head, text, start, nameEnd);
     case 19:
-      return is("proxy-authorization") || is("x-consumer-username") ? SPECIAL : plainField(head, start, nameEnd);
+      return is("proxy-authorization") || is("x-consumer-username") ? SPECIAL : plainField(head, text, start, nameEnd);
     case 23:
-      return is("x-credential-identifier") ? SPECIAL : plainField(head, start, nameEnd);
+      return is("x-credential-identifier") ? SPECIAL : plainField(head, text, start, nameEnd);
     default:
-      return plainField(head, start, nameEnd);
+      return plainField(head, text, start, nameEnd);
   }
 }
 
 /** A field that is passed on, unless its name has underscores that do not count, or is a forged X-Consumer-*. */
-function plainField(head: RequestHead, start: number, nameEnd: number): typeof SPECIAL | null {
-  const { text } = head;
+function plainField(head: RequestHead, text: string, start: number, nameEnd: number): typeof SPECIAL | null {
   if (nameEnd - start > 11 && equalsIgnoringCase(text, start, "x-consumer-")) return SPECIAL;
   if (head.underscores) return null;
   for (let i = start; i < nameEnd; i++) if (text.charCodeAt(i) === UNDERSCORE) return SPECIAL;
@@ -322,9 +348,10 @@ function plainField(head: RequestHead, start: number, nameEnd: number): typeof S
 function hostField(head: RequestHead, value: string): typeof SPECIAL | Refusal {
   // RFC 9112, section 3.2: more than one Host is refused, and so is an invalid one.
   if (++head.hosts > 1) return malformed("repeated Host");
-  if (!isHostValid(value)) return malformed("invalid Host");
+  const host = parseHost(value);
+  if (host === null) return malformed("invalid Host");
   // The authority of an absolute-form target wins (section 3.2.2).
-  head.host ??= value;
+  head.host ??= host;
   return SPECIAL;
 }
 
