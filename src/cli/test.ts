@@ -1,5 +1,5 @@
 import { extname, relative, resolve } from "node:path";
-import { plugins } from "../plugins/index.ts";
+import { resourceCheckFor } from "../control/resource-check.ts";
 import { loadSettings } from "../settings/load.ts";
 import { type Finding, formatFinding, type Settings } from "../settings/settings.ts";
 import { checkStandalone } from "../store/check-document.ts";
@@ -32,11 +32,10 @@ function standaloneOf(settings: Settings | null, place: Place): string | null {
 }
 
 function checkFile(file: string, settings: Settings | null): readonly Finding[] {
-  const enabled =
-    settings === null ? plugins : new Map([...plugins].filter(([name]) => settings.plugins.includes(name)));
+  const { plugins, ...check } = resourceCheckFor(settings);
   const format = extname(file) === ".json" ? "json" : "yaml";
   const shown = relative(process.cwd(), file);
-  return checkStandalone(file, format, enabled).map((finding) => ({
+  return checkStandalone(file, format, plugins, check).map((finding) => ({
     ...finding,
     file: shown.startsWith("..") ? file : shown,
   }));

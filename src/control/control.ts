@@ -4,7 +4,6 @@ import type { Board } from "../board/board.ts";
 import { TurnpikeError } from "../lib/errors.ts";
 import type { ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
-import { plugins } from "../plugins/index.ts";
 import type { Settings, SourceSettings } from "../settings/settings.ts";
 import { createJsonFileSource } from "../source/json-file.ts";
 import type { Source, SourceDocument } from "../source/source.ts";
@@ -13,6 +12,7 @@ import { Store } from "../store/store.ts";
 import { ConfigReporter } from "./config-reporter.ts";
 import { type ControlActions, createControlApi, listenControlApi } from "./control-api.ts";
 import { Publisher } from "./publisher.ts";
+import { resourceCheckFor } from "./resource-check.ts";
 
 /** How long a new control thread waits for a worker to tell what is being served. */
 const INHERIT_LIMIT_MS = 2_000;
@@ -47,13 +47,8 @@ export class Control {
     await this.#listen();
     const revision = this.#board.revision;
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
-    const enabled = new Map([...plugins].filter(([name]) => this.#settings.plugins.includes(name)));
-    const store = new Store({
-      plugins: enabled,
-      pluginAttr: this.#settings.pluginAttr,
-      revision,
-      inherited: inherited?.resources ?? [],
-    });
+    const check = resourceCheckFor(this.#settings);
+    const store = new Store({ ...check, revision, inherited: inherited?.resources ?? [] });
     this.#store = store;
     if (inherited !== null) {
       this.#reporter.inherited(revision, store.hash, Date.now());

@@ -1,7 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { Board, type WorkerRecord, WorkerState } from "../board/board.ts";
-import { createEngine } from "../compile/engine.ts";
-import type { CompileFailure, Engine } from "../compile/plan.ts";
+import { createEngine, type WorkerEngine } from "../compile/engine.ts";
+import type { CompileFailure } from "../compile/plan.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
 import { monotonicMs } from "../lib/clock.ts";
@@ -28,7 +28,7 @@ export class DataPlane {
   readonly #record: WorkerRecord;
   readonly #log: Logger;
   readonly #accessLog: AccessLog | null;
-  readonly #engine: Engine;
+  readonly #engine: WorkerEngine;
   readonly #server: HttpServer;
   #control: MessagePort | null = null;
   /** The revision in the engine; 0: none. */
@@ -86,6 +86,7 @@ export class DataPlane {
     this.#record.state = WorkerState.draining;
     this.#board.announce();
     await this.#server.drain(timeoutMs);
+    this.#engine.close();
     await this.#accessLog?.close();
   }
 
