@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from "node:net";
+import { canonicalJson } from "../lib/canonical-json.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import { isSecretName, MASK } from "./secret-names.ts";
 
@@ -377,12 +378,13 @@ function size(of: "array" | "object", keyword: string, words: string, test: (cou
 
 const checkUnique: Check = (value) => {
   if (!Array.isArray(value) || value.length < 2) return null;
-  const seen = new Map<string, number>();
+  const seen = new Map<unknown, number>();
   for (let i = 0; i < value.length; i++) {
-    const text = JSON.stringify(value[i]);
-    const earlier = seen.get(text);
+    const item: unknown = value[i];
+    const identity = typeof item === "object" && item !== null ? canonicalJson(item) : item;
+    const earlier = seen.get(identity);
     if (earlier !== undefined) return fault(`expected unique items but items ${earlier + 1} and ${i + 1} are equal`);
-    seen.set(text, i);
+    seen.set(identity, i);
   }
   return null;
 };

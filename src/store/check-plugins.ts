@@ -87,7 +87,7 @@ function checkConf(conf: PluginConf, definition: PluginDefinition, check: Plugin
   const first = check.all ? null : validator.check(conf);
   const faults = check.all ? validator.checkAll(conf) : first === null ? [] : [first];
   if (meta !== undefined) fields._meta = meta;
-  return [...faults, ...unresolved(conf, [])];
+  return [...faults, ...unresolved(conf)];
 }
 
 const OBJECT = { type: "object" } as const satisfies JsonSchema;
@@ -101,14 +101,21 @@ const prefix = (kind: Kind): string => (isConsumers(kind) ? "invalid plugins con
  * References to secrets are not resolved yet. Taking one as the value itself would
  * make a public text somebody's password.
  */
-function unresolved(value: unknown, path: readonly (string | number)[]): readonly SchemaFault[] {
-  if (typeof value === "string") {
-    if (!/^\$(secret|env):\/\//i.test(value)) return [];
-    const message = `property "${path.join(".")}": references such as $secret:// and $env:// are not supported yet`;
-    return [{ path, message, detail: message, hint: "" }];
+function unresolved(conf: PluginConf): readonly SchemaFault[] {
+  const path = findReference(conf);
+  if (path === null) return [];
+  const detail = "references such as $secret:// and $env:// are not supported yet";
+  return [{ path, message: `property "${path.join(".")}": ${detail}`, detail, hint: "" }];
+}
+
+function findReference(value: unknown): readonly (string | number)[] | null {
+  if (typeof value === "string") return /^\$(secret|env):\/\//i.test(value) ? [] : null;
+  if (typeof value !== "object" || value === null) return null;
+  for (const [name, field] of Object.entries(value)) {
+    const path = findReference(field);
+    if (path !== null) return [name, ...path];
   }
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([name, field]) => unresolved(field, [...path, name]));
+  return null;
 }
 
 /**
@@ -132,11 +139,13 @@ export function compilePlugins(plugins: Configurations, check: PluginCheck): rea
   return faults;
 }
 
+/** Knows no consumers; the workers say what is worth a warning, with the resource's name. */
+const dry: PluginEnv = {
+  consumers: { byKey: () => undefined, byName: () => undefined },
+  attr: {},
+  warn: () => undefined,
+};
+
 function dryEnv(attr: unknown): PluginEnv {
-  return {
-    consumers: { byKey: () => undefined, byName: () => undefined },
-    attr: (attr ?? {}) as Readonly<Record<string, unknown>>,
-    // The workers say it, with the resource's name.
-    warn: () => undefined,
-  };
+  return attr === undefined ? dry : { ...dry, attr: attr as PluginEnv["attr"] };
 }

@@ -93,7 +93,8 @@ function prepare(kind: Kind, id: string, value: unknown): Fault | null {
   const resource = value as Record<string, unknown>;
   for (const field of ["modifiedIndex", "createdIndex"]) {
     const index = resource[field];
-    if (index !== undefined && !Number.isInteger(index)) {
+    if (index === undefined) continue;
+    if (!Number.isInteger(index)) {
       const detail = `wrong type: expected integer, got ${typeof index}`;
       return { path: [field], message: `property "${field}" validation failed: ${detail}`, detail };
     }

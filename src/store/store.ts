@@ -47,9 +47,9 @@ interface NewRejection {
  * stays listed with its reason until it is repaired or gone.
  */
 export class Store {
-  readonly #check: ResourceCheck;
-  /** With the limits of the document's own `plugins` list. */
-  #enabled: PluginRegistry;
+  readonly #plugins: PluginRegistry;
+  /** `plugins` with the limits of the document's own list. */
+  #check: ResourceCheck;
   #revision: number;
   #hash = 0n;
   #held: ReadonlyMap<string, Resource>;
@@ -60,7 +60,7 @@ export class Store {
 
   constructor(options: StoreOptions) {
     this.#check = options;
-    this.#enabled = options.plugins;
+    this.#plugins = options.plugins;
     this.#revision = options.revision;
     this.#takingOver = options.revision > 0;
     const held = options.inherited.flatMap(({ kind, id, text }) =>
@@ -136,9 +136,7 @@ export class Store {
   }
 
   #checkEntry(kind: Kind, id: string, raw: string, error: string | null): Entry["checked"] {
-    if (error !== null) return { error };
-    const check = { ...this.#check, plugins: this.#enabled };
-    return checkResource(kind, id, JSON.parse(raw), check);
+    return error === null ? checkResource(kind, id, JSON.parse(raw), this.#check) : { error };
   }
 
   /** The document's own list of plugins limits which ones the other resources may name. */
@@ -150,13 +148,13 @@ export class Store {
       if (before !== undefined) seen.set(key, before);
       return;
     }
-    const list = raw === "" ? null : checkPluginsList(JSON.parse(raw), this.#check.plugins);
+    const list = raw === "" ? null : checkPluginsList(JSON.parse(raw), this.#plugins);
     if (list !== null) {
       const error = list.faults.map(({ message }) => message).join("; ");
       seen.set(key, { raw, entry: { key, checked: error === "" ? list.resource : { error } } });
       if (error !== "") return;
     }
-    this.#enabled = list === null ? this.#check.plugins : list.enabled;
+    this.#check = { ...this.#check, plugins: list === null ? this.#plugins : list.enabled };
     // What was found out about the others may no longer hold.
     this.#seen.clear();
   }
