@@ -42,8 +42,12 @@ class FileSource implements Source {
   #content: string | null = null;
   /** Fingerprint of the content that was delivered last. */
   #delivered: string | null = null;
+  /** What was reported; `null` while the last content could be used. */
   #failure: string | null = null;
+  /** How often the content, which cannot be used, was read again; 0 once that has been said. */
   #retries = 0;
+  /** Why the content cannot be used. */
+  #reason = "";
 
   constructor(name: string, file: string, read: DocumentReader) {
     this.name = name;
@@ -117,24 +121,28 @@ class FileSource implements Source {
   #handle(bytes: Buffer | NodeJS.ErrnoException): void {
     if (this.#sink === null) return;
     const content = bytes instanceof Error ? `${bytes.code}` : hash("sha256", bytes, "hex");
-    const known = content === this.#content;
-    if (!known) this.#retries = 0;
-    else if (this.#retries === 0) return;
+    if (content === this.#content) {
+      if (this.#retries > 0) this.#fail(this.#reason);
+      return;
+    }
     this.#content = content;
+    this.#retries = 0;
+    if (content === this.#delivered && this.#failure === null) return;
+    let document: SourceDocument;
     try {
       if (bytes instanceof Error) throw unreadable(`${this.#file}: ${describe(bytes)}`, bytes);
-      if (content === this.#delivered && this.#failure === null) return;
-      const document = this.#read(bytes.toString("utf8"));
-      this.#retries = 0;
-      this.#failure = null;
-      this.#delivered = content;
-      this.#sink.document(document);
+      document = this.#read(bytes.toString("utf8"));
     } catch (error) {
       this.#fail(reasonOf(error));
+      return;
     }
+    this.#failure = null;
+    this.#delivered = content;
+    this.#sink.document(document);
   }
 
   #fail(reason: string): void {
+    this.#reason = reason;
     if (this.#retries < RETRIES) {
       this.#retries++;
       this.#schedule(RETRY_MS);
