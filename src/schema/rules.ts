@@ -3,7 +3,7 @@ import { parseNodeKey } from "./nodes.ts";
 import type { Ssl } from "./ssl.ts";
 import type { StreamRoute } from "./stream-route.ts";
 import type { InlineUpstream } from "./upstream.ts";
-import type { SchemaFault } from "./validator.ts";
+import type { SchemaFault } from "./schema-fault.ts";
 
 /**
  * What APISIX demands of a resource beyond its schema. The texts are those of its

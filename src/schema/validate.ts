@@ -14,7 +14,8 @@ import { serviceSchema } from "./service.ts";
 import { sslSchema } from "./ssl.ts";
 import { streamRouteSchema } from "./stream-route.ts";
 import { upstreamSchema } from "./upstream.ts";
-import { compileSchema, type SchemaFault, type Validator } from "./validator.ts";
+import type { SchemaFault } from "./schema-fault.ts";
+import { compileSchema, type Validator } from "./validator.ts";
 
 const validators = new WeakMap<object, Validator>();
 

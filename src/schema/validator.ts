@@ -1,6 +1,19 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { canonicalJson } from "../lib/canonical-json.ts";
+import { compileAnyOf, compileCondition, compileOneOf } from "./alternatives.ts";
 import type { JsonSchema } from "./json-schema.ts";
+import {
+  below,
+  collect,
+  fault,
+  QUICK,
+  texts,
+  UNDESCRIBED,
+  WRONG_TYPE,
+  type Check,
+  type Mode,
+  type SchemaFault,
+} from "./schema-fault.ts";
 import { isSecretName, MASK } from "./secret-names.ts";
 
 /**
@@ -17,28 +30,6 @@ export interface Validator {
   checkAll(value: unknown): readonly SchemaFault[];
 }
 
-/** One thing that a value does not meet. */
-export interface SchemaFault {
-  /** Where: keys and 0-based indexes from the value's root. */
-  readonly path: readonly (string | number)[];
-  /** The whole text, the way APISIX words it: `property "uri" validation failed: …`. */
-  readonly message: string;
-  /** The end of `message` without the way to the field. */
-  readonly detail: string;
-  /** What APISIX's words leave open, as in which alternative failed why; `""` where they say all. */
-  readonly hint: string;
-}
-
-/** What a check does beside judging. */
-interface Mode {
-  /** Goes on after the first fault. */
-  readonly all: boolean;
-  /** Fills defaults in. */
-  readonly fill: boolean;
-}
-
-/** `null`: the value is good. */
-type Check = (value: unknown, mode: Mode) => readonly SchemaFault[] | null;
 type Fields = Record<string, unknown>;
 
 /** Compiles a schema; throws where it uses a keyword that is not known here. */
@@ -134,20 +125,18 @@ const keywords: Readonly<Record<string, (schema: JsonSchema, secret: boolean) =>
     });
     return every(checks);
   },
-  anyOf: compileAnyOf,
-  oneOf: compileOneOf,
+  anyOf: (schema, secret) => compileAnyOf(schema, secret, compile),
+  oneOf: (schema, secret) => compileOneOf(schema, secret, compile),
   not: ({ not }, secret) => {
     const check = compile(not as JsonSchema, secret);
     return (value) => (check(value, QUICK) === null ? fault("value wasn't supposed to match schema") : null);
   },
-  if: compileCondition,
+  if: (schema, secret) => compileCondition(schema, secret, compile),
   // oxlint-disable-next-line unicorn/no-thenable -- keywords of JSON Schema, compiled with `if`.
   then: () => null,
   else: () => null,
 };
 
-/** Asks only whether a value is good. */
-const QUICK: Mode = { all: false, fill: false };
 const formats: Readonly<Record<string, (text: string) => boolean>> = { ipv4: isIPv4, ipv6: isIPv6 };
 
 function compile(schema: JsonSchema, secret: boolean): Check {
@@ -300,60 +289,6 @@ function compileDependencies({ dependencies }: JsonSchema, secret: boolean): Che
   return every(checks);
 }
 
-function compileAnyOf({ anyOf }: JsonSchema, secret: boolean): Check {
-  const alternatives = anyOf as JsonSchema[];
-  const checks = alternatives.map((schema) => compile(schema, secret));
-  const fills = alternatives.map(hasDefaults);
-  const detail = `object matches none of the required${listRequired(alternatives, ": ")}`;
-  return (value, mode) => {
-    for (const [index, check] of checks.entries()) {
-      if (check(value, QUICK) !== null) continue;
-      if (mode.fill && fills[index]) check(value, mode);
-      return null;
-    }
-    return mode === QUICK ? UNDESCRIBED : [{ ...texts(detail), path: [], hint: hintOf(checks, value) }];
-  };
-}
-
-function compileOneOf({ oneOf }: JsonSchema, secret: boolean): Check {
-  const alternatives = oneOf as JsonSchema[];
-  const checks = alternatives.map((schema) => compile(schema, secret));
-  const fills = alternatives.map(hasDefaults);
-  const list = listRequired(alternatives, "exactly one of ");
-  return (value, mode) => {
-    const passing: number[] = [];
-    for (let i = 0; i < checks.length && passing.length < 2; i++) {
-      if (checks[i]?.(value, QUICK) === null) passing.push(i);
-    }
-    const [first, second] = passing;
-    if (mode === QUICK && passing.length !== 1) return UNDESCRIBED;
-    if (first === undefined) {
-      const hint = list === "" ? hintOf(checks, value) : list;
-      return [{ ...texts("value should match only one schema, but matches none"), path: [], hint }];
-    }
-    if (second !== undefined) {
-      const both = `value should match only one schema, but matches both schemas ${first + 1} and ${second + 1}`;
-      return [{ ...texts(both), path: [], hint: list }];
-    }
-    if (mode.fill && fills[first]) checks[first]?.(value, mode);
-    return null;
-  };
-}
-
-function compileCondition(schema: JsonSchema, secret: boolean): Check {
-  const condition = compile(schema.if as JsonSchema, secret);
-  const branch = (name: "then" | "else"): Check => {
-    const check = schema[name] === undefined ? null : compile(schema[name] as JsonSchema, secret);
-    return (value, mode) => {
-      const [first] = check?.(value, { all: false, fill: mode.fill }) ?? [];
-      if (first === undefined) return null;
-      return [{ ...texts(`${name} clause did not match`), path: first.path, hint: withHint(first) }];
-    };
-  };
-  const [consequence, alternative] = [branch("then"), branch("else")];
-  return (value, mode) => (condition(value, QUICK) === null ? consequence(value, mode) : alternative(value, mode));
-}
-
 function bound(keyword: string, words: string, test: (value: number, limit: number) => boolean) {
   return (schema: JsonSchema, secret: boolean): Check => {
     const limit = schema[keyword] as number;
@@ -388,52 +323,6 @@ const checkUnique: Check = (value) => {
   }
   return null;
 };
-
-/** Why the alternative that was most likely meant failed: the only one that has the value's type. */
-function hintOf(checks: readonly Check[], value: unknown): string {
-  const meant = checks
-    .flatMap((check) => check(value, { all: false, fill: false }) ?? [])
-    .filter((one) => !("wrongType" in one && one.path.length === 0));
-  const [only] = meant;
-  return only !== undefined && meant.length === 1 ? withHint(only) : "";
-}
-
-/** The whole text of a fault with what APISIX's words leave open. */
-export function withHint({ message, hint }: SchemaFault): string {
-  return hint === "" ? message : `${message} (${hint})`;
-}
-
-/** `["a","b"] or ["c"]` where every alternative only names required properties. */
-function listRequired(alternatives: readonly JsonSchema[], before: string): string {
-  const plain = alternatives.every((schema) => Object.keys(schema).length === 1 && Array.isArray(schema.required));
-  return plain ? before + alternatives.map((schema) => JSON.stringify(schema.required)).join(" or ") : "";
-}
-
-/** Whether a value that matched can get defaults from the schema. */
-const hasDefaults = (schema: JsonSchema): boolean => JSON.stringify(schema).includes('"default":');
-
-/** The answer to QUICK where a description would cost. */
-const UNDESCRIBED: readonly SchemaFault[] = [{ path: [], hint: "", message: "", detail: "" }];
-
-/** Marks a fault that says that an alternative was not meant at all. */
-const WRONG_TYPE = { path: [], hint: "", wrongType: true } as const;
-
-const texts = (detail: string): { message: string; detail: string } => ({ message: detail, detail });
-const fault = (detail: string): readonly SchemaFault[] => [{ ...texts(detail), path: [], hint: "" }];
-
-function below(faults: readonly SchemaFault[] | null, way: string, key: string | number | null) {
-  if (faults === null) return null;
-  return faults.map((one) => ({
-    ...one,
-    path: key === null ? one.path : [key, ...one.path],
-    message: way + one.message,
-  }));
-}
-
-function collect(faults: readonly SchemaFault[], all: boolean): readonly SchemaFault[] | null {
-  if (faults.length === 0) return null;
-  return all ? faults : faults.slice(0, 1);
-}
 
 const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -30,6 +30,11 @@ test("a date stays a string, words and octals are those of YAML 1.1", () => {
   });
 });
 
+test("JSON is YAML", () => {
+  assert.deepEqual(parseYaml("f", '{"routes": [{"id": 1}]}\n#END\n'), { routes: [{ id: 1 }] });
+  assert.deepEqual(parseYaml("f", '{"routes": [{id: 1}]}\n#END\n'), { routes: [{ id: 1 }] });
+});
+
 test("failures name file, line and column", () => {
   const cases: readonly (readonly [text: string, reason: RegExp])[] = [
     ["routes:\n  - id: 1\n    uri: /a\n    id: 2\n", /^apisix\.yaml:4:5: the key id is there already, in line 2$/],

@@ -29,8 +29,20 @@ const MAX_ALIASES = 100;
 
 /** Reads YAML; throws `SOURCE_UNREADABLE` with file, line and column, never with content. */
 export function parseYaml(file: string, text: string): unknown {
+  const json = asJson(text);
+  if (json !== undefined) return json;
   const quick = parseBlockYaml(text, (scalar) => library().parseDocument(scalar, options).toJS() as unknown);
   return quick === null ? valueOf(file, readYaml(file, text)) : quick.value;
+}
+
+/** The value of a file that is JSON, which is YAML too, but for its last line. */
+function asJson(text: string): unknown {
+  if (!text.startsWith("{")) return undefined;
+  try {
+    return JSON.parse(text.replace(/#END\s*$/, "")) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A document with the places of all its parts. */

@@ -4,7 +4,7 @@ import type { JsonSchema } from "../schema/json-schema.ts";
 import type { Kind } from "../schema/kinds.ts";
 import { pluginMetaSchema, type PluginConf } from "../schema/plugins.ts";
 import { validatorOf } from "../schema/validate.ts";
-import { withHint, type SchemaFault } from "../schema/validator.ts";
+import { withHint, type SchemaFault } from "../schema/schema-fault.ts";
 import { maskSecrets } from "./mask.ts";
 
 /** Something wrong with a resource. */

@@ -7,7 +7,7 @@ import type { Kind } from "../schema/kinds.ts";
 import type { PluginConf } from "../schema/plugins.ts";
 import { checkRules } from "../schema/rules.ts";
 import { schemaFaults, validateOwned, validatorOf } from "../schema/validate.ts";
-import { withHint } from "../schema/validator.ts";
+import { withHint } from "../schema/schema-fault.ts";
 import { checkPlugins, compilePlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
 import { buildResource, type Resource } from "./resource.ts";
 
