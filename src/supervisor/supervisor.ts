@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { Board, WorkerState } from "../board/board.ts";
 import { formatHash } from "../lib/content-hash.ts";
-import { TurnpikeError } from "../lib/errors.ts";
+import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import type { ConfigReport, ControlToSupervisor, Fault, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -44,6 +44,7 @@ export class Supervisor {
   #config: ConfigReport;
   #stopping = false;
   #reloading = false;
+  #nextSettings: Settings | null = null;
   #allReported = false;
   #everListened = false;
   #refuse: ((error: Error) => void) | null = null;
@@ -103,27 +104,42 @@ export class Supervisor {
 
   /**
    * Puts new settings in force: listeners of operators first, then the workers one by
-   * one. Rejects with the reason, and nothing changed, where a new address is taken.
+   * one. While a reload is under way the newest settings wait for their turn.
    */
   async reload(settings: Settings): Promise<void> {
-    if (this.#stopping || this.#reloading) throw new Error("a reload or a shutdown is under way");
+    this.#nextSettings = settings;
+    if (this.#reloading) return;
     this.#reloading = true;
-    const began = monotonicMs();
-    try {
-      await this.#probeNewAddresses(settings);
-      this.#journal.add({ type: "reload", cause: "begun" });
-      this.#noteWhatMayBeLost();
-      await this.#openStatus(settings);
-      this.#settings = settings;
-      await this.#control.reload(settings);
-      const failed = await this.#pool.reload(settings);
-      const durationMs = monotonicMs() - began;
-      const cause = failed.length === 0 ? "done" : `workers ${failed.join(", ")} keep the old settings`;
-      this.#journal.add({ type: "reload", cause, durationMs });
-      this.#log.info(`reload: ${cause} (${durationMs} ms)`);
-    } finally {
-      this.#reloading = false;
+    for (let next = this.#takeNext(); next !== null; next = this.#takeNext()) {
+      try {
+        await this.#reloadOnce(next);
+      } catch (error) {
+        this.reloadFailed(reasonOf(error));
+      }
     }
+    this.#reloading = false;
+  }
+
+  #takeNext(): Settings | null {
+    const next = this.#stopping ? null : this.#nextSettings;
+    this.#nextSettings = null;
+    return next;
+  }
+
+  /** Throws, and nothing changed, where a new address is taken. */
+  async #reloadOnce(settings: Settings): Promise<void> {
+    const began = monotonicMs();
+    await this.#probeNewAddresses(settings);
+    this.#journal.add({ type: "reload", cause: "begun" });
+    this.#noteWhatMayBeLost();
+    await this.#openStatus(settings);
+    this.#settings = settings;
+    await this.#control.reload(settings);
+    const failed = await this.#pool.reload(settings);
+    const durationMs = monotonicMs() - began;
+    const cause = failed.length === 0 ? "done" : `workers ${failed.join(", ")} keep the old settings`;
+    this.#journal.add({ type: "reload", cause, durationMs });
+    this.#log.info(`reload: ${cause} (${durationMs} ms)`);
   }
 
   /** Says so in the journal and the log; everything goes on as before. */
