@@ -79,7 +79,7 @@ export class WorkerPool implements SlotHost {
     const failed: number[] = [];
     this.#settings = settings;
     if (settings.workers < before) this.#shrink(settings.workers, settings.shutdown.timeoutMs);
-    for (const slot of [...this.#slots]) {
+    for (const slot of this.#slots) {
       const replaced = await slot.replace(SUCCESSOR_LIMIT_MS, settings.shutdown.timeoutMs);
       if (!replaced && slot.current !== null) failed.push(slot.id);
     }

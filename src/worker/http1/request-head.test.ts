@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { HeadReader } from "./head-reader.ts";
 import { type HeadLimits, isRefusal, type Refusal, type RequestHead } from "./request-head.ts";
 import { smugglingCases } from "./smuggling-cases.ts";
