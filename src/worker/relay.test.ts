@@ -395,3 +395,32 @@ test("settings: the revision, server tokens, the status of the node", async (t) 
   const answer = await exchangeBytes(port, request("GET"));
   assert.match(answer, /\r\nServer: Turnpike\r\nX-Turnpike-Revision: 0; worker=0\r\nX-APISIX-Upstream-Status: 200\r\n/);
 });
+
+test("an upgrade becomes a tunnel where the route has WebSocket enabled, else a plain request", async (t) => {
+  const switches = await origin(t, (text, { socket }) => {
+    if (!/^upgrade: websocket/im.test(text)) {
+      socket.write(plainResponse("plain"));
+      return;
+    }
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello");
+    socket.on("data", (data: Buffer) => socket.write(data));
+  });
+  const upstream = upstreamOf([switches.port]);
+  const { port } = await serve(t, (ctx) => planFor(upstream, { enableWebsocket: ctx.uri === "/ws" }));
+  const upgrade = "HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+  const client = new RawClient(port);
+  client.send(`GET /ws ${upgrade}early`);
+  await client.until(/helloearly$/);
+  client.send(" late");
+  await client.until(/ late$/);
+  client.socket.end();
+  assert.match(
+    await client.end(),
+    /^HTTP\/1\.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nServer: [^\r]*\r\n\r\nhelloearly late$/,
+  );
+  const plain = new RawClient(port);
+  t.after(() => plain.destroy());
+  plain.send(`GET /plain ${upgrade}`);
+  await plain.until(/plain$/);
+  assert.doesNotMatch(switches.requests[1]!, /Upgrade|Connection/);
+});
