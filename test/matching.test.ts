@@ -196,7 +196,7 @@ test("matching", async (t) => {
       });
       assert.equal((await gateway.applied(revision)).status, 200);
       for (const { path = "/", host, method = "GET", route } of cases) {
-        const headers = host === undefined ? {} : { Host: host };
+        const headers: Record<string, string> = host === undefined ? {} : { Host: host };
         const reply = await ask(gateway.httpPort, path, { method, headers });
         const what = `${method} ${host ?? ""} ${path}`;
         assert.equal(reply.headers["x-route"] ?? null, route, what);
