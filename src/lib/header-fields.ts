@@ -1,4 +1,4 @@
-import { equalsIgnoringCase } from "./http-grammar.ts";
+import { equalsIgnoringCase, withoutBlanks } from "./http-grammar.ts";
 
 /** Looking into the header lines of a head that was accepted by its parser. */
 
@@ -8,7 +8,7 @@ export function forEachField(text: string, start: number, visit: (name: string, 
   while (at < text.length) {
     const end = text.indexOf("\r\n", at);
     const colon = text.indexOf(":", at);
-    visit(text.slice(at, colon), text.slice(colon + 1, end).trim());
+    visit(text.slice(at, colon), withoutBlanks(text.slice(colon + 1, end)));
     at = end + 2;
   }
 }
@@ -21,7 +21,7 @@ export function findField(text: string, start: number, lower: string, underscore
   while (at < text.length) {
     const end = text.indexOf("\r\n", at);
     if (text.charCodeAt(at + lower.length) === 0x3a && sameName(text, at, lower)) {
-      const here = text.slice(at + lower.length + 1, end).trim();
+      const here = withoutBlanks(text.slice(at + lower.length + 1, end));
       value = value === undefined ? here : `${value}, ${here}`;
     }
     at = end + 2;

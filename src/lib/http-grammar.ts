@@ -38,6 +38,18 @@ export function isBlank(code: number): boolean {
 }
 
 /**
+ * The text without the white space around it (OWS). `trim` takes more: the byte 0xA0 too,
+ * with which the UTF-8 of letters such as `à` ends.
+ */
+export function withoutBlanks(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return from === 0 && to === text.length ? text : text.slice(from, to);
+}
+
+/**
  * Whether `text` holds `lower` at `at`, in any case of letters. `lower` consists of
  * lower-case letters, digits and hyphens, `text` of token characters there.
  */
@@ -56,7 +68,7 @@ export function listElements(value: string): string[] {
   return value
     .toLowerCase()
     .split(",")
-    .map((element) => element.trim())
+    .map(withoutBlanks)
     .filter((element) => element !== "");
 }
 
