@@ -28,7 +28,7 @@ function installed(program) {
 
 if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== lock) {
   console.error("turnpike: installing npm packages");
-  run("npm", ["ci", "--no-audit", "--no-fund"]);
+  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
   // An npm that does not run install scripts leaves the pinned Node out.
   if (!existsSync(`${root}node_modules/node/bin/node`)) run("npm", ["rebuild", "node"]);
   writeFileSync(stamp, lock);
