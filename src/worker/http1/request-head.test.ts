@@ -81,6 +81,19 @@ test("fields for one hop are not among those passed on", () => {
   assert.equal(head.upgrade, null, "Upgrade counts only where Connection names it");
 });
 
+test("an upgrade is not passed on with a body, nor to HTTP/2 in clear text", () => {
+  const upgrade = (protocol: string, more = ""): string | null =>
+    accept(get(`Connection: Upgrade\r\nUpgrade: ${protocol}\r\n${more}`)).upgrade;
+  assert.equal(upgrade("websocket"), "websocket");
+  assert.equal(upgrade("h2cx, foo/h2c.1"), "h2cx, foo/h2c.1");
+  assert.equal(upgrade("websocket", "Content-Length: 0\r\n"), "websocket");
+  assert.equal(upgrade("websocket", "Content-Length: 1\r\n"), null);
+  assert.equal(upgrade("websocket", "Transfer-Encoding: chunked\r\n"), null);
+  for (const protocol of ["h2c", "H2C", "h2c,websocket", "websocket, h2c", "h2c/1", "websocket,\th2c ", "HTTP/2.0"]) {
+    assert.equal(upgrade(protocol), null, protocol);
+  }
+});
+
 test("underscores count only where they are allowed", () => {
   assert.equal(accept(get("X_A: 1\r\n")).kept, "X_A: 1\r\n");
   assert.equal(accept(get("X_A: 1\r\n"), { ...limits, underscoresInHeaders: false }).kept, "");

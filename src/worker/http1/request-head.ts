@@ -401,6 +401,14 @@ function checkMessage(head: RequestHead): Refusal | null {
   if (head.hosts === 0 && head.minor === 1) return malformed("missing Host");
   head.keepAlive = !head.closeNamed && (head.minor === 1 || head.keepAliveNamed);
   // RFC 9110, section 7.8: Upgrade counts only where Connection names it, and not in HTTP/1.0.
-  if (head.minor === 0 || !head.upgradeNamed) head.upgrade = null;
+  if (head.minor === 0 || !head.upgradeNamed || !mayUpgrade(head)) head.upgrade = null;
   return null;
+}
+
+/**
+ * Whether the bytes that follow may become another protocol's: not before a body, whose
+ * end would be in doubt, and not HTTP/2 in clear text, whose requests would pass unseen.
+ */
+function mayUpgrade(head: RequestHead): boolean {
+  return head.upgrade !== null && head.bodyLength === 0 && !/(?:^|[,\s])(?:h2c|http)\s*(?:$|[,/])/i.test(head.upgrade);
 }
