@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ask, exchangeBytes } from "./support/client.ts";
 import { echoOf, startEcho } from "./support/echo.ts";
-import { startGateway } from "./support/gateway.ts";
+import { serving } from "./support/serving.ts";
 
 // Which route takes a request. What is expected was recorded from APISIX 3.18.
 
@@ -184,17 +184,13 @@ const scenarios: readonly Scenario[] = [
 
 test("matching", async (t) => {
   const echo = await startEcho(t);
-  const gateway = await startGateway(t, { workers: 1, standalone: {} });
-  await gateway.until(200);
   const upstream = { id: "echo", nodes: { [echo.node]: 1 } };
   for (const { name, routes, cases } of scenarios) {
     await t.test(name, async () => {
-      const revision = (await gateway.revision()) + 1;
-      gateway.writeStandalone({
+      const gateway = await serving(t, {
         upstreams: [upstream],
         routes: Object.entries(routes).map(([id, route]) => ({ id, upstream_id: "echo", ...naming(id), ...route })),
       });
-      assert.equal((await gateway.applied(revision)).status, 200);
       for (const { path = "/", host, method = "GET", route } of cases) {
         const headers: Record<string, string> = host === undefined ? {} : { Host: host };
         const reply = await ask(gateway.httpPort, path, { method, headers });
@@ -222,8 +218,7 @@ test("service and upstream, by id and inline: what a route has itself wins over 
     { id: "5", uri: "/5", service_id: "s", host: "own.com" },
   ];
   const service = { id: "s", upstream_id: "u1", hosts: ["svc.com", "*.svc.org"], ...naming("service") };
-  const gateway = await startGateway(t, { workers: 1, standalone: { upstreams, services: [service], routes } });
-  await gateway.until(200);
+  const gateway = await serving(t, { upstreams, services: [service], routes });
   const seen = async (path: string, host = "svc.com"): Promise<string> => {
     const reply = await ask(gateway.httpPort, path, { headers: { Host: host } });
     return reply.status === 200 ? `${String(reply.headers["x-route"])} ${echoOf(reply).origin}` : `${reply.status}`;
@@ -237,15 +232,13 @@ test("service and upstream, by id and inline: what a route has itself wins over 
   assert.equal(await seen("/5", "svc.com"), "404", "hosts of the service do not count where the route has its own");
   assert.equal(await seen("/5", "own.com"), "service one");
 
-  gateway.writeStandalone({ upstreams, services: [{ ...service, upstream_id: "u2", ...naming("changed") }], routes });
-  await gateway.applied(2);
+  await serving(t, { upstreams, services: [{ ...service, upstream_id: "u2", ...naming("changed") }], routes });
   assert.equal(await seen("/1"), "changed two");
   assert.equal(await seen("/4"), "changed three");
 });
 
 test("404 without a route: its body and its framing", async (t) => {
-  const gateway = await startGateway(t, { workers: 1 });
-  await gateway.until(200);
+  const gateway = await serving(t, { routes: [] });
   const body = '{"error_msg":"404 Route Not Found"}\n';
   for (const method of ["GET", "POST", "PUT", "DELETE", "OPTIONS"]) {
     const reply = await ask(gateway.httpPort, "/none", { method });

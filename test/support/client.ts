@@ -93,3 +93,11 @@ export async function exchangeBytes(port: number, bytes: string): Promise<string
   await wire.closed;
   return wire.received;
 }
+
+/** The rest of the head of a request that is the last one on its connection. */
+export const closing = "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+/** What follows the first head of these bytes. */
+export function bodyOf(answer: string): string {
+  return answer.slice(answer.indexOf("\r\n\r\n") + 4);
+}

@@ -36,7 +36,8 @@ export async function startEcho(t: TestContext, name = "echo"): Promise<Origin> 
         requestOnConnection,
       };
       response.setHeader("Content-Type", "application/json");
-      response.end(JSON.stringify(echo));
+      // The body is latin1, one character a byte: `ask` reads it so.
+      response.end(JSON.stringify(echo), "latin1");
     });
   });
 }

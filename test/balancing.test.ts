@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ask, exchangeBytes } from "./support/client.ts";
+import { echoOf, startEcho } from "./support/echo.ts";
+import { startOrigin } from "./support/origin.ts";
+import { freePort } from "./support/ports.ts";
+import { startRawOrigin } from "./support/raw-origin.ts";
+import { serving, to } from "./support/serving.ts";
+
+// Which node gets a request, how often, and what the client is told where none answers.
+
+test("502: a refused connection, an early end, nonsense, an ambiguous length", async (t) => {
+  const answers: Readonly<Record<string, string>> = {
+    "/closed": "",
+    "/nonsense": "not HTTP at all\r\n\r\n",
+    "/both": "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "/lengths": "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+    "/huge": `HTTP/1.1 200 OK\r\nX-A: ${"a".repeat(40_000)}\r\n\r\n`,
+  };
+  const origin = await startRawOrigin(t, (socket, head) =>
+    socket.end(answers[head.split(" ")[1] ?? ""] ?? "", "latin1"),
+  );
+  const refused = { ...to({ [`127.0.0.1:${await freePort()}`]: 1 }), id: "refused", uri: "/refused" };
+  const gateway = await serving(t, { routes: [to({ [origin.node]: 1 }), refused] });
+  for (const path of ["/refused", ...Object.keys(answers)]) {
+    const reply = await ask(gateway.httpPort, path);
+    assert.equal(reply.status, 502, path);
+    assert.equal(reply.headers["content-type"], "text/html; charset=utf-8");
+    assert.equal(reply.headers["x-apisix-upstream-status"], "502");
+    assert.match(reply.text, /<title>502 Bad Gateway<\/title>/);
+  }
+});
+
+test("an answer that breaks off is broken off for the client, too", async (t) => {
+  const origin = await startRawOrigin(t, (socket, head) => {
+    const framing = head.includes("/chunked") ? "Transfer-Encoding: chunked" : "Content-Length: 100";
+    socket.end(`HTTP/1.1 200 OK\r\n${framing}\r\n\r\n${head.includes("/chunked") ? "5\r\nab" : "ab"}`);
+  });
+  const gateway = await serving(t, { routes: [to({ [origin.node]: 1 })] });
+  for (const path of ["/length", "/chunked"]) {
+    const got = await exchangeBytes(gateway.httpPort, `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    assert.match(got, /^HTTP\/1\.1 200 OK\r\n/);
+    assert.doesNotMatch(got, /0\r\n\r\n$/, "what is cut must not look whole");
+  }
+});
+
+test("503 without a node; 504 where a node does not answer in time", async (t) => {
+  const silent = await startRawOrigin(t, () => undefined);
+  const timeout = { connect: 1, send: 1, read: 0.2 };
+  const gateway = await serving(t, {
+    routes: [
+      { id: "empty", uri: "/empty", upstream: { nodes: [] } },
+      { id: "upstream", uri: "/upstream", upstream: { nodes: { [silent.node]: 1 }, timeout } },
+      { id: "route", uri: "/route", upstream: { nodes: { [silent.node]: 1 } }, timeout },
+    ],
+  });
+  const empty = await ask(gateway.httpPort, "/empty");
+  assert.equal(empty.status, 503);
+  assert.match(empty.text, /503/);
+  for (const path of ["/upstream", "/route"]) {
+    const late = await ask(gateway.httpPort, path);
+    assert.equal(late.status, 504, path);
+    assert.equal(late.headers["x-apisix-upstream-status"], "504");
+    assert.match(late.text, /<title>504 Gateway Time-out<\/title>/);
+  }
+});
+
+test("retries: the next node for GET, PUT and DELETE, never for POST and PATCH", async (t) => {
+  const failing = await startRawOrigin(t, (socket) => socket.destroy());
+  const echo = await startEcho(t);
+  const gateway = await serving(t, { routes: [to({ [failing.node]: 1, [echo.node]: 1 })] });
+  for (const method of ["GET", "PUT", "DELETE"]) {
+    for (let i = 0; i < 4; i++) assert.equal((await ask(gateway.httpPort, "/", { method })).status, 200, method);
+  }
+  const before = failing.heads.length + echo.requests();
+  const statuses: number[] = [];
+  for (const method of ["POST", "PATCH"]) {
+    for (let i = 0; i < 4; i++) {
+      statuses.push(
+        (await ask(gateway.httpPort, "/", { method, body: "x", headers: { "Content-Length": "1" } })).status,
+      );
+    }
+  }
+  assert.deepEqual(statuses.toSorted(), [200, 200, 200, 200, 502, 502, 502, 502]);
+  assert.equal(failing.heads.length + echo.requests() - before, 8, "each was sent once");
+});
+
+test("retries: a node that refuses connections got nothing, so even a POST goes to the next", async (t) => {
+  const echo = await startEcho(t);
+  const gateway = await serving(t, { routes: [to({ [`127.0.0.1:${await freePort()}`]: 1, [echo.node]: 1 })] });
+  for (let i = 0; i < 6; i++) {
+    const reply = await ask(gateway.httpPort, "/", { method: "POST", body: "abc", headers: { "Content-Length": "3" } });
+    assert.equal(reply.status, 200);
+    assert.equal(echoOf(reply).body, "abc");
+  }
+  assert.equal(echo.requests(), 6);
+});
+
+test("each node is asked once; retries: 0 asks one; no status is ever retried", async (t) => {
+  const [one, two] = [await startRawOrigin(t, () => undefined), await startRawOrigin(t, () => undefined)];
+  const bad = await startOrigin(t, "bad", (_, response) => response.writeHead(503).end());
+  const timeout = { connect: 1, send: 1, read: 0.2 };
+  const nodes = { [one.node]: 1, [two.node]: 1 };
+  const gateway = await serving(t, {
+    routes: [
+      { id: "all", uri: "/all", upstream: { nodes, timeout } },
+      { id: "none", uri: "/none", upstream: { nodes, timeout, retries: 0 } },
+      { id: "status", uri: "/status", upstream: { nodes: { [bad.node]: 1, "127.0.0.1:1": 0 } } },
+    ],
+  });
+  assert.equal((await ask(gateway.httpPort, "/all")).headers["x-apisix-upstream-status"], "504, 504");
+  assert.equal((await ask(gateway.httpPort, "/all", { method: "POST" })).headers["x-apisix-upstream-status"], "504");
+  assert.equal((await ask(gateway.httpPort, "/none")).headers["x-apisix-upstream-status"], "504");
+  assert.equal(one.heads.length + two.heads.length, 4);
+  assert.equal((await ask(gateway.httpPort, "/status")).status, 503);
+  assert.equal(bad.requests(), 1);
+});
+
+test("round robin is strict by weight; weight 0 gets nothing", async (t) => {
+  const origins = [await startEcho(t, "a"), await startEcho(t, "b"), await startEcho(t, "c")];
+  const route = (id: string, weights: readonly number[]): object => ({
+    id,
+    uri: `/${id}`,
+    upstream: { type: "roundrobin", nodes: Object.fromEntries(origins.map(({ node }, i) => [node, weights[i]])) },
+  });
+  const gateway = await serving(t, {
+    routes: [route("w1", [3, 1, 1]), route("w2", [5, 3, 2]), route("w3", [1, 0, 1])],
+  });
+  const tally = async (path: string, requests: number): Promise<Record<string, number>> => {
+    const seen: Record<string, number> = {};
+    for (let i = 0; i < requests; i++) {
+      const { origin } = echoOf(await ask(gateway.httpPort, path));
+      seen[origin] = (seen[origin] ?? 0) + 1;
+    }
+    return seen;
+  };
+  assert.deepEqual({ ...(await tally("/w1", 10)) }, { a: 6, b: 2, c: 2 });
+  assert.deepEqual({ ...(await tally("/w2", 10)) }, { a: 5, b: 3, c: 2 });
+  assert.deepEqual({ ...(await tally("/w3", 12)) }, { a: 6, c: 6 });
+});
+
+test("connections to the origin are kept, used again and limited as the pool says", async (t) => {
+  const [echo, other] = [await startEcho(t), await startEcho(t)];
+  const pool = { keepalive_pool: { size: 4, idle_timeout: 60, requests: 3 } };
+  const limited = { ...to({ [other.node]: 1 }, pool), id: "limited", uri: "/limited" };
+  const gateway = await serving(t, { routes: [to({ [echo.node]: 1 }), limited] });
+  const places = async (path: string, requests: number): Promise<readonly number[]> => {
+    const seen: number[] = [];
+    for (let i = 0; i < requests; i++) seen.push(echoOf(await ask(gateway.httpPort, path)).requestOnConnection);
+    return seen;
+  };
+  assert.deepEqual(await places("/", 5), [1, 2, 3, 4, 5], "one connection for all");
+  assert.deepEqual(await places("/limited", 7), [1, 2, 3, 1, 2, 3, 1]);
+});
+
+test("a kept connection that the origin closes as it is reused costs nobody an answer", async (t) => {
+  let answers = 0;
+  const origin = await startRawOrigin(t, (socket) => {
+    // Every second request on a connection finds it closed.
+    if (++answers % 2 === 0) socket.destroy();
+    else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  const gateway = await serving(t, { routes: [to({ [origin.node]: 1 })] });
+  for (let i = 0; i < 6; i++) assert.equal((await ask(gateway.httpPort, "/")).text, "ok");
+});
