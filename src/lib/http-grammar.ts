@@ -73,6 +73,16 @@ export function listElements(value: string): string[] {
 }
 
 /**
+ * Whether a tab is among the blanks around the value `from … to` of a line; `at` is where
+ * its colon stands. Readers that know no blank but SP would see another value.
+ */
+export function tabAround(text: string, at: number, from: number, to: number): boolean {
+  for (let i = at + 1; i < from; i++) if (text.charCodeAt(i) === HTAB) return true;
+  for (let i = to; isBlank(text.charCodeAt(i)); i++) if (text.charCodeAt(i) === HTAB) return true;
+  return false;
+}
+
+/**
  * Reads a Content-Length: digits only (RFC 9110, section 8.6). -1 for anything else:
  * a sign, a list, white space, more digits than a number holds exactly.
  */

@@ -75,13 +75,33 @@ test("a response whose end is not sure is refused", () => {
   assert.equal(typeof read("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n"), "string");
 });
 
+test("a tab around the framing, which some readers take for a part of the value, is refused", () => {
+  for (const blank of ["\t", " \t", "\t "]) {
+    for (const value of [`Content-Length:${blank}5`, `Content-Length: 5${blank}`]) {
+      assert.equal(typeof read(`HTTP/1.1 200 OK\r\n${value}\r\n`), "string", JSON.stringify(value));
+    }
+    assert.equal(typeof read(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked${blank}\r\n`), "string");
+  }
+  assert.equal(accept("HTTP/1.1 200 OK\r\nX:\t5\t\r\nContent-Length:  5  \r\n").contentLength, 5);
+});
+
+test("a body where there can be none: an interim response is refused, a connection with a 204 is not reused", () => {
+  assert.equal(typeof read("HTTP/1.1 103 Early\r\nContent-Length: 5\r\n"), "string");
+  assert.equal(typeof read("HTTP/1.1 101 Switching\r\nTransfer-Encoding: chunked\r\n"), "string");
+  assert.equal(accept("HTTP/1.1 204 No\r\n").keepAlive, true);
+  assert.equal(accept("HTTP/1.1 204 No\r\nContent-Length: 0\r\n").keepAlive, true);
+  assert.equal(accept("HTTP/1.1 204 No\r\nContent-Length: 5\r\n").keepAlive, false);
+  assert.equal(accept("HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n").keepAlive, false);
+  assert.equal(accept("HTTP/1.1 304 No\r\nContent-Length: 5\r\n").keepAlive, true);
+});
+
 test("the end of the body (RFC 9112, section 6.3)", () => {
   const ends = (text: string, toHead = false): number => bodyLengthOf(accept(text), toHead);
   assert.equal(ends("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"), 5);
   assert.equal(ends("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", true), 0);
   assert.equal(ends("HTTP/1.1 204 No\r\nContent-Length: 5\r\n"), 0);
   assert.equal(ends("HTTP/1.1 304 No\r\nContent-Length: 5\r\n"), 0);
-  assert.equal(ends("HTTP/1.1 103 Early\r\nContent-Length: 5\r\n"), 0);
+  assert.equal(ends("HTTP/1.1 103 Early\r\nContent-Length: 0\r\n"), 0);
   assert.equal(ends("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n"), BodyEnd.chunked);
   assert.equal(ends("HTTP/1.1 200 OK\r\n"), BodyEnd.close);
 });

@@ -5,6 +5,7 @@ import {
   isBlank,
   listElements,
   parseContentLength,
+  tabAround,
   tokenChar,
 } from "../lib/http-grammar.ts";
 
@@ -54,9 +55,15 @@ export class ResponseText {
     this.text = text;
   }
 
-  /** Whether the node lets the connection be used again. */
+  /** Whether the connection may be used again: the node lets it, and sends no body where there is none. */
   get keepAlive(): boolean {
+    if (this.status === 204 && this.announcesBody) return false;
     return !this.closeNamed && (this.minor === 1 || this.keepAliveNamed);
+  }
+
+  /** Whether the framing speaks of a body, whatever the status says. */
+  get announcesBody(): boolean {
+    return this.chunked || this.contentLength > 0;
   }
 
   /**
@@ -82,6 +89,8 @@ export function parseResponseHead(
   if (fault !== null) return fault;
   if (head.chunked && head.contentLength >= 0) return "Content-Length with Transfer-Encoding";
   if (head.chunked && head.minor === 0) return "Transfer-Encoding in HTTP/1.0";
+  // RFC 9112, section 6.1, and RFC 9110, section 8.6: readers differ in whether such a body is there.
+  if (head.status < 200 && head.announcesBody) return "an interim response with a body";
   return head;
 }
 
@@ -177,6 +186,7 @@ function specialField(
       return true;
     case 14: {
       if (!equalsIgnoringCase(text, start, "content-length")) return false;
+      if (tabAround(text, start + length, from, to)) return "a tab around Content-Length";
       const value = parseContentLength(text.slice(from, to));
       if (value < 0) return "invalid Content-Length";
       if (head.contentLength >= 0) return "repeated Content-Length";
@@ -187,6 +197,7 @@ function specialField(
       return equalsIgnoringCase(text, start, "proxy-connection");
     case 17:
       if (!equalsIgnoringCase(text, start, "transfer-encoding")) return false;
+      if (tabAround(text, start + length, from, to)) return "a tab around Transfer-Encoding";
       if (head.chunked) return "repeated Transfer-Encoding";
       if (text.slice(from, to).toLowerCase() !== "chunked") return "unknown transfer coding";
       head.chunked = true;

@@ -5,6 +5,7 @@ import {
   isBlank,
   listElements,
   parseContentLength,
+  tabAround,
   targetChar,
   tokenChar,
 } from "../../lib/http-grammar.ts";
@@ -271,6 +272,8 @@ function lineFault(
   return null;
 }
 
+const TAB_AROUND = malformed("a tab around the length or the transfer coding");
+
 /** The line is not passed on as it is. */
 const SPECIAL = Symbol("special");
 
@@ -311,7 +314,9 @@ function specialField(
       if (is("connection")) return connectionField(head, text.slice(from, to));
       return is("keep-alive") ? SPECIAL : plainField(head, text, start, nameEnd);
     case 14:
-      if (is("content-length")) return lengthField(head, text.slice(from, to));
+      if (is("content-length")) {
+        return tabAround(text, nameEnd, from, to) ? TAB_AROUND : lengthField(head, text.slice(from, to));
+      }
       return is("http2-settings") ? SPECIAL : plainField(head, text, start, nameEnd);
     case 15:
       if (!is("x-forwarded-for")) return plainField(head, text, start, nameEnd);
@@ -325,7 +330,9 @@ function specialField(
       if (is("x-forwarded-host") || is("x-forwarded-port")) head.irregular = true;
       return plainField(head, text, start, nameEnd);
     case 17:
-      if (is("transfer-encoding")) return codingField(head, text.slice(from, to));
+      if (is("transfer-encoding")) {
+        return tabAround(text, nameEnd, from, to) ? TAB_AROUND : codingField(head, text.slice(from, to));
+      }
       if (is("x-forwarded-proto")) head.irregular = true;
       return plainField(head, text, start, nameEnd);
     case 19:
