@@ -71,6 +71,7 @@ export class UpstreamConnection implements Timed {
   #received = false;
   /** The beginning of a head that has not ended yet. */
   #headPart: Buffer | null = null;
+  #lastHead: ResponseText | null = null;
   #toHead = false;
   #upgrading = false;
   #interims = 0;
@@ -279,11 +280,8 @@ export class UpstreamConnection implements Timed {
         else this.#headPart = Buffer.from(buffer.subarray(at, count));
         return true;
       }
-      const head = parseResponseHead(buffer, at, text, end + 2);
-      if (typeof head === "string") {
-        this.#malformed(head);
-        return true;
-      }
+      const head = this.#parse(buffer, at, text, end + 2);
+      if (head === null) return true;
       at += end + 4;
       if (head.status >= 200 || head.status === 101) return this.#startBody(head, buffer, at, count);
       if (++this.#interims > MAX_INTERIM) {
@@ -293,6 +291,19 @@ export class UpstreamConnection implements Timed {
       this.#sink!.interim(head);
       if (at === count || this.#state !== State.head) return true;
     }
+  }
+
+  /** A head that is the same as the one before is not parsed again; `null`: malformed. */
+  #parse(buffer: Buffer, at: number, text: string, length: number): ResponseText | null {
+    const last = this.#lastHead;
+    if (last !== null && last.text.length === length && text.startsWith(last.text)) return last;
+    const head = parseResponseHead(buffer, at, text, length);
+    if (typeof head === "string") {
+      this.#malformed(head);
+      return null;
+    }
+    this.#lastHead = head;
+    return head;
   }
 
   #startBody(head: ResponseText, buffer: Buffer, at: number, count: number): boolean {

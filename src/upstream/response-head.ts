@@ -23,7 +23,7 @@ const COLON = 0x3a;
 /** How the body of a response ends, when it is not by its length. */
 export const BodyEnd = { chunked: -1, close: -2 } as const;
 
-/** A response head as received. */
+/** A response head as received. Not changed any more: responses that are alike share it. */
 export class ResponseText {
   /** The head as received, without the empty line. */
   readonly text: string;

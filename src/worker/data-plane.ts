@@ -1,4 +1,4 @@
-import type { MessagePort } from "node:worker_threads";
+import { type MessagePort, threadId } from "node:worker_threads";
 import { Board, type WorkerRecord, WorkerState } from "../board/board.ts";
 import { createEngine, type WorkerEngine } from "../compile/engine.ts";
 import type { CompileFailure } from "../compile/plan.ts";
@@ -14,6 +14,8 @@ import type { FaultSwitch } from "./fault-switch.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
 
 const HEARTBEAT_MS = 200;
+/** Heartbeats of which the longest delay is shown: a second. */
+const SHOWN_DELAYS = 5;
 
 /**
  * What a worker thread does: it follows control, compiles, listens, and acknowledges on
@@ -37,6 +39,8 @@ export class DataPlane {
   #chunks: Change[] = [];
   #listening: "not yet" | "opening" | "open" | "closed" = "not yet";
   #lastBeat = monotonicMs();
+  /** Milliseconds by which the last heartbeats were late, the newest last. */
+  #delays: number[] = [];
 
   constructor(data: WorkerData, faults: FaultSwitch, send: (message: WorkerToSupervisor) => void) {
     const { settings, slot } = data;
@@ -60,6 +64,7 @@ export class DataPlane {
 
   /** Reports on the board that this worker is there, and keeps its heartbeat going. */
   start(): void {
+    this.#record.thread = threadId;
     setInterval(() => this.#beat(), HEARTBEAT_MS);
     this.#faults.unless("hold-start", () => {
       this.#record.state = WorkerState.starting;
@@ -152,7 +157,9 @@ export class DataPlane {
 
   #beat(): void {
     const now = monotonicMs();
-    this.#record.loopDelayUs = Math.max(0, now - this.#lastBeat - HEARTBEAT_MS) * 1_000;
+    this.#delays.push(Math.max(0, now - this.#lastBeat - HEARTBEAT_MS));
+    if (this.#delays.length > SHOWN_DELAYS) this.#delays.shift();
+    this.#record.loopDelayUs = Math.max(...this.#delays) * 1_000;
     this.#record.heartbeat = now;
     this.#lastBeat = now;
     this.#server.flushCounters();

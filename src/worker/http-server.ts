@@ -108,7 +108,7 @@ class RawHttpServer implements HttpServer {
 
   #open({ ip, port }: Address): Promise<Address> {
     const { promise, resolve, reject } = Promise.withResolvers<Address>();
-    const listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    const listener = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket));
     const failed = (error: NodeJS.ErrnoException): void => {
       const what = error.code === "EADDRINUSE" ? "is in use" : `cannot be listened on: ${error.message}`;
       reject(new TurnpikeError("ADDRESS_IN_USE", `${formatAddress(ip, port)} ${what}`, error));

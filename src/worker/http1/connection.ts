@@ -3,6 +3,7 @@ import type { ErrorCode } from "../../lib/errors.ts";
 import type { Timed } from "../../lib/timer-wheel.ts";
 import type { ResponseText } from "../../upstream/response-head.ts";
 import type { Answer } from "../answer.ts";
+import { readAccepted } from "../accepted-socket.ts";
 import type { BufferOwner, Downstream } from "../downstream.ts";
 import type { Environment } from "../environment.ts";
 import type { Peer } from "../peer.ts";
@@ -34,7 +35,7 @@ const LINGER_MS = 5_000;
 const HALF_CLOSED_GRACE_MS = 2_000;
 /** Idle time that a draining worker gives a kept-alive connection. */
 const DRAIN_GRACE_MS = 1_000;
-const EMPTY = Buffer.alloc(0);
+const NOTHING = Buffer.alloc(0);
 
 export class Http1Connection implements Downstream, Timed {
   deadline = Infinity;
@@ -52,7 +53,7 @@ export class Http1Connection implements Downstream, Timed {
   #continueOwed = false;
   #bodyFlows = false;
   /** Bytes that came while they could not be used. */
-  #waiting: Buffer = EMPTY;
+  #waiting: Buffer = NOTHING;
   #paused = false;
   #processing = false;
   #requests = 0;
@@ -61,13 +62,14 @@ export class Http1Connection implements Downstream, Timed {
   #clientEnded = false;
   #idleSince = 0;
 
-  constructor(env: Environment, socket: Socket, peer: Peer, closed: (connection: Http1Connection) => void) {
+  /** @param accepted a paused socket; the connection owns it from now on. */
+  constructor(env: Environment, accepted: Socket, peer: Peer, closed: (connection: Http1Connection) => void) {
+    const socket = readAccepted(accepted, (buffer, count) => this.#data(buffer, count));
     this.#env = env;
     this.#socket = socket;
     this.#writer = new AnswerWriter(socket);
     this.#peer = peer;
     this.#closed = closed;
-    socket.on("data", (chunk: Buffer) => this.#data(chunk));
     socket.on("drain", () => this.#drained());
     socket.on("end", () => this.#ended());
     socket.on("finish", () => this.#flushed());
@@ -97,59 +99,59 @@ export class Http1Connection implements Downstream, Timed {
 
   // ---- bytes in
 
-  #data(chunk: Buffer): void {
-    switch (this.#state) {
-      case State.lingering:
-        return;
-      case State.tunnel:
-        this.#exchange!.requestBody(chunk, 0, chunk.length, false, "");
-        return;
-      case State.exchange:
-      case State.discarding:
-        if (this.#body !== null && this.#bodyFlows) this.#readBody(chunk);
-        else this.#wait(chunk);
-        break;
-      default:
-        this.#wait(chunk);
+  /** Bytes have come. The buffer is shared: whatever is kept of it is copied. */
+  #data(buffer: Buffer, count: number): void {
+    if (this.#waiting.length === 0 && (this.#state === State.idle || this.#state === State.head)) {
+      this.#processing = true;
+      this.#readHead(buffer, count, true);
+      this.#processing = false;
+    } else if (this.#state !== State.lingering && this.#state !== State.closed) {
+      this.#take(Buffer.from(buffer.subarray(0, count)));
     }
     this.#process();
   }
 
-  #wait(chunk: Buffer): void {
-    this.#waiting = this.#waiting.length === 0 ? chunk : Buffer.concat([this.#waiting, chunk]);
-    if (this.#state === State.exchange && this.#waiting.length >= MAX_WAITING) this.#pause();
+  #take(chunk: Buffer): void {
+    if (this.#state === State.tunnel) this.#exchange!.requestBody(chunk, 0, chunk.length, false, "");
+    else if (this.#body !== null && this.#bodyFlows) this.#readBody(chunk);
+    else {
+      this.#waiting = this.#waiting.length === 0 ? chunk : Buffer.concat([this.#waiting, chunk]);
+      if (this.#waiting.length >= MAX_WAITING) this.#pause();
+    }
   }
 
-  /** Reads heads from what has come, as long as no request is under way. */
+  /** Reads heads from what waits, as long as no request is under way. */
   #process(): void {
     if (this.#processing) return;
     this.#processing = true;
-    while (this.#waiting.length > 0 && (this.#state === State.idle || this.#state === State.head)) this.#readHead();
+    while (this.#waiting.length > 0 && (this.#state === State.idle || this.#state === State.head)) {
+      const bytes = this.#waiting;
+      this.#waiting = NOTHING;
+      this.#readHead(bytes, bytes.length, false);
+    }
     this.#processing = false;
-    if (this.#waiting.length < MAX_WAITING && (this.#state === State.idle || this.#state === State.head))
-      this.#unpause();
+    if (this.#state !== State.idle && this.#state !== State.head) return;
+    this.#unpause();
     if (this.#clientEnded && this.#state === State.idle) this.#linger();
   }
 
-  #readHead(): void {
-    const bytes = this.#waiting;
-    this.#waiting = EMPTY;
+  /** @param borrowed the buffer is overwritten after this call. */
+  #readHead(buffer: Buffer, count: number, borrowed: boolean): void {
     const { http } = this.#env.settings;
     const reader = (this.#headReader ??= new HeadReader(http));
-    const first = this.#state === State.idle;
-    const result = reader.read(bytes);
+    const result = reader.read(buffer, count);
     if (result === null) {
-      if (first) {
-        this.#state = State.head;
-        this.#env.wheel.set(this, http.clientHeaderTimeoutMs);
-      }
+      if (this.#state === State.idle) this.#env.wheel.set(this, http.clientHeaderTimeoutMs);
+      this.#state = State.head;
       return;
     }
     if (isRefusal(result)) {
       this.#refuse(result.code, result.detail);
       return;
     }
-    this.#waiting = reader.rest(bytes);
+    const rest = reader.restAt;
+    if (rest < count)
+      this.#waiting = borrowed ? Buffer.from(buffer.subarray(rest, count)) : buffer.subarray(rest, count);
     this.#begin(result, reader.startedTicks);
   }
 
@@ -180,7 +182,7 @@ export class Http1Connection implements Downstream, Timed {
     this.#keepAlive = false;
     this.#writer.begin(1, false);
     this.#body = null;
-    this.#waiting = EMPTY;
+    this.#waiting = NOTHING;
     const head = new RequestHead("", true);
     const ctx = new HttpRequestContext(head, "", this.#peer, this.#env.realIp, performance.now(), this.#requests);
     this.#exchange = new Exchange(this.#env, this, ctx);
@@ -198,7 +200,7 @@ export class Http1Connection implements Downstream, Timed {
     this.#bodyFlows = true;
     this.#env.wheel.set(this, this.#env.settings.http.clientBodyTimeoutMs);
     const bytes = this.#waiting;
-    this.#waiting = EMPTY;
+    this.#waiting = NOTHING;
     if (bytes.length > 0) this.#readBody(bytes);
     this.#unpause();
   }
@@ -235,6 +237,7 @@ export class Http1Connection implements Downstream, Timed {
       this.#breakOff("DOWNSTREAM_BODY_TOO_LARGE", "body too large");
       return;
     }
+    this.#exchange!.ctx.requestLength += body.end;
     this.#exchange!.requestBody(chunk, body.from, body.to, body.done, body.trailers);
   }
 
@@ -242,7 +245,7 @@ export class Http1Connection implements Downstream, Timed {
   #breakOff(code: ErrorCode, detail: string): void {
     this.#keepAlive = false;
     this.#body = null;
-    this.#waiting = EMPTY;
+    this.#waiting = NOTHING;
     if (this.#exchange === null) this.#linger();
     else this.#exchange.requestFailed(code, detail);
   }
@@ -340,7 +343,7 @@ export class Http1Connection implements Downstream, Timed {
   #linger(): void {
     if (this.#state === State.lingering || this.#state === State.closed) return;
     this.#state = State.lingering;
-    this.#waiting = EMPTY;
+    this.#waiting = NOTHING;
     this.#body = null;
     this.#env.wheel.set(this, this.#env.settings.http.sendTimeoutMs);
     this.#socket.end();
@@ -358,7 +361,7 @@ export class Http1Connection implements Downstream, Timed {
     this.#state = State.tunnel;
     this.#body = null;
     const early = this.#waiting;
-    this.#waiting = EMPTY;
+    this.#waiting = NOTHING;
     this.#unpause();
     this.#env.wheel.clear(this);
     if (early.length > 0) this.#exchange!.requestBody(early, 0, early.length, false, "");
@@ -399,7 +402,7 @@ export class Http1Connection implements Downstream, Timed {
         this.#socket.destroy();
         break;
       case State.tunnel:
-        this.#exchange?.requestBody(EMPTY, 0, 0, true, "");
+        this.#exchange?.requestBody(NOTHING, 0, 0, true, "");
         break;
       case State.exchange:
         if (this.#body !== null) this.#socket.destroy();
@@ -438,7 +441,7 @@ export class Http1Connection implements Downstream, Timed {
   #gone(): void {
     this.#env.wheel.clear(this);
     this.#state = State.closed;
-    this.#waiting = EMPTY;
+    this.#waiting = NOTHING;
     const exchange = this.#exchange;
     this.#exchange = null;
     exchange?.cancelled();

@@ -1,48 +1,62 @@
 import { latin1 } from "../../lib/latin1.ts";
-import { faultIn, type HeadLimits, parseRequestHead, type Refusal, type RequestHead } from "./request-head.ts";
+import {
+  faultIn,
+  type HeadLimits,
+  isRefusal,
+  parseRequestHead,
+  type Refusal,
+  type RequestHead,
+} from "./request-head.ts";
 
 /**
  * Finds the end of a request head in what arrives. A head that comes in one piece, as
  * nearly all do, is not copied; the pieces of others are gathered and searched once.
+ * A head that is the same as the one before, as pollers and benchmarks send them, is
+ * not parsed again.
  */
 
 const CR = 0x0d;
 const LF = 0x0a;
 const HEAD_END = Buffer.from("\r\n\r\n");
-const NOTHING = Buffer.alloc(0);
 const FIRST_CAPACITY = 1_024;
+/** A text of more bytes than this is not kept with an idle connection. */
+const MAX_REMEMBERED = 2_048;
 
 export class HeadReader {
   /** `performance.now()` at the first byte. */
   startedTicks = 0;
+  /** After a head: where the bytes that follow it begin in the buffer last read. */
+  restAt = 0;
   readonly #limits: HeadLimits;
+  /** The head before this one, if it was accepted. */
+  #last: RequestHead | null = null;
   /** Pieces so far, in a buffer that grows. */
   #gathered: Buffer | null = null;
   #length = 0;
-  /** Where the bytes after the head begin in the last piece. */
-  #restAt = 0;
 
   constructor(limits: HeadLimits) {
     this.#limits = limits;
   }
 
-  /** Takes a piece; `null`: the head has not ended yet. */
-  read(piece: Buffer): RequestHead | Refusal | null {
-    if (this.#gathered !== null) return this.#readOn(piece);
+  /**
+   * Takes the first `count` bytes of a buffer, which is not kept; `null`: the head has not
+   * ended yet.
+   */
+  read(buffer: Buffer, count: number): RequestHead | Refusal | null {
+    if (this.#gathered !== null) return this.#readOn(buffer.subarray(0, count));
     this.startedTicks = performance.now();
     // RFC 9112, section 2.2: an empty line before a request is ignored.
-    const start = piece.length >= 2 && piece[0] === CR && piece[1] === LF ? 2 : 0;
-    const window = Math.min(piece.length, start + this.#limits.maxHead + HEAD_END.length);
-    const text = latin1(piece, start, window);
+    const start = count >= 2 && buffer[0] === CR && buffer[1] === LF ? 2 : 0;
+    const window = Math.min(count, start + this.#limits.maxHead + HEAD_END.length);
+    const text = latin1(buffer, start, window);
     const end = text.indexOf("\r\n\r\n");
-    if (end < 0) return this.#gather(piece);
-    this.#restAt = start + end + HEAD_END.length;
-    return parseRequestHead({ bytes: piece, base: start, text, length: end + 2 }, this.#limits);
-  }
-
-  /** What follows the head in the piece last read. */
-  rest(piece: Buffer): Buffer {
-    return this.#restAt >= piece.length ? NOTHING : piece.subarray(this.#restAt);
+    if (end < 0) return this.#gather(buffer.subarray(0, count));
+    this.restAt = start + end + HEAD_END.length;
+    const last = this.#last;
+    if (last !== null && last.text.length === end + 2 && text.startsWith(last.text)) return last;
+    const result = parseRequestHead({ bytes: buffer, base: start, text, length: end + 2 }, this.#limits);
+    this.#last = isRefusal(result) || text.length > MAX_REMEMBERED ? null : result;
+    return result;
   }
 
   #gather(piece: Buffer): Refusal | null {
@@ -59,7 +73,7 @@ export class HeadReader {
     const end = gathered.subarray(0, this.#length).indexOf(HEAD_END, Math.max(start, before - 3));
     if (end < 0) return this.#judge(before);
     const text = latin1(gathered, start, end + 2);
-    this.#restAt = end + HEAD_END.length - before;
+    this.restAt = end + HEAD_END.length - before;
     this.#gathered = null;
     this.#length = 0;
     return parseRequestHead({ bytes: gathered, base: start, text, length: text.length }, this.#limits);

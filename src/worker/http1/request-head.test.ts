@@ -11,7 +11,7 @@ const limits: HeadLimits = { maxRequestLine: 8192, maxHeaderLine: 8192, maxHead:
 function read(pieces: readonly string[], with_: HeadLimits = limits): RequestHead | Refusal | null {
   const reader = new HeadReader(with_);
   for (const piece of pieces) {
-    const result = reader.read(Buffer.from(piece, "latin1"));
+    const result = reader.read(Buffer.from(piece, "latin1"), piece.length);
     if (result !== null) return result;
   }
   return null;

@@ -50,7 +50,7 @@ const PERCENT = 0x25;
 const DOT = 0x2e;
 const UNDERSCORE = 0x5f;
 
-/** A head that was accepted. */
+/** A head that was accepted. Not changed any more: requests that are alike share it. */
 export class RequestHead {
   /** The head as received, without the empty line. */
   readonly text: string;
