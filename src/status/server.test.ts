@@ -93,6 +93,7 @@ test("what Node's parser refuses is answered in JSON too", async (t) => {
     ["nonsense\r\n\r\n", 400],
     ["GET /status HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
     [`GET /status HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(20_000)}\r\n\r\n`, 431],
+    ["PROBE /status HTTP/1.1\r\nHost: x\r\n\r\n", 405],
     ["CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 405],
   ];
   for (const [bytes, status] of cases) {

@@ -164,10 +164,10 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
   server.on("checkContinue", handle);
   server.on("checkExpectation", handle);
   server.on("connect", (_request, socket) => socket.end(rawAnswer(notAllowed("CONNECT"))));
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+  server.on("clientError", (error: ParserError, socket: Socket) => {
     // Where an answer is being written, another one would become a part of it.
     if (!socket.writable || answering.has(socket)) socket.destroy();
-    else socket.end(rawAnswer(refusal(error.code)), () => socket.destroy());
+    else socket.end(rawAnswer(refusal(error)), () => socket.destroy());
   });
 
   return {
@@ -203,11 +203,22 @@ function notAllowed(method: string): Answer {
   ]);
 }
 
-/** The answer to what Node's parser refused. */
-function refusal(code: string | undefined): Answer {
+/** What Node's parser refused, with the bytes at hand. */
+interface ParserError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+}
+
+function refusal({ code, rawPacket }: ParserError): Answer {
   if (code === "HPE_HEADER_OVERFLOW") return errorAnswer(431, `the headers exceed ${MAX_HEADER_BYTES} bytes`);
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return errorAnswer(408, "the request did not come in time");
-  return errorAnswer(400, "not a valid HTTP/1.1 request");
+  // Node's parser takes the methods it knows; any other token is a method all the same (RFC 9110, 9.1).
+  const method = code === "HPE_INVALID_METHOD" ? unknownMethod(rawPacket) : null;
+  return method === null ? errorAnswer(400, "not a valid HTTP/1.1 request") : notAllowed(method);
+}
+
+function unknownMethod(packet: Buffer | undefined): string | null {
+  const line = packet?.toString("latin1", 0, 300) ?? "";
+  return /^([!#$%&'*+.^_`|~\w-]{1,50}) [^ ]+ HTTP\/1\.[01]\r\n/.exec(line)?.[1] ?? null;
 }
 
 /** Path without one trailing slash, and the query; absolute targets (RFC 9112, 3.2.2) lose their origin. */
