@@ -7,25 +7,33 @@ import type { Address } from "../settings/settings.ts";
 export interface ControlActions {
   drain(on: boolean): void;
   /** `null` unless faults are turned on (`TURNPIKE_FAULTS`). */
-  readonly fault: ((worker: number, fault: Fault | "release") => void) | null;
+  readonly faults: FaultActions | null;
 }
 
-const faults = new Set(["crash", "hang", "hold-start", "hold-config", "release"]);
+/** Faults that tests inject. */
+export interface FaultActions {
+  worker(worker: number, fault: Fault | "release"): void;
+  /** Ends the control thread by an uncaught exception, after the answer. */
+  crashControl(): void;
+}
+
+const workerFaults = new Set(["crash", "hang", "hold-start", "hold-config", "release"]);
+const CONTROL_CRASH = "control-crash";
 
 /**
  * The Control API (`apisix.control`, loopback by default): what operators may do to this
  * node. Reading the node's state is the Status API's part.
  *
  * - `POST /v1/drain`, `POST /v1/undrain`
- * - `POST /v1/faults?worker=ID&fault=NAME`, for tests, only with `TURNPIKE_FAULTS` set
+ * - `POST /v1/faults?worker=ID&fault=NAME` and `POST /v1/faults?fault=control-crash`, for tests, only with `TURNPIKE_FAULTS` set
  */
 export function createControlApi(actions: ControlActions): Server {
   const routes = new Map<string, (url: URL) => { status: number; body: object }>([
     ["/v1/drain", () => switchDrain(actions, true)],
     ["/v1/undrain", () => switchDrain(actions, false)],
   ]);
-  const { fault } = actions;
-  if (fault !== null) routes.set("/v1/faults", (url) => injectFault(fault, url));
+  const { faults } = actions;
+  if (faults !== null) routes.set("/v1/faults", (url) => injectFault(faults, url));
   const server = createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, (request, response) => {
     answer(routes, request, response);
   });
@@ -73,15 +81,20 @@ function switchDrain(actions: ControlActions, on: boolean): { status: number; bo
   return { status: 200, body: { draining: on } };
 }
 
-function injectFault(inject: NonNullable<ControlActions["fault"]>, url: URL): { status: number; body: object } {
-  const worker = Number(url.searchParams.get("worker") ?? Number.NaN);
+function injectFault(faults: FaultActions, url: URL): { status: number; body: object } {
   const fault = url.searchParams.get("fault") ?? "";
+  if (fault === CONTROL_CRASH) {
+    faults.crashControl();
+    return { status: 200, body: { fault } };
+  }
+  if (!workerFaults.has(fault)) {
+    const names = [...workerFaults, CONTROL_CRASH].join(", ");
+    return { status: 400, body: { error_msg: `fault: one of ${names} is expected` } };
+  }
+  const worker = Number(url.searchParams.get("worker") ?? Number.NaN);
   if (!Number.isInteger(worker) || worker < 0) {
     return { status: 400, body: { error_msg: "worker: a worker id is expected" } };
   }
-  if (!faults.has(fault)) {
-    return { status: 400, body: { error_msg: `fault: one of ${[...faults].join(", ")} is expected` } };
-  }
-  inject(worker, fault as Fault | "release");
+  faults.worker(worker, fault as Fault | "release");
   return { status: 200, body: { worker, fault } };
 }

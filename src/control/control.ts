@@ -10,7 +10,7 @@ import type { Source, SourceDocument } from "../source/source.ts";
 import { createYamlFileSource } from "../source/yaml-file.ts";
 import { Store } from "../store/store.ts";
 import { ConfigReporter } from "./config-reporter.ts";
-import { type ControlActions, createControlApi, listenControlApi } from "./control-api.ts";
+import { type ControlActions, createControlApi, type FaultActions, listenControlApi } from "./control-api.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
 
@@ -91,10 +91,20 @@ export class Control {
   }
 
   #actions(): ControlActions {
-    const faults = process.env.TURNPIKE_FAULTS !== undefined;
     return {
       drain: (on) => this.#send({ type: "drain", on }),
-      fault: faults ? (worker, fault) => this.#send({ type: "fault", worker, fault }) : null,
+      faults: process.env.TURNPIKE_FAULTS === undefined ? null : this.#faults(),
+    };
+  }
+
+  #faults(): FaultActions {
+    return {
+      worker: (worker, fault) => this.#send({ type: "fault", worker, fault }),
+      crashControl: () => {
+        setImmediate(() => {
+          throw new Error("fault: control-crash");
+        });
+      },
     };
   }
 
