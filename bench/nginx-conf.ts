@@ -3,7 +3,7 @@
 /** An origin that answers 12 bytes, 100 KiB at `/100k`. */
 export function originConf(port: number, dir: string): string {
   return `
-worker_processes 1; daemon off; pid ${dir}/origin.pid; error_log ${dir}/origin.log crit;
+user root; worker_processes 1; daemon off; pid ${dir}/origin.pid; error_log ${dir}/origin.log crit;
 events { worker_connections 4096; }
 http {
   access_log off; keepalive_requests 100000000; client_body_temp_path ${dir}/o1; proxy_temp_path ${dir}/o2;
@@ -19,7 +19,7 @@ http {
 /** A proxy with what Turnpike does too: kept-alive upstream connections, the same headers, no access log. */
 export function proxyConf(port: number, origin: number, dir: string): string {
   return `
-worker_processes 1; daemon off; pid ${dir}/proxy.pid; error_log ${dir}/proxy.log crit;
+user root; worker_processes 1; daemon off; pid ${dir}/proxy.pid; error_log ${dir}/proxy.log crit;
 events { worker_connections 4096; }
 http {
   access_log off; keepalive_requests 100000000; client_body_temp_path ${dir}/p1; proxy_temp_path ${dir}/p2;
