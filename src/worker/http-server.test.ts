@@ -179,6 +179,16 @@ test("100-continue comes from the gateway", async (t) => {
   assert.doesNotMatch(origin.requests[0]!, /Expect/i);
 });
 
+test("a client that ends its half in the middle of a pipelined head is not waited for", async (t) => {
+  const { port } = await proxy(t, echo);
+  const client = new RawClient(port);
+  client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HT");
+  client.socket.end();
+  const answer = await client.end();
+  assert.equal([...answer.matchAll(/^HTTP\/1\.1 /gm)].length, 1);
+  assert.match(answer, /^HTTP\/1\.1 200 OK/);
+});
+
 test("smuggling corpus at the front door: refused, closed, and nothing reaches the origin", async (t) => {
   const { port, origin } = await proxy(t, echo);
   const statuses: Record<string, string> = {

@@ -132,7 +132,10 @@ export class Http1Connection implements Downstream, Timed {
     this.#processing = false;
     if (this.#state !== State.idle && this.#state !== State.head) return;
     this.#unpause();
-    if (this.#clientEnded && this.#state === State.idle) this.#linger();
+    if (!this.#clientEnded) return;
+    if (this.#state === State.idle) this.#linger();
+    // The rest of this head will not come.
+    else this.#socket.destroy();
   }
 
   /** @param borrowed the buffer is overwritten after this call. */
