@@ -5,7 +5,7 @@ import type { ErrorCode } from "../lib/errors.ts";
 import { latin1 } from "../lib/latin1.ts";
 import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
 import { borrowBuffer, headBuffer, returnBuffer } from "./read-buffers.ts";
-import { BodyEnd, bodyLengthOf, parseResponseHead, type ResponseText } from "./response-head.ts";
+import { BodyEnd, bodyLengthOf, couldBeHead, parseResponseHead, type ResponseText } from "./response-head.ts";
 import type { UpstreamNode } from "./upstream.ts";
 
 /**
@@ -276,7 +276,7 @@ export class UpstreamConnection implements Timed {
       const end = text.indexOf("\r\n\r\n");
       if (end < 0) {
         if (text.length >= MAX_RESPONSE_HEAD) this.#malformed("response head too large");
-        else if (!couldBeHead(text)) this.#malformed("invalid status line");
+        else if (!couldBeHead(text)) this.#malformed("invalid response head");
         else this.#headPart = Buffer.from(buffer.subarray(at, count));
         return true;
       }
@@ -409,10 +409,4 @@ export class UpstreamConnection implements Timed {
     if (this.#timedOut === "read") return "UPSTREAM_READ_TIMEOUT";
     return this.reused && !this.#received ? "UPSTREAM_CLOSED_REUSED" : "UPSTREAM_CLOSED";
   }
-}
-
-/** Whether the beginning of what came can still become a status line. */
-function couldBeHead(text: string): boolean {
-  const start = "HTTP/1.";
-  return text.length < start.length ? start.startsWith(text) : text.startsWith(start);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BodyEnd, bodyLengthOf, parseResponseHead, type ResponseText } from "./response-head.ts";
+import { BodyEnd, bodyLengthOf, couldBeHead, parseResponseHead, type ResponseText } from "./response-head.ts";
 
 function read(text: string): ResponseText | string {
   const bytes = Buffer.from(`${text}\r\n`, "latin1");
@@ -104,6 +104,22 @@ test("the end of the body (RFC 9112, section 6.3)", () => {
   assert.equal(ends("HTTP/1.1 103 Early\r\nContent-Length: 0\r\n"), 0);
   assert.equal(ends("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n"), BodyEnd.chunked);
   assert.equal(ends("HTTP/1.1 200 OK\r\n"), BodyEnd.close);
+});
+
+test("a head that will never end well is not waited for", () => {
+  for (const text of ["H", "HTTP/1", "HTTP/1.1 200 OK\r", "HTTP/1.1 200 OK\r\nX: a\r\n\r"]) {
+    assert.equal(couldBeHead(text), true, JSON.stringify(text));
+  }
+  for (const text of [
+    "h",
+    "ICY 200",
+    "HTTP/2",
+    "HTTP/1.1 200 OK\n",
+    "HTTP/1.1 200 OK\r\r",
+    "HTTP/1.1 200 OK\r\nX: a\n\n",
+  ]) {
+    assert.equal(couldBeHead(text), false, JSON.stringify(text));
+  }
 });
 
 test("what Connection lists is for one hop", () => {

@@ -94,6 +94,13 @@ export function parseResponseHead(
   return head;
 }
 
+/** Whether a head whose end has not come yet can still become a good one: a line must end with CRLF. */
+export function couldBeHead(text: string): boolean {
+  const start = "HTTP/1.";
+  if (text.length < start.length) return start.startsWith(text);
+  return text.startsWith(start) && !/[^\r]\n|\r[^\n]/.test(text);
+}
+
 /** The length of the body (RFC 9112, section 6.3), or one of `BodyEnd`. */
 export function bodyLengthOf(head: ResponseText, toHead: boolean): number {
   if (toHead || head.status < 200 || head.status === 204 || head.status === 304) return 0;
