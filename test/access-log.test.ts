@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { ask, exchangeBytes } from "./support/client.ts";
+import { startEcho } from "./support/echo.ts";
+import { type Gateway, startGateway } from "./support/gateway.ts";
+import type { Origin } from "./support/origin.ts";
+import { freePort } from "./support/ports.ts";
+
+/** A gateway of one worker that logs as these keys of `nginx_config.http` say. */
+async function logging(t: TestContext, http: object, routes: readonly object[]): Promise<Gateway> {
+  const gateway = await startGateway(t, { workers: 1, config: { nginx_config: { http } }, standalone: { routes } });
+  await gateway.until(200);
+  return gateway;
+}
+
+/** Ends the gateway, which writes what is left of the log, and returns the lines. */
+async function linesOf(gateway: Gateway, file = "logs/access.log"): Promise<readonly string[]> {
+  gateway.child.kill("SIGTERM");
+  assert.equal(await gateway.exited, 0);
+  return readFileSync(join(gateway.prefix, file), "utf8").split("\n").slice(0, -1);
+}
+
+const route = (origin: Origin, more: object = {}): object => ({
+  id: "all",
+  uri: "/*",
+  upstream: { nodes: { [origin.node]: 1 } },
+  ...more,
+});
+
+const TIME = String.raw`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]`;
+
+test("the default format is APISIX's", async (t) => {
+  const echo = await startEcho(t);
+  const dead = `127.0.0.1:${await freePort()}`;
+  const refused = { id: "refused", uri: "/refused", upstream: { nodes: { [dead]: 1 } } };
+  const rewritten = { id: "rewritten", uri: "/rewritten", plugins: { "proxy-rewrite": { uri: "/inner" } } };
+  const routes = [route(echo, { host: "shop.com" }), refused, { ...route(echo), ...rewritten }];
+  const gateway = await logging(t, {}, routes);
+  const port = gateway.httpPort;
+  const headers = { Host: "shop.com", "User-Agent": 'curl "8"', Referer: "http://r/" };
+  const served = await ask(port, "/a?b=1", { method: "POST", headers, body: "abc" });
+  await ask(port, "/none");
+  await ask(port, "/refused");
+  await ask(port, "/rewritten?x=1", { headers: { Host: "x.com:80" } });
+  await exchangeBytes(port, "GET /bad HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n");
+
+  const [first = "", none = "", broken = "", inner = "", bad = "", ...more] = await linesOf(gateway);
+  assert.match(
+    first,
+    new RegExp(
+      String.raw`^127\.0\.0\.1 - - ${TIME} shop\.com "POST /a\?b=1 HTTP/1\.1" 200 ${served.text.length} \d\.\d{3} ` +
+        String.raw`"http://r/" "curl \\x228\\x22" ${echo.node} 200 \d\.\d{3} "http://shop\.com"$`,
+    ),
+  );
+  const host = String.raw`127\.0\.0\.1:${port}`;
+  assert.match(none, new RegExp(`${host} "GET /none HTTP/1\\.1" 404 36 \\d\\.\\d{3} "-" "-" - - - "http://${host}"$`));
+  assert.match(
+    broken,
+    new RegExp(`"GET /refused HTTP/1\\.1" 502 \\d+ \\d\\.\\d{3} "-" "-" ${dead} 502 \\d\\.\\d{3} "`),
+  );
+  assert.match(inner, /"GET \/rewritten\?x=1 HTTP\/1\.1" 200 .* "http:\/\/x\.com:80\/inner\?x=1"$/);
+  assert.match(bad, / 400 /);
+  assert.deepEqual(more, []);
+});
+
+test("a format of one's own, with several attempts and any variable", async (t) => {
+  const echo = await startEcho(t);
+  const dead = `127.0.0.1:${await freePort()}`;
+  const gateway = await logging(
+    t,
+    {
+      access_log: "logs/own.log",
+      access_log_format:
+        "$request_method|$uri|$args|$arg_b|$http_x_a|$cookie_c|$host|$status|${body_bytes_sent}|" +
+        "$upstream_addr|$upstream_status|$route_id|$sent_http_content_type|$nothing_such|ünï",
+    },
+    [{ id: "r1", uri: "/*", upstream: { nodes: { [dead]: 1, [echo.node]: 1 } } }],
+  );
+  const headers = { Host: "H.com", "X-A": "one\ttwo", Cookie: "c=3" };
+  for (let i = 0; i < 2; i++) await ask(gateway.httpPort, "/p%20q?a=1&b=2", { method: "HEAD", headers });
+  const lines = await linesOf(gateway, "logs/own.log");
+  const retried = lines.find((line) => line.includes(dead)) ?? "";
+  const start = String.raw`HEAD|/p q|a=1&b=2|2|one\x09two|3|h.com|200|0|`;
+  assert.equal(lines.length, 2);
+  assert.equal(retried, `${start}${dead}, ${echo.node}|502, 200|r1|application/json|-|ünï`);
+  assert.ok(lines.includes(`${start}${echo.node}|200|r1|application/json|-|ünï`));
+});
+
+test("escape json: each line is JSON, whatever clients send", async (t) => {
+  const echo = await startEcho(t);
+  const gateway = await logging(
+    t,
+    {
+      access_log_format: '{"agent":"$http_user_agent","missing":"$http_x_none","status":$status,"uri":"$request_uri"}',
+      access_log_format_escape: "json",
+    },
+    [route(echo)],
+  );
+  const agent = 'say "hi" \\ \t ü';
+  await ask(gateway.httpPort, "/a%22b", { headers: { "User-Agent": Buffer.from(agent).toString("latin1") } });
+  const [line = ""] = await linesOf(gateway);
+  assert.deepEqual(JSON.parse(line), { agent, missing: "", status: 200, uri: "/a%22b" });
+});
+
+test("escape none, and no access log at all", async (t) => {
+  const echo = await startEcho(t);
+  const format = { access_log_format: "$http_x_a", access_log_format_escape: "none" };
+  const plain = await logging(t, format, [route(echo)]);
+  await ask(plain.httpPort, "/", { headers: { "X-A": '"\\' } });
+  assert.deepEqual(await linesOf(plain), ['"\\']);
+
+  const silent = await logging(t, { enable_access_log: false }, [route(echo)]);
+  assert.equal((await ask(silent.httpPort, "/")).status, 200);
+  silent.child.kill("SIGTERM");
+  await silent.exited;
+  assert.ok(!existsSync(join(silent.prefix, "logs/access.log")));
+});
+
+test("after a rotation, reopened by SIGUSR1, lines go to the new file", async (t) => {
+  const echo = await startEcho(t);
+  const gateway = await logging(t, { access_log_format: "$uri" }, [route(echo)]);
+  const log = join(gateway.prefix, "logs/access.log");
+  await ask(gateway.httpPort, "/before");
+  renameSync(log, `${log}.1`);
+  gateway.child.kill("SIGUSR1");
+  while (!existsSync(log)) await setTimeout(5);
+  await ask(gateway.httpPort, "/after");
+  assert.deepEqual(await linesOf(gateway), ["/after"]);
+  assert.equal(readFileSync(`${log}.1`, "utf8"), "/before\n");
+});
