@@ -146,13 +146,16 @@ async function answerOf(url: string, init: RequestInit = {}): Promise<Answer> {
   };
 }
 
+/** The files are read as YAML 1.1, so that an unquoted `off` would not stay a text. */
+const yaml11 = { version: "1.1" } as const;
+
 /** Writes PREFIX/conf/apisix.yaml or .json, atomically. */
 export function writeStandalone(prefix: string, content: object | string, provider: "yaml" | "json" = "yaml"): void {
   const text =
     typeof content === "string"
       ? content
       : provider === "yaml"
-        ? `${stringify(content)}\n#END\n`
+        ? `${stringify(content, yaml11)}\n#END\n`
         : JSON.stringify(content);
   const file = join(prefix, "conf", `apisix.${provider}`);
   writeFileSync(`${file}.new`, text);
@@ -178,7 +181,7 @@ export function makePrefix(ports: readonly [number, number, number], options: Ga
     deployment: { role: "data_plane", role_data_plane: { config_provider: provider } },
     ...rest,
   };
-  writeFileSync(join(prefix, "conf", "config.yaml"), stringify(config));
+  writeFileSync(join(prefix, "conf", "config.yaml"), stringify(config, yaml11));
   const standalone = options.standalone === undefined ? {} : options.standalone;
   if (standalone !== null) writeStandalone(prefix, standalone, provider);
   return prefix;
