@@ -6,7 +6,7 @@ import type { Settings } from "../settings/settings.ts";
 import type { UpstreamPools } from "../upstream/pools.ts";
 import { withoutPathParameters } from "./normalise-path.ts";
 import { compileRealIp, type RealIp } from "./real-ip.ts";
-import { version } from "./version.ts";
+import { version } from "../lib/version.ts";
 
 /** Where lines of the access log go. */
 export interface AccessLogSink {
