@@ -75,10 +75,12 @@ export class Slot {
   /**
    * Replaces the thread: the new one listens and has loaded first, then the old one
    * drains. Resolves with false, and nothing changed, when the new one did not become
-   * ready within `limitMs`.
+   * ready within `limitMs`. A thread that serves nothing (it has no configuration yet, or
+   * waits to be started again) makes room at once: its successor may not get ready either.
    */
   async replace(limitMs: number, drainMs: number): Promise<boolean> {
     if (this.#stopped || this.#successor !== null) return false;
+    if (this.#current?.record.state !== WorkerState.running) return this.#startAnew(drainMs);
     const successor = this.#host.spawn(this);
     this.#successor = successor;
     this.#watch(successor);
@@ -101,6 +103,14 @@ export class Slot {
     this.#stopped = true;
     this.#cancelRestart();
     for (const thread of this.threads) thread.drain(drainMs);
+  }
+
+  #startAnew(drainMs: number): boolean {
+    this.#cancelRestart();
+    this.#current?.drain(drainMs);
+    this.#current = null;
+    this.start();
+    return true;
   }
 
   #cancelRestart(): void {

@@ -32,6 +32,7 @@ export class WorkerPool implements SlotHost {
   readonly #threads = new Set<WorkerThread>();
   #settings: Settings;
   #watch: NodeJS.Timeout | null = null;
+  #stopping = false;
 
   constructor(
     board: Board,
@@ -80,16 +81,19 @@ export class WorkerPool implements SlotHost {
     this.#settings = settings;
     if (settings.workers < before) this.#shrink(settings.workers, settings.shutdown.timeoutMs);
     for (const slot of this.#slots) {
+      if (this.#stopping) return failed;
       const replaced = await slot.replace(SUCCESSOR_LIMIT_MS, settings.shutdown.timeoutMs);
       if (!replaced && slot.current !== null) failed.push(slot.id);
     }
-    if (settings.workers > before) await this.#growWhenReady(settings.workers);
+    if (this.#stopping) return failed;
     this.#watchForHangs();
+    if (settings.workers > before) await this.#growWhenReady(settings.workers);
     return failed;
   }
 
   /** Drains every worker; resolves when all are gone, which the deadline enforces. */
   async stop(drainMs: number): Promise<void> {
+    this.#stopping = true;
     if (this.#watch !== null) clearInterval(this.#watch);
     for (const slot of this.#slots) slot.stop(drainMs);
     await Promise.all([...this.#threads].map((thread) => thread.exited));
