@@ -26,7 +26,9 @@ export class ControlThread {
   #worker: Worker | null = null;
   #restart: RestartRecord = noRestarts;
   #timer: NodeJS.Timeout | null = null;
-  #closing = false;
+  /** An end of the thread is asked for: it is not respawned. */
+  #replacing = false;
+  #closed = false;
 
   constructor(board: Board, settings: Settings, events: ControlEvents) {
     this.#board = board;
@@ -47,7 +49,7 @@ export class ControlThread {
     worker.on("exit", (code) => {
       if (this.#worker !== worker) return;
       this.#worker = null;
-      if (!this.#closing) this.#respawn(failure ?? `exit ${code}`, monotonicMs() - startedAt);
+      if (!this.#closed && !this.#replacing) this.#respawn(failure ?? `exit ${code}`, monotonicMs() - startedAt);
     });
   }
 
@@ -60,19 +62,26 @@ export class ControlThread {
     this.#post({ type: "reopen-logs" });
   }
 
-  /** Replaces the thread by one with new settings. */
+  /** Replaces the thread by one with new settings; does nothing more once `close` was called. */
   async reload(settings: Settings): Promise<void> {
     this.#settings = settings;
-    await this.close();
-    this.#closing = false;
+    this.#replacing = true;
+    await this.#end();
+    this.#replacing = false;
+    if (this.#closed) return;
     this.start();
     this.#events.replaced();
   }
 
-  /** Closes the source and the Control API and ends the thread. */
+  /** Closes the source and the Control API and ends the thread for good. */
   async close(): Promise<void> {
-    this.#closing = true;
+    this.#closed = true;
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
     const worker = this.#worker;
     if (worker === null) return;
     const exited = new Promise((resolve) => worker.once("exit", resolve));
@@ -80,7 +89,6 @@ export class ControlThread {
     this.#post({ type: "close" });
     await exited;
     clearTimeout(limit);
-    this.#worker = null;
   }
 
   #respawn(cause: string, uptimeMs: number): void {

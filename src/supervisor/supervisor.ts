@@ -5,6 +5,7 @@ import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import type { ConfigReport, ControlToSupervisor, Fault, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Logger } from "../observe/logger.ts";
+import { addressesOverlap } from "../settings/address.ts";
 import type { Address, Settings, StatusSettings } from "../settings/settings.ts";
 import { Journal } from "../status/journal.ts";
 import { createStatusServer, type StatusServer } from "../status/server.ts";
@@ -135,7 +136,10 @@ export class Supervisor {
     await this.#openStatus(settings);
     this.#settings = settings;
     await this.#control.reload(settings);
+    // A signal may have come meanwhile: then nothing is started any more.
+    if (this.#stopping) return;
     const failed = await this.#pool.reload(settings);
+    if (this.#stopping) return;
     const durationMs = monotonicMs() - began;
     const cause = failed.length === 0 ? "done" : `workers ${failed.join(", ")} keep the old settings`;
     this.#journal.add({ type: "reload", cause, durationMs });
@@ -186,15 +190,28 @@ export class Supervisor {
     return (this.#board.active(slot)?.state ?? WorkerState.absent) !== WorkerState.absent;
   }
 
-  /** The new server listens before the old one goes; on the same address it is the old one. */
+  /**
+   * The new server listens before the old one goes; on the same address it is the old one. Where
+   * both need the same port (`127.0.0.1` becomes `0.0.0.0`) the old one makes room first, and
+   * comes back when the new one cannot listen.
+   */
   async #openStatus(settings: Settings): Promise<void> {
     const old = this.#status;
-    if (old !== null && settings.status !== null && sameAddress(old.settings, settings.status)) {
-      old.server.allow(settings.status.allowDetails);
+    const next = settings.status;
+    if (old !== null && next !== null && sameAddress(old.settings, next)) {
+      old.server.allow(next.allowDetails);
       return;
     }
-    this.#status = settings.status === null ? null : await this.#listenStatus(settings.status);
-    await old?.server.close();
+    const inTheWay = old !== null && next !== null && addressesOverlap(old.settings, next);
+    // A server stops listening at once; what is waited for is the end of its connections.
+    const gone = inTheWay ? old.server.close() : null;
+    try {
+      this.#status = next === null ? null : await this.#listenStatus(next);
+    } catch (error) {
+      if (inTheWay) this.#status = await this.#listenStatus(old.settings);
+      throw error;
+    }
+    await (gone ?? old?.server.close());
   }
 
   async #listenStatus(settings: StatusSettings): Promise<{ server: StatusServer; settings: StatusSettings }> {
@@ -216,11 +233,11 @@ export class Supervisor {
     return { server, settings };
   }
 
-  /** Addresses that are not in use by this gateway already must be free. */
+  /** Addresses must be free, except where it is this gateway that holds them. */
   async #probeNewAddresses(settings: Settings): Promise<void> {
     const old = [...listenersOf(this.#settings), ...statusListener(this.#settings)];
     for (const { what, address } of [...listenersOf(settings), ...statusListener(settings)]) {
-      if (!old.some((known) => sameAddress(known.address, address))) await probeAddress(what, address);
+      if (!old.some((known) => addressesOverlap(known.address, address))) await probeAddress(what, address);
     }
   }
 
