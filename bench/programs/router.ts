@@ -1,12 +1,13 @@
-import { createEngine } from "../src/compile/engine.ts";
-import type { WorkerEngine } from "../src/compile/engine.ts";
-import type { RequestContext } from "../src/plugin/context.ts";
-import type { Change } from "../src/schema/kinds.ts";
+import { createEngine } from "../../src/compile/engine.ts";
+import type { WorkerEngine } from "../../src/compile/engine.ts";
+import type { RequestContext } from "../../src/plugin/context.ts";
+import type { Change } from "../../src/schema/kinds.ts";
+import { formatTable } from "../harness/table.ts";
 
 /**
  * What the router costs, in one thread and without network: building a table, the
  * memory it takes, one match, one change. Run it with
- * `node --expose-gc bench/router.ts`; without the flag memory is not measured.
+ * `node --expose-gc bench/programs/router.ts`; without the flag memory is not measured.
  */
 
 const collect = (globalThis as { gc?: () => void }).gc;
@@ -124,7 +125,7 @@ function measure(
   count: number,
   make: (index: number) => Change,
   ask: (index: number) => RequestContext,
-): void {
+): string[] {
   const changes = Array.from({ length: count }, (_, i) => make(i));
   const upstreams = Array.from({ length: Math.min(count + 1, 10_000) }, (_, i) => upstreamChange(i));
   const before = megabytes();
@@ -138,24 +139,26 @@ function measure(
   const requests = Array.from({ length: 1000 }, (_, i) => ask(Math.floor((i * count) / 1000)));
   const match = matchCost(engine, requests);
   const change = changeCost(engine, make, count);
-  console.log(
-    [
-      title.padEnd(34),
-      String(count).padStart(6),
-      `${built.toFixed(0)} ms`.padStart(9),
-      collect === undefined ? "-".padStart(9) : `${memory.toFixed(1)} MB`.padStart(9),
-      `${match.toFixed(0)} ns`.padStart(8),
-      `${change.toFixed(1)} µs`.padStart(9),
-    ].join("  "),
-  );
+  return [
+    title,
+    String(count),
+    built.toFixed(0),
+    collect === undefined ? "" : memory.toFixed(1),
+    match.toFixed(0),
+    change.toFixed(1),
+  ];
 }
 
-console.log(`${"table".padEnd(34)}  routes      build     memory     match     change`);
-for (const count of [1, 1000, 50_000]) {
-  measure("hosts, prefixes and paths mixed", "radixtree_host_uri", count, mixedRoute, mixedRequest);
-}
-for (const count of [1, 1000, 15_000]) {
-  measure("all on /*, told apart by host", "radixtree_host_uri", count, sharedPathRoute, (index) =>
-    requestFor(`h${index}.example.com`, "/any"),
-  );
-}
+const rows = [
+  ...[1, 1_000, 50_000].map((count) =>
+    measure("hosts, prefixes and paths mixed", "radixtree_host_uri", count, mixedRoute, mixedRequest),
+  ),
+  ...[1, 1_000, 15_000].map((count) =>
+    measure("all on /*, told apart by host", "radixtree_host_uri", count, sharedPathRoute, (index) =>
+      requestFor(`h${index}.example.com`, "/any"),
+    ),
+  ),
+];
+const columns = ["table", "routes", "build, ms", "memory, MB", "match, ns", "change, µs"];
+const table = { title: "The router alone", columns, rows };
+console.log(process.argv.includes("--json") ? JSON.stringify(table) : formatTable(table));

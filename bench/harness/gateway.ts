@@ -1,0 +1,133 @@
+import type { ChildProcess } from "node:child_process";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
+import { connect } from "node:net";
+import { setTimeout } from "node:timers/promises";
+import { type Core, launch, type Program } from "./processes.ts";
+import { turnpike } from "./tools.ts";
+
+/** How a gateway is run for a measurement. */
+export interface GatewayOptions {
+  /** Default 1. */
+  readonly workers?: number;
+  readonly core?: Core;
+  readonly name?: string;
+  /** Content of the standalone file, without YAML's `#END`. */
+  readonly standalone: string;
+  /** `yaml` unless given. */
+  readonly provider?: "yaml" | "json";
+}
+
+/** How long a start may take. */
+const START_MS = 60_000;
+
+/** Turnpike run as its users run it: the command, a prefix of its own, all its threads. */
+export class Gateway implements Program {
+  readonly name: string;
+  readonly pid: number;
+  readonly port: number;
+  readonly statusPort: number;
+  readonly child: ChildProcess;
+  readonly #file: string;
+  readonly #end: string;
+
+  /** Writes the prefix and starts the command; does not wait. */
+  constructor(prefix: string, [port, statusPort]: readonly [number, number], options: GatewayOptions) {
+    const { workers = 1, core = null, name = "Turnpike", standalone, provider = "yaml" } = options;
+    this.name = name;
+    this.port = port;
+    this.statusPort = statusPort;
+    this.#file = `${prefix}/conf/apisix.${provider}`;
+    this.#end = provider === "yaml" ? "\n#END\n" : "";
+    mkdirSync(`${prefix}/conf`, { recursive: true });
+    writeFileSync(`${prefix}/conf/config.yaml`, configOf(port, statusPort, workers, provider));
+    this.write(standalone);
+    this.child = launch(core, [turnpike, "start", "-p", prefix]);
+    this.pid = this.child.pid!;
+  }
+
+  /** Replaces the standalone file in one step. */
+  write(standalone: string): void {
+    writeFileSync(`${this.#file}.new`, standalone + this.#end);
+    renameSync(`${this.#file}.new`, this.#file);
+  }
+
+  /** Waits for the first 200 of `/status/ready`. */
+  async ready(): Promise<void> {
+    const deadline = performance.now() + START_MS;
+    while ((await probe(this.statusPort)).status !== 200) {
+      if (this.child.exitCode !== null) throw new Error(`Turnpike ended with ${this.child.exitCode}`);
+      if (performance.now() > deadline) throw new Error("Turnpike did not become ready");
+      await setTimeout(2);
+    }
+  }
+
+  /** The revision that was accepted last. */
+  async revision(): Promise<number> {
+    return Number((await this.details("/status/config")).revision);
+  }
+
+  /** Waits until every worker has applied the revision. */
+  async applied(revision: number): Promise<void> {
+    await this.details(`/status/ready?revision=${revision}&timeout=60s`);
+  }
+
+  /** Asks the Status API for one of its details. */
+  async details(path: string): Promise<Readonly<Record<string, unknown>>> {
+    const text = await new Promise<string>((resolve, reject) => {
+      get({ host: "127.0.0.1", port: this.statusPort, path }, (response) => {
+        let body = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => {
+          body += chunk;
+        });
+        response.on("end", () => {
+          if (response.statusCode === 200) resolve(body);
+          else reject(new Error(`${path}: ${response.statusCode} ${body}`));
+        });
+      }).on("error", reject);
+    });
+    return JSON.parse(text) as Record<string, unknown>;
+  }
+}
+
+function configOf(port: number, statusPort: number, workers: number, provider: string): string {
+  return `
+apisix:
+  node_listen: [{ip: 127.0.0.1, port: ${port}}]
+  status: {ip: 127.0.0.1, port: ${statusPort}}
+  enable_control: false
+  ssl: {enable: false}
+nginx_config:
+  worker_processes: ${workers}
+  error_log_level: error
+  http:
+    enable_access_log: false
+    keepalive_requests: 100000000
+    keepalive_timeout: 300s
+    upstream: {keepalive_requests: 100000000}
+deployment:
+  role: data_plane
+  role_data_plane: {config_provider: ${provider}}
+`;
+}
+
+/** One probe on a connection of its own, as a kubelet makes it; status 0 where nothing answers. */
+export async function probe(port: number): Promise<{ readonly status: number; readonly ms: number }> {
+  const startedAt = performance.now();
+  return await new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () =>
+      socket.write("GET /status/ready HTTP/1.1\r\nHost: status\r\nConnection: close\r\n\r\n"),
+    );
+    socket.once("data", (data) => {
+      resolve({ status: Number(data.toString("latin1", 9, 12)), ms: performance.now() - startedAt });
+      socket.destroy();
+    });
+    socket.once("error", () => resolve({ status: 0, ms: performance.now() - startedAt }));
+  });
+}
+
+/** A standalone file with one route for everything. */
+export function oneRoute(origin: number, more = ""): string {
+  return `routes:\n  - {id: 1, uri: /*, upstream: {type: roundrobin, nodes: {"127.0.0.1:${origin}": 1}}${more}}\n`;
+}
