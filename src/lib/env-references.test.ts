@@ -25,8 +25,11 @@ test("variables, defaults and what they read as", () => {
   assert.deepEqual(resolveReferences("${{HOST}}${{NONE}}", env), { missing: "NONE" });
 });
 
-test("a whole tree, in place, keys left alone", () => {
-  const root = { "${{HOST}}": ["${{PORT}}", { a: "${{NONE}}" }], b: null };
-  assert.deepEqual(resolveAll(root, env), [{ path: ["${{HOST}}", 1, "a"], name: "NONE" }]);
-  assert.deepEqual(root, { "${{HOST}}": [8080, { a: "${{NONE}}" }], b: null });
+test("a whole tree, in place, keys too", () => {
+  const root = { first: 1, "${{HOST}}:${{PORT}}": ["${{PORT}}", { a: "${{NONE}}" }], "${{PORT}}": null, "${{NO}}": 2 };
+  assert.deepEqual(resolveAll(root, env), [
+    { path: ["${{NO}}"], name: "NO" },
+    { path: ["a.test:8080", 1, "a"], name: "NONE" },
+  ]);
+  assert.deepEqual(JSON.stringify(root), '{"8080":null,"first":1,"a.test:8080":[8080,{"a":"${{NONE}}"}],"${{NO}}":2}');
 });

@@ -30,12 +30,27 @@ export interface MissingVariable {
   readonly name: string;
 }
 
-/** Replaces all references below `root`, in place; the ones that cannot be. */
+/**
+ * Replaces all references below `root`, in place, in values and in keys (nodes of
+ * upstreams are keys); the ones that cannot be. A key stays a string.
+ */
 export function resolveAll(root: unknown, env: NodeJS.ProcessEnv): readonly MissingVariable[] {
   const missing: MissingVariable[] = [];
+  const renameKeys = (holder: Record<string, unknown>, path: readonly (string | number)[]): void => {
+    const entries = Object.entries(holder);
+    if (!entries.some(([key]) => key.includes("${{"))) return;
+    // All of them are put in anew, so that the order stays.
+    for (const [key] of entries) delete holder[key];
+    for (const [key, value] of entries) {
+      const resolved = resolveReferences(key, env);
+      if ("missing" in resolved) missing.push({ path: [...path, key], name: resolved.missing });
+      holder["missing" in resolved ? key : String(resolved.value)] = value;
+    }
+  };
   const walk = (node: unknown, path: readonly (string | number)[]): void => {
     if (typeof node !== "object" || node === null) return;
     const holder = node as Record<string | number, unknown>;
+    if (!Array.isArray(node)) renameKeys(holder, path);
     for (const key of Array.isArray(node) ? node.keys() : Object.keys(node)) {
       const value = holder[key];
       if (typeof value !== "string") {
