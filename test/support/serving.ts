@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, type TestContext } from "node:test";
 import { freePort } from "./ports.ts";
 import { type Gateway, type GatewayOptions, makePrefix, runIn, startGateway } from "./gateway.ts";
@@ -29,9 +31,12 @@ async function started(t: TestContext, standalone: object, options: GatewayOptio
 async function configured(standalone: object): Promise<Gateway> {
   shared ??= startShared();
   const gateway = await shared;
-  const revision = (await gateway.revision()) + 1;
+  const file = join(gateway.prefix, "conf", "apisix.yaml");
+  const before = readFileSync(file, "utf8");
+  const revision = await gateway.revision();
   gateway.writeStandalone(standalone);
-  const { status, text } = await gateway.applied(revision);
+  // The same content is no new revision.
+  const { status, text } = await gateway.applied(revision + (readFileSync(file, "utf8") === before ? 0 : 1));
   assert.equal(status, 200, text);
   return gateway;
 }
