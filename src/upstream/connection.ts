@@ -4,6 +4,7 @@ import { ChunkedDecoder } from "../lib/chunked-decoder.ts";
 import type { ErrorCode } from "../lib/errors.ts";
 import { latin1 } from "../lib/latin1.ts";
 import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
+import { unsentBytes } from "../lib/unsent-bytes.ts";
 import { borrowBuffer, headBuffer, returnBuffer } from "./read-buffers.ts";
 import { BodyEnd, bodyLengthOf, couldBeHead, parseResponseHead, type ResponseText } from "./response-head.ts";
 import type { UpstreamNode } from "./upstream.ts";
@@ -84,6 +85,8 @@ export class UpstreamConnection implements Timed {
   #readTimeoutMs = 0;
   #sendTimeoutMs = 0;
   #sending = false;
+  /** Bytes that the node had yet to take when the time for it was set. */
+  #unsent = 0;
   /** The whole request has been written: its answer is awaited. */
   #awaiting = false;
   #error = "";
@@ -128,6 +131,11 @@ export class UpstreamConnection implements Timed {
     return this.requests > 1;
   }
 
+  /** Whether more may be written; what the kernel took at once needs no waiting, however much it was. */
+  get flowing(): boolean {
+    return this.socket.writableLength < this.socket.writableHighWaterMark;
+  }
+
   /**
    * Begins a request. Times are milliseconds, 0 for none; `connectMs` counts only while
    * the connection is not open yet.
@@ -161,11 +169,14 @@ export class UpstreamConnection implements Timed {
 
   /** Sends bytes of the request; false: wait for `drained` before sending more. */
   write(data: string | Uint8Array): boolean {
-    const flowing = typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
+    if (typeof data === "string") this.socket.write(data, "latin1");
+    else this.socket.write(data);
+    const { flowing } = this;
     if (!flowing) {
       this.#sending = true;
-      if (this.open) this.#wheel.set(this, this.#sendTimeoutMs);
-    } else if (this.open && this.#state === State.head) this.#wheel.clear(this);
+      if (this.open) this.#armSend();
+    } else if (this.#state === State.tunnel) this.#armRead();
+    else if (this.open && this.#state === State.head) this.#wheel.clear(this);
     return flowing;
   }
 
@@ -210,13 +221,17 @@ export class UpstreamConnection implements Timed {
       this.destroy();
       return;
     }
+    if (this.open && this.#sending && unsentBytes(this.socket) < this.#unsent) {
+      this.#armSend();
+      return;
+    }
     this.#timedOut = !this.open ? "connect" : this.#sending ? "send" : "read";
     this.socket.destroy();
   }
 
   #connected(): void {
     this.open = true;
-    if (this.#sending) this.#wheel.set(this, this.#sendTimeoutMs);
+    if (this.#sending) this.#armSend();
     else this.#armRead();
     this.#sink?.connected();
   }
@@ -227,9 +242,18 @@ export class UpstreamConnection implements Timed {
     this.#sink?.drained();
   }
 
-  /** The node need not answer before it has the whole request, which the client may take its time for. */
+  /** The time is for each time that the node takes some, not for the whole request. */
+  #armSend(): void {
+    this.#unsent = unsentBytes(this.socket);
+    this.#wheel.set(this, this.#sendTimeoutMs);
+  }
+
+  /**
+   * The node need not answer before it has the whole request, which the client may take its
+   * time for, nor while its answer is not read. Bytes of a tunnel count in either direction.
+   */
   #armRead(): void {
-    if (this.#awaiting) this.#wheel.set(this, this.#readTimeoutMs);
+    if (this.#awaiting && !this.#paused) this.#wheel.set(this, this.#readTimeoutMs);
     else this.#wheel.clear(this);
   }
 

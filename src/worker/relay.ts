@@ -252,7 +252,7 @@ export class Relay implements ResponseSink {
       for (const part of parts) if (part.length > 0) this.#writePiece(connection, part);
       flowing = last === "" || connection.write(last);
       connection.socket.uncork();
-      flowing &&= !connection.socket.writableNeedDrain;
+      flowing &&= connection.flowing;
     }
     if (this.#partBytes > REPLAY_LIMIT) this.#forgetParts();
     if (!flowing && !this.#bodyDone) this.#pauseBody();

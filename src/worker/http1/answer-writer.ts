@@ -117,6 +117,7 @@ export class AnswerWriter {
       socket.uncork();
       if (socket.writableLength > 0) source?.keepBuffer();
     }
-    return !socket.writableNeedDrain;
+    // What the kernel took at once needs no waiting, however much it was.
+    return socket.writableLength < socket.writableHighWaterMark;
   }
 }

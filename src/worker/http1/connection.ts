@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { ErrorCode } from "../../lib/errors.ts";
 import type { Timed } from "../../lib/timer-wheel.ts";
+import { unsentBytes } from "../../lib/unsent-bytes.ts";
 import type { ResponseText } from "../../upstream/response-head.ts";
 import type { Answer } from "../answer.ts";
 import { readAccepted } from "../accepted-socket.ts";
@@ -19,11 +20,21 @@ import { isRefusal, RequestHead } from "./request-head.ts";
  * order, and the next one waits until its predecessor is done.
  *
  *   idle ──bytes──▶ head ──▶ exchange ──▶ idle │ discarding (rest of a body) ──▶ idle
+ *                    │          ├──▶ flushing (the client has yet to take its answer) ──▶ idle
  *                    │          ├──101──▶ tunnel ──▶ closed
  *                    └──refused─┴──▶ lingering (answer goes out, the rest is dropped) ──▶ closed
  */
 
-const State = { idle: 0, head: 1, exchange: 2, discarding: 3, tunnel: 4, lingering: 5, closed: 6 } as const;
+const State = {
+  idle: 0,
+  head: 1,
+  exchange: 2,
+  discarding: 3,
+  tunnel: 4,
+  lingering: 5,
+  closed: 6,
+  flushing: 7,
+} as const;
 
 /** Bytes that may wait while a request is under way, beyond which the socket is not read. */
 const MAX_WAITING = 65_536;
@@ -59,6 +70,8 @@ export class Http1Connection implements Downstream, Timed {
   #requests = 0;
   #keepAlive = true;
   #blocked = false;
+  /** Bytes that the client had yet to take when the time for it was set. */
+  #unsent = 0;
   #clientEnded = false;
   #idleSince = 0;
 
@@ -298,8 +311,21 @@ export class Http1Connection implements Downstream, Timed {
   /** The client does not take the answer as fast as it comes. */
   #block(): false {
     this.#blocked = true;
-    this.#env.wheel.set(this, this.#env.settings.http.sendTimeoutMs);
+    this.#armSend();
     return false;
+  }
+
+  /** `send_timeout` is for each time that the client takes some, not for the whole of it. */
+  #armSend(): void {
+    this.#unsent = unsentBytes(this.#socket);
+    this.#env.wheel.set(this, this.#env.settings.http.sendTimeoutMs);
+  }
+
+  /** Whether the client has taken some of the answer since the time for it was set; sets it anew then. */
+  #tookSome(): boolean {
+    if (unsentBytes(this.#socket) >= this.#unsent) return false;
+    this.#armSend();
+    return true;
   }
 
   abort(): void {
@@ -323,6 +349,12 @@ export class Http1Connection implements Downstream, Timed {
   // ---- between requests
 
   #nextRequest(): void {
+    // Answers must not pile up for a client that asks without reading.
+    if (this.#socket.writableLength >= this.#socket.writableHighWaterMark) {
+      this.#state = State.flushing;
+      this.#armSend();
+      return;
+    }
     this.#state = State.idle;
     this.#idleSince = this.#env.wheel.now;
     const { wheel, draining, settings } = this.#env;
@@ -348,12 +380,13 @@ export class Http1Connection implements Downstream, Timed {
     this.#state = State.lingering;
     this.#waiting = NOTHING;
     this.#body = null;
-    this.#env.wheel.set(this, this.#env.settings.http.sendTimeoutMs);
+    this.#armSend();
     this.#socket.end();
     this.#unpause();
   }
 
   #flushed(): void {
+    this.#unsent = 0;
     if (this.#clientEnded) this.#socket.destroy();
     else this.#env.wheel.set(this, LINGER_MS);
   }
@@ -385,6 +418,12 @@ export class Http1Connection implements Downstream, Timed {
   }
 
   #drained(): void {
+    if (this.#state === State.flushing) {
+      this.#blocked = false;
+      this.#nextRequest();
+      this.#process();
+      return;
+    }
     if (!this.#blocked) return;
     this.#blocked = false;
     if (this.#state === State.exchange || this.#state === State.tunnel) {
@@ -423,6 +462,8 @@ export class Http1Connection implements Downstream, Timed {
   }
 
   expired(): void {
+    const sending = this.#blocked || this.#state === State.flushing || this.#state === State.lingering;
+    if (sending && this.#tookSome()) return;
     switch (this.#state) {
       case State.head:
         this.#refuse("DOWNSTREAM_TIMEOUT", "the request head did not come in time");
