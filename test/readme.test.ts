@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { Gateway, turnpike } from "./support/gateway.ts";
+import { open } from "./support/load.ts";
+import { freePort } from "./support/ports.ts";
+
+// The README's promises, its own text run as it stands; only the ports are others.
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** The code blocks of a section of the README, in order. */
+function blocksOf(heading: string): readonly string[] {
+  const section = readFileSync(join(root, "README.md"), "utf8").split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
+  return Array.from(section.matchAll(/```\w+\n(.*?)```/gs), ([, block = ""]) => block);
+}
+
+test("a first route in a minute: every command and every file as the README has them", async (t) => {
+  const [originBlock = "", yaml = "", useBlock = "", askBlock = ""] = blocksOf("A first route in a minute");
+  const [server = "", curl = ""] = originBlock.trim().split("\n");
+  const ports = [await freePort(), await freePort(), await freePort()] as const;
+  const originPort = await freePort();
+  const [documented = ""] = /\b\d{4,5}\b/.exec(server) ?? [];
+  const adapt = (text: string): string =>
+    [
+      [documented, originPort],
+      ["9080", ports[0]],
+      ["7085", ports[1]],
+      ["9090", ports[2]],
+    ].reduce<string>((done, [from, to]) => done.replaceAll(new RegExp(`\\b${from}\\b`, "g"), String(to)), text);
+
+  // A prefix that looks like the clone: its conf/ with other ports, its bin/.
+  const prefix = mkdtempSync(join(tmpdir(), "turnpike-test-"));
+  cpSync(join(root, "conf"), join(prefix, "conf"), { recursive: true });
+  symlinkSync(join(root, "bin"), join(prefix, "bin"));
+  const config = readFileSync(join(prefix, "conf/config.yaml"), "utf8");
+  const control = `apisix:\n  control: {ip: 127.0.0.1, port: ${ports[2]}}\n`;
+  writeFileSync(join(prefix, "conf/config.yaml"), adapt(config).replace(/^apisix:\n/m, control));
+  const file = join(prefix, "conf/apisix.yaml");
+  writeFileSync(file, adapt(readFileSync(file, "utf8")));
+  const sh = async (command: string): Promise<string> =>
+    (await run("sh", ["-c", adapt(command)], { cwd: prefix, timeout: 30_000 })).stdout;
+
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
+  const child = spawn("sh", ["-c", `exec ${scripts.start}`], { cwd: prefix, stdio: ["ignore", "pipe", "pipe"] });
+  const gateway = new Gateway(prefix, ports, child);
+  t.after(() => gateway.close());
+  const origin = spawn("sh", ["-c", `exec ${adapt(server).replace(/ &$/, "")}`], { cwd: prefix, stdio: "ignore" });
+  const originEnded = once(origin, "exit");
+  t.after(async () => {
+    origin.kill("SIGKILL");
+    await originEnded;
+  });
+  await gateway.until(200);
+  await untilOpen(originPort);
+
+  assert.match(await sh(curl), /^HTTP\/1\.[01] 200 .*Directory listing/s);
+  writeFileSync(file, adapt(yaml));
+  const [wait = "", useRoute = ""] = useBlock.trim().split("\n");
+  await sh(wait);
+  assert.match(await sh(useRoute), /^HTTP\/1\.[01] 200 .*Directory listing/s);
+
+  const [check = "", ...details] = askBlock.trim().split("\n");
+  await sh(check);
+  for (const detail of details) assert.equal(typeof JSON.parse(await sh(detail)), "object", detail);
+  writeFileSync(file, adapt(yaml).replace("uri: /hello", "uri: 5"));
+  await assert.rejects(sh(check), /apisix\.yaml:3: routes\[0\]\.uri/, "a mistake is named with file, line and field");
+});
+
+test("the command runs from any directory and through links", async (t) => {
+  const place = mkdtempSync(join(tmpdir(), "turnpike-test-"));
+  t.after(() => rmSync(place, { recursive: true, force: true }));
+  mkdirSync(join(place, "bin"));
+  symlinkSync(turnpike, join(place, "bin", "one"));
+  symlinkSync("one", join(place, "bin", "two"));
+  symlinkSync(dirname(turnpike), join(place, "linked"));
+  const { stdout } = await run(turnpike, ["version"], { cwd: "/" });
+  assert.match(stdout, /\d+\.\d+\.\d+/);
+  for (const command of ["./bin/one", "./bin/two", "./linked/turnpike"]) {
+    assert.equal((await run(command, ["version"], { cwd: place })).stdout, stdout, command);
+  }
+});
+
+async function untilOpen(port: number): Promise<void> {
+  for (;;) {
+    const socket = await open(port);
+    if (socket !== null) {
+      socket.destroy();
+      return;
+    }
+    await setTimeout(10);
+  }
+}
