@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { loadSettings } from "../settings/load.ts";
 import { formatFinding } from "../settings/settings.ts";
-import { runningPid } from "../supervisor/pid-file.ts";
+import { isGateway, runningPid } from "../supervisor/pid-file.ts";
 import type { Place } from "../supervisor/run.ts";
 import { ExitCode } from "./exit-codes.ts";
 
@@ -16,7 +16,7 @@ export async function stopCommand(place: Place): Promise<ExitCode> {
   if (pid === null) return notRunning(place);
   process.kill(pid, "SIGTERM");
   process.kill(pid, "SIGINT");
-  return await waitForEnd(place, STOP_LIMIT_MS);
+  return await waitForEnd(pid, STOP_LIMIT_MS);
 }
 
 /** `turnpike quit`: drains first; resolves when the gateway has ended. */
@@ -26,7 +26,7 @@ export async function quitCommand(place: Place): Promise<ExitCode> {
   process.kill(pid, "SIGQUIT");
   const { settings } = loadSettings(place);
   const limit = settings === null ? 0 : settings.shutdown.delayMs + settings.shutdown.timeoutMs;
-  return await waitForEnd(place, limit + STOP_LIMIT_MS);
+  return await waitForEnd(pid, limit + STOP_LIMIT_MS);
 }
 
 /** `turnpike reload`: checks config.yaml, then has the gateway replace its workers. */
@@ -40,12 +40,13 @@ export function reloadCommand(place: Place): ExitCode {
   return ExitCode.ok;
 }
 
-async function waitForEnd(place: Place, limitMs: number): Promise<ExitCode> {
+/** Waits for the process, not for its pid file: what follows may need its ports. */
+async function waitForEnd(pid: number, limitMs: number): Promise<ExitCode> {
   for (let waited = 0; waited < limitMs; waited += LOOK_MS) {
-    if (runningPid(place.prefix) === null) return ExitCode.ok;
+    if (!isGateway(pid)) return ExitCode.ok;
     await setTimeout(LOOK_MS);
   }
-  console.error(`turnpike: still running after ${limitMs} ms`);
+  console.error(`turnpike: process ${pid} still runs after ${limitMs} ms`);
   return ExitCode.failed;
 }
 

@@ -15,21 +15,27 @@ export function runningPid(prefix: string): number | null {
     return null;
   }
   const pid = Number.parseInt(text, 10);
-  return Number.isInteger(pid) && pid > 1 && isTurnpike(pid) ? pid : null;
+  // In a container the gateway is often process 1; and a file that an earlier container left
+  // may hold the very number that this process has now.
+  return Number.isInteger(pid) && pid > 0 && pid !== process.pid && isGateway(pid) ? pid : null;
 }
 
-/** Whether that process lives and is a gateway: a number may have been given to another program since. */
-function isTurnpike(pid: number): boolean {
+/** Whether that process lives and runs `turnpike start`: a number may have been given to another program since. */
+export function isGateway(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
+  let command: string[];
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("src/cli/main");
+    command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
   } catch {
     return true;
   }
+  // A process that has ended and was not waited for has no command line any more.
+  const main = command.findIndex((argument) => argument.includes("/src/cli/main."));
+  return main >= 0 && command.includes("start", main);
 }
 
 /** Writes this process's id; the caller removes the file with `removePidFile`. */
