@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { loadSettings } from "../settings/load.ts";
 import { formatFinding } from "../settings/settings.ts";
-import { isGateway, runningPid } from "../supervisor/pid-file.ts";
+import { hasEnded, runningPid } from "../supervisor/pid-file.ts";
 import type { Place } from "../supervisor/run.ts";
 import { ExitCode } from "./exit-codes.ts";
 
@@ -43,7 +43,7 @@ export function reloadCommand(place: Place): ExitCode {
 /** Waits for the process, not for its pid file: what follows may need its ports. */
 async function waitForEnd(pid: number, limitMs: number): Promise<ExitCode> {
   for (let waited = 0; waited < limitMs; waited += LOOK_MS) {
-    if (!isGateway(pid)) return ExitCode.ok;
+    if (hasEnded(pid)) return ExitCode.ok;
     await setTimeout(LOOK_MS);
   }
   console.error(`turnpike: process ${pid} still runs after ${limitMs} ms`);

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { isGateway, pidFileOf, runningPid, writePidFile } from "./pid-file.ts";
+import { hasEnded, pidFileOf, runningPid, writePidFile } from "./pid-file.ts";
 
 function prefixOf(t: TestContext): string {
   const prefix = mkdtempSync(join(tmpdir(), "turnpike-pid-"));
@@ -46,14 +46,16 @@ test("a file with this process's own number is of an earlier container", (t) => 
 });
 
 test("only `turnpike start` is a gateway, and only while it lives", async (t) => {
-  const wait = await startLookalike(t, "wait");
-  assert.equal(isGateway(wait.pid), false);
-  const start = await startLookalike(t, "start");
-  assert.equal(isGateway(start.pid), true);
   const prefix = prefixOf(t);
   mkdirSync(join(prefix, "logs"));
+  const wait = await startLookalike(t, "wait");
+  writeFileSync(pidFileOf(prefix), `${wait.pid}\n`);
+  assert.equal(runningPid(prefix), null);
+  const start = await startLookalike(t, "start");
   writeFileSync(pidFileOf(prefix), `${start.pid}\n`);
   assert.equal(runningPid(prefix), start.pid);
+  assert.equal(hasEnded(start.pid), false);
   await start.end();
   assert.equal(runningPid(prefix), null);
+  assert.equal(hasEnded(start.pid), true);
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /** `PREFIX/logs/turnpike.pid`. */
@@ -21,7 +21,7 @@ export function runningPid(prefix: string): number | null {
 }
 
 /** Whether that process lives and runs `turnpike start`: a number may have been given to another program since. */
-export function isGateway(pid: number): boolean {
+function isGateway(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -36,6 +36,25 @@ export function isGateway(pid: number): boolean {
   // A process that has ended and was not waited for has no command line any more.
   const main = command.findIndex((argument) => argument.includes("/src/cli/main."));
   return main >= 0 && command.includes("start", main);
+}
+
+/**
+ * Whether nothing of the process is left. One that was not waited for by its parent (a zombie)
+ * has ended once its threads are gone: until then they may hold the listening sockets.
+ */
+export function hasEnded(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "EPERM";
+  }
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const state = stat.charAt(stat.lastIndexOf(")") + 2);
+    return state === "Z" && readdirSync(`/proc/${pid}/task`).length === 1;
+  } catch (error) {
+    return existsSync("/proc/self") && (error as NodeJS.ErrnoException).code === "ENOENT";
+  }
 }
 
 /** Writes this process's id; the caller removes the file with `removePidFile`. */
