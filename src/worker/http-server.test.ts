@@ -189,6 +189,28 @@ test("a client that ends its half in the middle of a pipelined head is not waite
   assert.match(answer, /^HTTP\/1\.1 200 OK/);
 });
 
+test("a client that ends its half behind a whole request is answered, whatever phases wait for", async (t) => {
+  const released = Promise.withResolvers<void>();
+  const { port, origin } = await proxy(t, echo, undefined, {
+    access: [{ plugin: "waits", run: () => released.promise }],
+  });
+  const client = new RawClient(port);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+  client.socket.end();
+  const cut = new RawClient(port);
+  cut.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nhello");
+  cut.socket.end();
+  // A third client shows that what the others sent has arrived.
+  const third = new RawClient(port);
+  t.after(() => third.destroy());
+  third.send("GET /\r\n\r\n");
+  await third.until("400 Bad Request");
+  released.resolve();
+  assert.match(await client.end(), /^HTTP\/1\.1 200 OK[^]*hello$/);
+  assert.equal(await cut.end(), "", "the rest of its body will not come");
+  assert.equal(origin.requests.length, 1);
+});
+
 test("smuggling corpus at the front door: refused, closed, and nothing reaches the origin", async (t) => {
   const { port, origin } = await proxy(t, echo);
   const statuses: Record<string, string> = {

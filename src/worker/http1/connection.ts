@@ -218,7 +218,8 @@ export class Http1Connection implements Downstream, Timed {
     const bytes = this.#waiting;
     this.#waiting = NOTHING;
     if (bytes.length > 0) this.#readBody(bytes);
-    this.#unpause();
+    if (this.#clientEnded && this.#body !== null) this.#socket.destroy();
+    else this.#unpause();
   }
 
   pauseBody(): void {
@@ -447,7 +448,8 @@ export class Http1Connection implements Downstream, Timed {
         this.#exchange?.requestBody(NOTHING, 0, 0, true, "");
         break;
       case State.exchange:
-        if (this.#body !== null) this.#socket.destroy();
+        // As long as nobody has asked for the body, what waits may be the whole of it.
+        if (this.#body !== null && this.#bodyFlows) this.#socket.destroy();
         else this.#armHalfClosed();
         break;
       case State.lingering:
