@@ -6,10 +6,32 @@ interface HandleOwner {
 }
 
 /**
- * What a peer has still to take of everything written to it: while nothing more is
- * written the number falls whenever the kernel takes some, also in the middle of a long
- * write, of whose end alone node:net tells.
+ * Tells a peer that reads slowly from one that stands still. `drain` comes only at the end
+ * of a write, and a long one may take longer than the time a peer has to take some of it.
  */
-export function unsentBytes(socket: Socket): number {
-  return socket.writableLength + ((socket as unknown as HandleOwner)._handle?.writeQueueSize ?? 0);
+export class WriteProgress {
+  readonly #socket: Socket;
+  #unsent = 0;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** Remembers how much is left to send. */
+  mark(): void {
+    this.#unsent = this.#left();
+  }
+
+  /** Whether there is less now; the mark moves on. */
+  made(): boolean {
+    const left = this.#left();
+    const made = left < this.#unsent;
+    this.#unsent = left;
+    return made;
+  }
+
+  /** While nothing more is written it falls whenever the kernel takes some, also within a write. */
+  #left(): number {
+    return this.#socket.writableLength + ((this.#socket as unknown as HandleOwner)._handle?.writeQueueSize ?? 0);
+  }
 }
