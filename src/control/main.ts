@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Board } from "../board/board.ts";
+import { keepCompileCache } from "../lib/compile-cache.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { ControlData, ControlToSupervisor, SupervisorToControl } from "../messages/messages.ts";
 import { Control } from "./control.ts";
@@ -26,3 +27,4 @@ control.start().catch((error: unknown) => {
   send({ type: "listen-failed", error: reasonOf(error) });
   process.exit(1);
 });
+keepCompileCache();

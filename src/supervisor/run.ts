@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { keepCompileCache } from "../lib/compile-cache.ts";
 import { reasonOf } from "../lib/errors.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { loadSettings } from "../settings/load.ts";
@@ -44,6 +45,7 @@ export async function runGateway(place: Place): Promise<number> {
     return refuse(reasonOf(error));
   }
   writePidFile(place.prefix);
+  keepCompileCache();
   try {
     await Promise.race([stopped, supervisor.refused()]);
     return 0;

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { keepCompileCache } from "../lib/compile-cache.ts";
 import type { SupervisorToWorker, WorkerData, WorkerToSupervisor } from "../messages/messages.ts";
 import { DataPlane } from "./data-plane.ts";
 import { FaultSwitch } from "./fault-switch.ts";
@@ -19,3 +20,5 @@ supervisor.on("message", (message: SupervisorToWorker) => {
   else faults.set(message.fault);
 });
 dataPlane.start();
+// All workers load the same modules.
+if (data.slot === 0) keepCompileCache();
