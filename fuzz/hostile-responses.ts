@@ -83,8 +83,6 @@ refuseFields("field", [
   "X Y: a",
   "X(: a",
   "\xe9: a",
-  "Date: a\r\nDate: b",
-  "Content-Type: a\r\nContent-Type: b",
   `X: ${"a".repeat(5_000)}`,
   "X: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n".repeat(120).slice(0, -2),
 ]);

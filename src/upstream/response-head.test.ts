@@ -68,7 +68,6 @@ test("a response whose end is not sure is refused", () => {
     "X: a\0",
     ": a",
     "no colon",
-    "Content-Type: a\r\nContent-Type: b",
   ]) {
     assert.equal(typeof read(`HTTP/1.1 200 OK\r\n${fields}\r\n`), "string", fields);
   }

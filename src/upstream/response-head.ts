@@ -171,8 +171,8 @@ function specialField(
   switch (length) {
     case 4:
       if (!equalsIgnoringCase(text, start, "date")) return false;
-      if (head.date !== null) return "repeated Date";
-      head.date = text.slice(from, to);
+      // Of a field that should come once the first counts, as nginx has it; no framing depends on it.
+      head.date ??= text.slice(from, to);
       return true;
     case 6:
       return equalsIgnoringCase(text, start, "server");
@@ -188,8 +188,7 @@ function specialField(
       return equalsIgnoringCase(text, start, "keep-alive");
     case 12:
       if (!equalsIgnoringCase(text, start, "content-type")) return false;
-      if (head.contentType !== null) return "repeated Content-Type";
-      head.contentType = text.slice(from, to);
+      head.contentType ??= text.slice(from, to);
       return true;
     case 14: {
       if (!equalsIgnoringCase(text, start, "content-length")) return false;

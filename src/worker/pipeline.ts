@@ -295,7 +295,8 @@ export class Exchange implements RelayOwner, DownstreamSink {
     const filtered = this.#filterBody(body, last);
     if (filtered === null) return true;
     // With the whole body here its length is sure; else filters either promised to keep it or made it unknown.
-    if (last && this.ctx.method !== "HEAD") {
+    // An answer to HEAD has no body that could tell, unless its body was replaced.
+    if (last && (replacement !== null || this.ctx.method !== "HEAD")) {
       answer.streamed = false;
       answer.ownLength = filtered.length;
     }
