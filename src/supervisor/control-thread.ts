@@ -4,6 +4,7 @@ import { monotonicMs } from "../lib/clock.ts";
 import { spawnThread } from "../lib/spawn-thread.ts";
 import type { ControlData, ControlToSupervisor, SupervisorToControl } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
+import { atNormalPriority } from "./priority.ts";
 import { noRestarts, nextRestart, type RestartRecord } from "./restart-policy.ts";
 
 const entry = new URL("../control/main.ts", import.meta.url);
@@ -39,7 +40,7 @@ export class ControlThread {
   start(): void {
     const startedAt = monotonicMs();
     const data: ControlData = { role: "control", settings: this.#settings, board: this.#board.memory };
-    const worker = spawnThread(entry, "control", data);
+    const worker = atNormalPriority(() => spawnThread(entry, "control", data));
     let failure: string | null = null;
     this.#worker = worker;
     worker.on("message", (message: ControlToSupervisor) => this.#events.message(message));

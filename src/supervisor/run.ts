@@ -7,6 +7,7 @@ import { loadSettings } from "../settings/load.ts";
 import { formatFinding, type Settings } from "../settings/settings.ts";
 import { parseFaults } from "./faults.ts";
 import { removePidFile, runningPid, writePidFile } from "./pid-file.ts";
+import { raisePriority } from "./priority.ts";
 import { withUsableFamilies } from "./probe-address.ts";
 import { Supervisor } from "./supervisor.ts";
 import { setMigrateReq } from "./tcp-migrate-req.ts";
@@ -45,6 +46,7 @@ export async function runGateway(place: Place): Promise<number> {
     return refuse(reasonOf(error));
   }
   writePidFile(place.prefix);
+  raisePriority();
   keepCompileCache();
   try {
     await Promise.race([stopped, supervisor.refused()]);

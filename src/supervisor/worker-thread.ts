@@ -4,6 +4,7 @@ import { monotonicMs } from "../lib/clock.ts";
 import { spawnThread } from "../lib/spawn-thread.ts";
 import type { Fault, SupervisorToWorker, WorkerData, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
+import { atNormalPriority } from "./priority.ts";
 
 const entry = new URL("../worker/main.ts", import.meta.url);
 /** How long a thread may take to end after `terminate` before it is given up. */
@@ -62,7 +63,7 @@ export class WorkerThread {
     this.exited = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    this.#worker = spawnThread(entry, `worker-${slot}`, data);
+    this.#worker = atNormalPriority(() => spawnThread(entry, `worker-${slot}`, data));
     this.listening = new Promise((resolve) => {
       this.#worker.on("message", (message: WorkerToSupervisor) => {
         if (message.type === "listening") resolve();
