@@ -33,9 +33,26 @@ const Header = { change: 0, workerCount: 1, draining: 2 } as const;
 const HEADER_LONGS = 4;
 const HeaderLong = { revision: 0, hash: 1 } as const;
 const RECORD_WORDS = 16;
-const Word = { state: 0, slot: 1, generation: 2, thread: 3, connections: 4, loopDelayUs: 5 } as const;
+const Word = {
+  state: 0,
+  slot: 1,
+  generation: 2,
+  thread: 3,
+  connections: 4,
+  loopDelayUs: 5,
+  upstreamConnections: 6,
+  upstreamQueued: 7,
+} as const;
 const RECORD_LONGS = 8;
-const Long = { heartbeat: 0, revision: 1, hash: 2, appliedAt: 3, startedAt: 4, requests: 5 } as const;
+const Long = {
+  heartbeat: 0,
+  revision: 1,
+  hash: 2,
+  appliedAt: 3,
+  startedAt: 4,
+  requests: 5,
+  connectFailures: 6,
+} as const;
 
 const WORDS = HEADER_WORDS + MAX_WORKERS + MAX_RECORDS * RECORD_WORDS;
 const LONGS = HEADER_LONGS + MAX_RECORDS * RECORD_LONGS;
@@ -109,6 +126,24 @@ export class WorkerRecord {
     this.#set(Word.connections, value);
   }
 
+  /** Open connections to nodes, idle ones included. */
+  get upstreamConnections(): number {
+    return this.#get(Word.upstreamConnections);
+  }
+
+  set upstreamConnections(value: number) {
+    this.#set(Word.upstreamConnections, value);
+  }
+
+  /** Requests that wait for a connection to a node. */
+  get upstreamQueued(): number {
+    return this.#get(Word.upstreamQueued);
+  }
+
+  set upstreamQueued(value: number) {
+    this.#set(Word.upstreamQueued, value);
+  }
+
   /** Longest event-loop delay of the last second, microseconds. */
   get loopDelayUs(): number {
     return this.#get(Word.loopDelayUs);
@@ -154,6 +189,15 @@ export class WorkerRecord {
 
   set requests(value: number) {
     this.#setLong(Long.requests, value);
+  }
+
+  /** Attempts to connect to nodes that came to nothing since the thread started. */
+  get connectFailures(): number {
+    return this.#getLong(Long.connectFailures);
+  }
+
+  set connectFailures(value: number) {
+    this.#setLong(Long.connectFailures, value);
   }
 
   /**

@@ -32,6 +32,9 @@ export interface WorkerRow {
   readonly event_loop_delay_ms: number | null;
   readonly connections: number;
   readonly requests: number;
+  readonly upstream_connections: number;
+  readonly upstream_queued: number;
+  readonly upstream_connect_failures: number;
   readonly restarts: number;
   readonly last_exit: { readonly at: string | null; readonly cause: string } | null;
 }
@@ -90,6 +93,9 @@ export function workerRows(deps: StatusDeps): WorkerRow[] {
       event_loop_delay_ms: record.loopDelayUs / 1000,
       connections: record.connections,
       requests: record.requests,
+      upstream_connections: record.upstreamConnections,
+      upstream_queued: record.upstreamQueued,
+      upstream_connect_failures: record.connectFailures,
       restarts,
       last_exit,
     });
@@ -109,6 +115,9 @@ const absentRow = {
   event_loop_delay_ms: null,
   connections: 0,
   requests: 0,
+  upstream_connections: 0,
+  upstream_queued: 0,
+  upstream_connect_failures: 0,
 } as const;
 
 /** The body of `GET /status/config`. */
