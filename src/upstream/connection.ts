@@ -4,7 +4,7 @@ import { ChunkedDecoder } from "../lib/chunked-decoder.ts";
 import type { ErrorCode } from "../lib/errors.ts";
 import { latin1 } from "../lib/latin1.ts";
 import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
-import { unsentBytes } from "../lib/unsent-bytes.ts";
+import { WriteProgress } from "../lib/write-progress.ts";
 import { borrowBuffer, headBuffer, returnBuffer } from "./read-buffers.ts";
 import { BodyEnd, bodyLengthOf, couldBeHead, parseResponseHead, type ResponseText } from "./response-head.ts";
 import type { UpstreamNode } from "./upstream.ts";
@@ -40,9 +40,11 @@ export interface ResponseSink {
 
 /** What a connection needs of its pool. */
 export interface ConnectionOwner {
+  /** A connection that was being opened is open. */
+  opened(): void;
   /** The response was complete and the connection may be used again. */
   release(connection: UpstreamConnection): void;
-  /** The connection is gone. */
+  /** The connection is gone; where it is not `open` it never was. */
   closed(connection: UpstreamConnection): void;
 }
 
@@ -52,6 +54,8 @@ const State = { idle: 0, head: 1, body: 2, tunnel: 3, closed: 4 } as const;
 const MAX_RESPONSE_HEAD = 4096;
 /** A body of which more than this is to come is read into a buffer of the connection's own. */
 const OWN_BUFFER_FROM = 4096;
+/** Silence after which TCP asks whether the node is still there. */
+const KEEPALIVE_PROBE_MS = 15_000;
 /** Interim responses that one request may be given. */
 const MAX_INTERIM = 16;
 
@@ -67,6 +71,7 @@ export class UpstreamConnection implements Timed {
   #sink: ResponseSink | null = null;
   readonly #owner: ConnectionOwner;
   readonly #wheel: TimerWheel;
+  readonly #progress: WriteProgress;
   #buffer: Buffer = headBuffer;
   #shared = true;
   #received = false;
@@ -85,8 +90,6 @@ export class UpstreamConnection implements Timed {
   #readTimeoutMs = 0;
   #sendTimeoutMs = 0;
   #sending = false;
-  /** Bytes that the node had yet to take when the time for it was set. */
-  #unsent = 0;
   /** The whole request has been written: its answer is awaited. */
   #awaiting = false;
   #error = "";
@@ -98,6 +101,9 @@ export class UpstreamConnection implements Timed {
       host: node.host,
       port: node.port,
       noDelay: true,
+      // A node that vanished without a word is found out while its connections are idle.
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_PROBE_MS,
       onread: {
         buffer: () => this.#nextBuffer(),
         callback: (count: number, buffer: Uint8Array) => this.#read(buffer as Buffer, count),
@@ -112,6 +118,7 @@ export class UpstreamConnection implements Timed {
             rejectUnauthorized: false,
           });
     this.socket = socket;
+    this.#progress = new WriteProgress(socket);
     socket.on(tlsName === null ? "connect" : "secureConnect", () => this.#connected());
     socket.on("error", (error: Error) => {
       this.#error = error.message;
@@ -221,7 +228,7 @@ export class UpstreamConnection implements Timed {
       this.destroy();
       return;
     }
-    if (this.open && this.#sending && unsentBytes(this.socket) < this.#unsent) {
+    if (this.open && this.#sending && this.#progress.made()) {
       this.#armSend();
       return;
     }
@@ -234,6 +241,7 @@ export class UpstreamConnection implements Timed {
     if (this.#sending) this.#armSend();
     else this.#armRead();
     this.#sink?.connected();
+    this.#owner.opened();
   }
 
   #drained(): void {
@@ -244,7 +252,7 @@ export class UpstreamConnection implements Timed {
 
   /** The time is for each time that the node takes some, not for the whole request. */
   #armSend(): void {
-    this.#unsent = unsentBytes(this.socket);
+    this.#progress.mark();
     this.#wheel.set(this, this.#sendTimeoutMs);
   }
 

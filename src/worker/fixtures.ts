@@ -1,4 +1,4 @@
-import { Board } from "../board/board.ts";
+import { Board, type WorkerRecord } from "../board/board.ts";
 import type { Engine, Plan } from "../compile/plan.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -120,11 +120,11 @@ export async function startServer(
   match: (ctx: RequestContext) => Plan,
   settings: Settings = settingsWith(),
   accessLog: AccessLogSink | null = null,
-): Promise<{ server: HttpServer; port: number; logged: string[] }> {
+): Promise<{ server: HttpServer; port: number; logged: string[]; record: WorkerRecord }> {
   const logged: string[] = [];
   const log = { warn: (message: string) => logged.push(message), error: (message: string) => logged.push(message) };
   const record = new Board().record(0);
   const server = createHttpServer({ settings, engine: engineOf(match), record, slot: 0, accessLog, log });
   const [address] = await server.listen([{ ip: "127.0.0.1", port: 0 }]);
-  return { server, port: address!.port, logged };
+  return { server, port: address!.port, logged, record };
 }

@@ -34,7 +34,7 @@ export interface HttpServer {
   drain(timeoutMs: number): Promise<void>;
   /** Cuts everything. */
   close(): void;
-  /** Writes the numbers of connections and requests to the board. */
+  /** Writes the numbers of connections, to clients and nodes, and of requests to the board. */
   flushCounters(): void;
 }
 
@@ -104,6 +104,10 @@ class RawHttpServer implements HttpServer {
   flushCounters(): void {
     this.#record.connections = this.#connections.size;
     this.#record.requests = this.#env.requests;
+    const { open, queued, connectFailures } = this.#env.pools.counters;
+    this.#record.upstreamConnections = open;
+    this.#record.upstreamQueued = queued;
+    this.#record.connectFailures = connectFailures;
   }
 
   #open({ ip, port }: Address): Promise<Address> {

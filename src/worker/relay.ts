@@ -2,7 +2,7 @@ import { type ErrorCode, errors } from "../lib/errors.ts";
 import { latin1 } from "../lib/latin1.ts";
 import type { Attempt } from "../plugin/context.ts";
 import type { ResponseSink, UpstreamConnection } from "../upstream/connection.ts";
-import type { Pool } from "../upstream/pools.ts";
+import type { ConnectionWaiter, Ticket } from "../upstream/pool.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { Downstream } from "./downstream.ts";
@@ -46,15 +46,16 @@ const IDEMPOTENT = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", 
  * One request on its way to the nodes of an upstream: picks a node, sends, and on failure
  * asks the next one where the error says that it is safe.
  */
-export class Relay implements ResponseSink {
+export class Relay implements ResponseSink, ConnectionWaiter {
   readonly #owner: RelayOwner;
   readonly #env: Environment;
   readonly #downstream: Downstream;
   readonly #upstream: Upstream;
   #tried: readonly UpstreamNode[] = NONE;
   #node: UpstreamNode | null = null;
-  #pool: Pool | null = null;
   #connection: UpstreamConnection | null = null;
+  /** The place in the queue for a connection. */
+  #ticket: Ticket | null = null;
   #attempt: AttemptRow | null = null;
   #startedTicks = 0;
   #firstTicks = 0;
@@ -107,7 +108,11 @@ export class Relay implements ResponseSink {
       this.#partBytes += piece.length;
     }
     const connection = this.#connection;
-    if (connection === null) return;
+    if (connection === null) {
+      // What waits for a connection waits within bounds.
+      if (!complete && this.#partBytes > REPLAY_LIMIT) this.#pauseBody();
+      return;
+    }
     if (this.#partBytes > REPLAY_LIMIT) this.#forgetParts();
     let flowing = piece.length === 0 || this.#writePiece(connection, piece);
     if (complete) {
@@ -120,6 +125,8 @@ export class Relay implements ResponseSink {
   /** The request is not needed any more. */
   cancel(): void {
     this.#endAttempt(0);
+    this.#ticket?.cancel();
+    this.#ticket = null;
     this.#connection?.destroy();
     this.#connection = null;
   }
@@ -209,25 +216,44 @@ export class Relay implements ResponseSink {
     const upstream = this.#upstream;
     this.#node = node;
     const host = upstreamHost(ctx, upstream, node);
-    this.#pool = this.#env.pools.get(node, upstream.scheme === "https" ? hostName(host) : null);
-    const connection = this.#pool.take(upstream, fresh);
-    this.#connection = connection;
+    const pool = this.#env.pools.get(node, upstream.scheme === "https" ? hostName(host) : null);
+    const connection = pool.take(upstream, fresh);
     this.#startedTicks = this.#owner.timed || upstream.retryTimeoutMs > 0 ? performance.now() : 0;
     if (this.#firstTicks === 0) this.#firstTicks = this.#startedTicks;
     this.#attempt = {
       address: node.address,
       status: 0,
-      connectTime: connection.open ? 0 : -1,
+      connectTime: connection?.open === true ? 0 : -1,
       headerTime: -1,
       responseTime: -1,
     };
     ctx.attempts.push(this.#attempt);
+    if (connection === null) this.#ticket = pool.wait(this, upstream.connectTimeoutMs);
+    else this.#sendOn(connection, host, upstream.connectTimeoutMs);
+  }
+
+  granted(connection: UpstreamConnection, leftMs: number): void {
+    this.#ticket = null;
+    if (connection.open) this.connected();
+    this.#sendOn(connection, upstreamHost(this.#owner.ctx, this.#upstream, this.#node!), leftMs);
+  }
+
+  waitedTooLong(): void {
+    this.#ticket = null;
+    this.failed("UPSTREAM_CONNECT_TIMEOUT", "no connection came free in time");
+  }
+
+  /** Sends the request as far as it is there. */
+  #sendOn(connection: UpstreamConnection, host: string, connectMs: number): void {
+    const { ctx } = this.#owner;
+    const upstream = this.#upstream;
+    this.#connection = connection;
     const method = ctx.outgoing === null ? ctx.method : ctx.outgoing.method;
     connection.begin(
       this,
       method === "HEAD",
       this.#upgrade !== null,
-      upstream.connectTimeoutMs,
+      connectMs,
       upstream.sendTimeoutMs,
       upstream.readTimeoutMs,
     );
@@ -255,7 +281,10 @@ export class Relay implements ResponseSink {
       flowing &&= connection.flowing;
     }
     if (this.#partBytes > REPLAY_LIMIT) this.#forgetParts();
-    if (!flowing && !this.#bodyDone) this.#pauseBody();
+    if (this.#bodyDone) return;
+    if (!flowing) this.#pauseBody();
+    // It may have been paused for a node that was given up, or for want of a connection.
+    else this.drained();
   }
 
   #writePiece(connection: UpstreamConnection, piece: Buffer): boolean {

@@ -76,7 +76,7 @@ test("send_timeout ends a client that stands still, not one that is slow", async
   const { port } = await proxy(
     t,
     (_, { socket }) => socket.write(plainResponse("x".repeat(size))),
-    settingsWith({ sendTimeoutMs: 300 }),
+    settingsWith({ sendTimeoutMs: 500 }),
   );
   const ask = (): Socket => {
     const socket = connect(port, "127.0.0.1");
@@ -85,9 +85,9 @@ test("send_timeout ends a client that stands still, not one that is slow", async
     return socket;
   };
   const slow = ask();
-  assert.ok((await readSlowly(slow, size, 1 << 20, 40)) >= size);
+  assert.ok((await readSlowly(slow, size, 1 << 20, 50)) >= size);
   const still = ask();
-  await pause(1_000);
+  await pause(2_000);
   assert.ok((await readSlowly(still, size, 1 << 20, 0)) < size);
 });
 
@@ -125,7 +125,7 @@ test("a node that reads slowly, but reads, gets its upload", async (t) => {
     socket.on("error", () => {});
     void (async () => {
       socket.pause();
-      const received = await readSlowly(socket, size, 1 << 20, 40);
+      const received = await readSlowly(socket, size, 1 << 20, 50);
       socket.write(plainResponse(String(received >= size)));
     })();
   });
@@ -134,7 +134,7 @@ test("a node that reads slowly, but reads, gets its upload", async (t) => {
   t.after(() => sink.close());
   const address = sink.address();
   const upstream = upstreamOf([typeof address === "object" && address !== null ? address.port : 0], {
-    sendTimeoutMs: 300,
+    sendTimeoutMs: 500,
   });
   const { server, port } = await startServer(() => planFor(upstream));
   t.after(() => server.close());

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { ErrorCode } from "../../lib/errors.ts";
 import type { Timed } from "../../lib/timer-wheel.ts";
-import { unsentBytes } from "../../lib/unsent-bytes.ts";
+import { WriteProgress } from "../../lib/write-progress.ts";
 import type { ResponseText } from "../../upstream/response-head.ts";
 import type { Answer } from "../answer.ts";
 import { readAccepted } from "../accepted-socket.ts";
@@ -12,6 +12,7 @@ import { Exchange } from "../pipeline.ts";
 import { HttpRequestContext } from "../request-context.ts";
 import { AnswerWriter } from "./answer-writer.ts";
 import { HeadReader } from "./head-reader.ts";
+import { DRAIN_GRACE_MS, HALF_CLOSED_GRACE_MS, LINGER_MS, MAX_DISCARD, MAX_WAITING } from "./limits.ts";
 import { RequestBody } from "./request-body.ts";
 import { isRefusal, RequestHead } from "./request-head.ts";
 
@@ -29,23 +30,13 @@ const State = {
   idle: 0,
   head: 1,
   exchange: 2,
-  discarding: 3,
-  tunnel: 4,
-  lingering: 5,
-  closed: 6,
-  flushing: 7,
+  flushing: 3,
+  discarding: 4,
+  tunnel: 5,
+  lingering: 6,
+  closed: 7,
 } as const;
 
-/** Bytes that may wait while a request is under way, beyond which the socket is not read. */
-const MAX_WAITING = 65_536;
-/** The rest of a body that nobody wants is read up to here so that the connection can be kept. */
-const MAX_DISCARD = 262_144;
-/** How long a client may go on sending after its connection was ended. */
-const LINGER_MS = 5_000;
-/** How long an answer may take to begin for a client that has ended its half; then it has gone. */
-const HALF_CLOSED_GRACE_MS = 2_000;
-/** Idle time that a draining worker gives a kept-alive connection. */
-const DRAIN_GRACE_MS = 1_000;
 const NOTHING = Buffer.alloc(0);
 
 export class Http1Connection implements Downstream, Timed {
@@ -54,6 +45,7 @@ export class Http1Connection implements Downstream, Timed {
   readonly #env: Environment;
   readonly #socket: Socket;
   readonly #writer: AnswerWriter;
+  readonly #progress: WriteProgress;
   readonly #peer: Peer;
   readonly #closed: (connection: Http1Connection) => void;
   #state: number = State.idle;
@@ -70,8 +62,6 @@ export class Http1Connection implements Downstream, Timed {
   #requests = 0;
   #keepAlive = true;
   #blocked = false;
-  /** Bytes that the client had yet to take when the time for it was set. */
-  #unsent = 0;
   #clientEnded = false;
   #idleSince = 0;
 
@@ -81,6 +71,7 @@ export class Http1Connection implements Downstream, Timed {
     this.#env = env;
     this.#socket = socket;
     this.#writer = new AnswerWriter(socket);
+    this.#progress = new WriteProgress(socket);
     this.#peer = peer;
     this.#closed = closed;
     socket.on("drain", () => this.#drained());
@@ -318,15 +309,8 @@ export class Http1Connection implements Downstream, Timed {
 
   /** `send_timeout` is for each time that the client takes some, not for the whole of it. */
   #armSend(): void {
-    this.#unsent = unsentBytes(this.#socket);
+    this.#progress.mark();
     this.#env.wheel.set(this, this.#env.settings.http.sendTimeoutMs);
-  }
-
-  /** Whether the client has taken some of the answer since the time for it was set; sets it anew then. */
-  #tookSome(): boolean {
-    if (unsentBytes(this.#socket) >= this.#unsent) return false;
-    this.#armSend();
-    return true;
   }
 
   abort(): void {
@@ -387,7 +371,7 @@ export class Http1Connection implements Downstream, Timed {
   }
 
   #flushed(): void {
-    this.#unsent = 0;
+    this.#progress.mark();
     if (this.#clientEnded) this.#socket.destroy();
     else this.#env.wheel.set(this, LINGER_MS);
   }
@@ -419,15 +403,12 @@ export class Http1Connection implements Downstream, Timed {
   }
 
   #drained(): void {
+    const blocked = this.#blocked;
+    this.#blocked = false;
     if (this.#state === State.flushing) {
-      this.#blocked = false;
       this.#nextRequest();
       this.#process();
-      return;
-    }
-    if (!this.#blocked) return;
-    this.#blocked = false;
-    if (this.#state === State.exchange || this.#state === State.tunnel) {
+    } else if (blocked && (this.#state === State.exchange || this.#state === State.tunnel)) {
       this.#env.wheel.clear(this);
       this.#exchange?.drained();
     }
@@ -465,7 +446,10 @@ export class Http1Connection implements Downstream, Timed {
 
   expired(): void {
     const sending = this.#blocked || this.#state === State.flushing || this.#state === State.lingering;
-    if (sending && this.#tookSome()) return;
+    if (sending && this.#progress.made()) {
+      this.#armSend();
+      return;
+    }
     switch (this.#state) {
       case State.head:
         this.#refuse("DOWNSTREAM_TIMEOUT", "the request head did not come in time");
