@@ -30,6 +30,13 @@ test("request bodies: with a length, chunked, none; of any method; byte for byte
   );
   assert.equal(chunked.body, bytes.toString("latin1"));
   assert.ok(chunked.headers.some((line) => /^(Transfer-Encoding: chunked|Content-Length: 256)$/.test(line)));
+  const empty = echoOf(
+    await ask(gateway.httpPort, "/b", { method: "PUT", headers: { "Transfer-Encoding": "chunked" } }),
+  );
+  assert.ok(
+    empty.headers.some((line) => /^(Transfer-Encoding: chunked|Content-Length: 0)$/.test(line)),
+    "an empty body that was framed stays so",
+  );
   const none = echoOf({ text: bodyOf(await exchangeBytes(gateway.httpPort, `POST /b ${closing}`)) });
   assert.deepEqual([none.body, none.headers.filter((line) => /^(content-length|transfer)/i.test(line))], ["", []]);
 });

@@ -29,7 +29,8 @@ export function upstreamHead(
   if (upgrade !== null) start += `Upgrade: ${upgrade}\r\nConnection: Upgrade\r\n`;
   start += clientLines(ctx);
   if (bodyLength === CHUNKED) start += "Transfer-Encoding: chunked\r\n";
-  else if (bodyLength > 0 || head.hasLength) start += `Content-Length: ${bodyLength}\r\n`;
+  else if (bodyLength > 0 || head.hasLength || head.bodyLength === CHUNKED)
+    start += `Content-Length: ${bodyLength}\r\n`;
   if (!head.irregular && !peer.trusted && (outgoing === null || outgoing.keepsFields)) {
     const added = outgoing === null ? "" : outgoing.addedLines();
     return start + head.kept + added + forwardedLines(ctx) + "\r\n";

@@ -62,7 +62,9 @@ function response(status, headers, body)
     left = left - 1
   end
   if left == 0 then
+    -- wrk goes on to the end of its time unless somebody interrupts it.
     print("complete")
+    io.stdout:flush()
     wrk.thread:stop()
   end
 end
