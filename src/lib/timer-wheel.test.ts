@@ -76,3 +76,43 @@ test("deadlines beyond a turn of the wheel stay", (t) => {
   assert.ok(alarm.dueTick > 0);
   assert.equal(alarm.deadline, wheel.now + 3_600_000);
 });
+
+test("what is forgotten is not held, wherever it had been placed", async (t) => {
+  const wheel = keepAlive(t);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const registry = new FinalizationRegistry(() => resolve());
+  const place = (): void => {
+    const alarm = new Alarm(wheel);
+    registry.register(alarm, "alarm");
+    wheel.set(alarm, 40_000);
+    wheel.set(alarm, 30_000);
+    wheel.forget(alarm);
+  };
+  place();
+  // Garbage is collected when there is enough of it.
+  let garbage: number[][] = [];
+  const timer = setInterval(() => {
+    garbage = Array.from({ length: 200 }, () => Array.from({ length: 5_000 }, Math.random));
+  }, 5);
+  t.after(() => clearInterval(timer));
+  await promise;
+  assert.ok(garbage.length >= 0);
+});
+
+test("what one deadline's end sets or forgets for another counts", async (t) => {
+  const wheel = keepAlive(t);
+  const last = new Alarm(wheel);
+  const forgotten = new Alarm(wheel);
+  const first = new Alarm(wheel);
+  first.expired = () => {
+    wheel.forget(forgotten);
+    wheel.forget(last);
+    wheel.set(last, 60);
+  };
+  wheel.set(first, 30);
+  wheel.set(forgotten, 30);
+  wheel.set(last, 30);
+  await last.rang;
+  assert.equal(last.times, 1);
+  assert.equal(forgotten.times, 0);
+});

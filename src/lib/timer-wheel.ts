@@ -22,7 +22,7 @@ export class TimerWheel {
   now = performance.now();
   #tick = 0;
   #tickTime = this.now;
-  readonly #slots: Timed[][] = Array.from({ length: SLOTS }, () => []);
+  readonly #slots: Set<Timed>[] = Array.from({ length: SLOTS }, () => new Set());
   readonly #timer: NodeJS.Timeout;
 
   constructor() {
@@ -36,9 +36,15 @@ export class TimerWheel {
     if (ms > 0) this.#place(timed);
   }
 
-  /** No deadline any more; the wheel lets go of it when its turn comes. */
+  /** No deadline for now; the wheel lets go of it when its turn comes. */
   clear(timed: Timed): void {
     timed.deadline = Infinity;
+  }
+
+  /** No deadline ever again: the wheel does not hold on to what is gone. */
+  forget(timed: Timed): void {
+    timed.deadline = Infinity;
+    this.#take(timed);
   }
 
   close(): void {
@@ -50,8 +56,15 @@ export class TimerWheel {
     const ticks = Math.ceil((timed.deadline - this.#tickTime) / TICK_MS) + 1;
     const due = this.#tick + Math.min(SLOTS - 1, Math.max(1, ticks));
     if (timed.dueTick >= 0 && timed.dueTick <= due) return;
+    this.#take(timed);
     timed.dueTick = due;
-    this.#slots[due % SLOTS]!.push(timed);
+    this.#slots[due % SLOTS]!.add(timed);
+  }
+
+  #take(timed: Timed): void {
+    if (timed.dueTick < 0) return;
+    this.#slots[timed.dueTick % SLOTS]!.delete(timed);
+    timed.dueTick = -1;
   }
 
   #advance(): void {
@@ -66,10 +79,10 @@ export class TimerWheel {
   #turn(): void {
     const slot = this.#tick % SLOTS;
     const due = this.#slots[slot]!;
-    if (due.length === 0) return;
-    this.#slots[slot] = [];
+    if (due.size === 0) return;
+    this.#slots[slot] = new Set();
     for (const timed of due) {
-      // It was placed again, earlier, after it had been put here.
+      // Another one that came due has let it go, or placed it anew.
       if (timed.dueTick !== this.#tick) continue;
       timed.dueTick = -1;
       if (timed.deadline === Infinity) continue;

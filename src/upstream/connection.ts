@@ -426,7 +426,7 @@ export class UpstreamConnection implements Timed {
       returnBuffer(this.#buffer);
       this.keepBuffer();
     }
-    this.#wheel.clear(this);
+    this.#wheel.forget(this);
     const sink = this.#sink;
     this.#state = State.closed;
     this.#sink = null;

@@ -180,7 +180,7 @@ export class Ticket implements Timed {
 
   /** Gives up the place: the waiter hears nothing more. */
   cancel(): void {
-    this.#wheel.clear(this);
+    this.#wheel.forget(this);
     this.#leave();
   }
 

@@ -167,8 +167,9 @@ export class Http1Connection implements Downstream, Timed {
     const path = env.adjustPath === null ? head.path : env.adjustPath(head.path);
     this.#requests++;
     this.#writer.begin(head.minor, head.method === "HEAD");
-    const limit = env.settings.http.keepaliveRequests;
-    this.#keepAlive = head.keepAlive && !env.draining && (limit === 0 || this.#requests < limit);
+    const { keepaliveRequests: limit, keepaliveTimeoutMs } = env.settings.http;
+    const mayKeep = keepaliveTimeoutMs > 0 && (limit === 0 || this.#requests < limit);
+    this.#keepAlive = mayKeep && head.keepAlive && !env.draining;
     this.#state = State.exchange;
     this.#body = head.bodyLength === 0 ? null : new RequestBody(head);
     this.#bodyFlows = false;
@@ -343,9 +344,7 @@ export class Http1Connection implements Downstream, Timed {
     this.#state = State.idle;
     this.#idleSince = this.#env.wheel.now;
     const { wheel, draining, settings } = this.#env;
-    const { keepaliveTimeoutMs } = settings.http;
-    if (keepaliveTimeoutMs === 0 && this.#waiting.length === 0) this.#linger();
-    else wheel.set(this, draining ? DRAIN_GRACE_MS : keepaliveTimeoutMs);
+    wheel.set(this, draining ? DRAIN_GRACE_MS : settings.http.keepaliveTimeoutMs);
   }
 
   /** Reads on to the end of a body that nobody wants, unless that is far. */
@@ -469,7 +468,7 @@ export class Http1Connection implements Downstream, Timed {
   }
 
   #gone(): void {
-    this.#env.wheel.clear(this);
+    this.#env.wheel.forget(this);
     this.#state = State.closed;
     this.#waiting = NOTHING;
     const exchange = this.#exchange;
