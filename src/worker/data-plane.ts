@@ -38,6 +38,7 @@ export class DataPlane {
   /** Parts of a whole configuration that is still arriving. */
   #chunks: Change[] = [];
   #listening: "not yet" | "opening" | "open" | "closed" = "not yet";
+  #heart: NodeJS.Timeout | null = null;
   #lastBeat = monotonicMs();
   /** Milliseconds by which the last heartbeats were late, the newest last. */
   #delays: number[] = [];
@@ -65,7 +66,9 @@ export class DataPlane {
   /** Reports on the board that this worker is there, and keeps its heartbeat going. */
   start(): void {
     this.#record.thread = threadId;
-    setInterval(() => this.#beat(), HEARTBEAT_MS);
+    // The record's heartbeat is that of the thread's start, and loading may have taken long.
+    this.#beat();
+    this.#heart = setInterval(() => this.#beat(), HEARTBEAT_MS);
     this.#faults.unless("hold-start", () => {
       this.#record.state = WorkerState.starting;
       this.#board.announce();
@@ -93,6 +96,7 @@ export class DataPlane {
     await this.#server.drain(timeoutMs);
     this.#engine.close();
     await this.#accessLog?.close();
+    if (this.#heart !== null) clearInterval(this.#heart);
   }
 
   reopenLogs(): void {
