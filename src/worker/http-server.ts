@@ -39,6 +39,10 @@ export interface HttpServer {
 }
 
 const BACKLOG = 511;
+/** Connections above `worker_connections` that are being told so. */
+const MAX_TURNED_AWAY = 256;
+/** Time between two lines that say so in the log. */
+const FULL_WARNING_MS = 10_000;
 /** Turns of the event loop for which a draining listener waits for its queue to be empty. */
 const MAX_CLOSE_TURNS = 50;
 
@@ -58,6 +62,8 @@ class RawHttpServer implements HttpServer {
   /** Connections accepted so far, to see whether a turn of the loop brought any. */
   #accepted = 0;
   #emptied: (() => void) | null = null;
+  /** On the clock of the wheel. */
+  #nextFullWarning = 0;
 
   constructor(parts: HttpServerParts) {
     const { settings, engine, accessLog, log } = parts;
@@ -139,8 +145,19 @@ class RawHttpServer implements HttpServer {
     }
     const connection = new Http1Connection(this.#env, socket, this.#peerOf(socket), (gone) => this.#gone(gone));
     this.#connections.add(connection);
-    if (this.#connections.size > this.#env.settings.http.workerConnections) connection.turnAway();
+    if (this.#connections.size > this.#env.settings.http.workerConnections) this.#turnAway(connection);
     else if (this.#env.draining) connection.drain();
+  }
+
+  /** Says 503 to one too many; to a flood of them nothing, since each answer keeps its socket for a while. */
+  #turnAway(connection: Http1Connection): void {
+    const { settings, wheel, log } = this.#env;
+    const limit = settings.http.workerConnections;
+    if (this.#connections.size > limit + MAX_TURNED_AWAY) connection.destroy();
+    else connection.turnAway();
+    if (wheel.now < this.#nextFullWarning) return;
+    this.#nextFullWarning = wheel.now + FULL_WARNING_MS;
+    log.error(`${limit} worker_connections are not enough`);
   }
 
   #gone(connection: Http1Connection): void {

@@ -28,10 +28,11 @@ export function compileRealIp(settings: HttpSettings): RealIp {
     believes: (peer) => trusted.matches(peer),
     resolve(value) {
       if (!isList) return parseAddress(value);
-      const hops = value.split(",");
+      // nginx takes blanks for separators too, and skips what is empty.
+      const hops = value.split(/[ ,]+/).filter((hop) => hop !== "");
       let found: RealAddress | null = null;
       for (let i = hops.length - 1; i >= 0; i--) {
-        const hop = parseAddress(hops[i]!.trim());
+        const hop = parseAddress(hops[i]!);
         if (hop === null) break;
         found = hop;
         if (!settings.realIpRecursive || !trusted.matches(hop.address)) break;

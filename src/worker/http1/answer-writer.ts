@@ -36,7 +36,8 @@ export class AnswerWriter {
   /** Passes on an interim response; HTTP/1.0 knows none (RFC 9110, section 15.2). */
   interim(head: ResponseText): void {
     if (this.#minor === 0 || this.answering) return;
-    this.#write(`HTTP/1.1 ${head.status}${head.reason}\r\n${head.kept}\r\n`, EMPTY, 0, 0, "", null);
+    const lines = head.connectionFields === null ? head.kept : endToEndLines(head, head.connectionFields);
+    this.#write(`HTTP/1.1 ${head.status}${head.reason}\r\n${lines}\r\n`, EMPTY, 0, 0, "", null);
   }
 
   /** How the body of this answer will be delimited (RFC 9112, section 6.3). */
@@ -120,4 +121,14 @@ export class AnswerWriter {
     // What the kernel took at once needs no waiting, however much it was.
     return socket.writableLength < socket.writableHighWaterMark;
   }
+}
+
+/** The lines without those that Connection names. */
+function endToEndLines(head: ResponseText, dropped: readonly string[]): string {
+  let lines = "";
+  for (const line of head.kept.split("\r\n")) {
+    const name = line.slice(0, line.indexOf(":")).toLowerCase();
+    if (line !== "" && !dropped.includes(name)) lines += `${line}\r\n`;
+  }
+  return lines;
 }
