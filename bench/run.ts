@@ -36,7 +36,7 @@ const measurements: readonly Measurement[] = [
 
 const usage = `npm run bench -- [options]
   --only NAME,…   ${measurements.map(({ name }) => name).join(", ")}
-  --pairs N       rounds of alternating runs (default 5)
+  --pairs N       rounds of alternating runs (default 7)
   --seconds N     length of one run (default 2)
   --full          a million requests, a hundred changes in every case, more starts`;
 
@@ -45,7 +45,7 @@ function readOptions(): { readonly chosen: readonly Measurement[]; readonly exte
   const { values } = parseArgs({
     options: {
       only: { type: "string" },
-      pairs: { type: "string", default: "5" },
+      pairs: { type: "string", default: "7" },
       seconds: { type: "string", default: "2" },
       full: { type: "boolean", default: false },
       help: { type: "boolean", default: false },

@@ -1,7 +1,7 @@
 /** 50,000 routes as they are in the field: own and shared hosts, wildcards, prefixes, exact paths. */
 export const MANY = 50_000;
 
-/** One of them; `varying.lua` and `many.lua` have to agree. */
+/** One of them; `bench/programs/many.lua` asks for them. */
 function manyRoute(index: number): object {
   const host = [
     `host-${index}.example.com`,
@@ -20,14 +20,15 @@ function manyRoute(index: number): object {
 
 /** A standalone document with `count` routes; `version` marks the one in the middle, as a change of one route does. */
 export function manyRoutes(provider: "yaml" | "json", origin: number, count = MANY, version = 0): string {
-  const upstream = { id: "1", type: "roundrobin", nodes: { [`127.0.0.1:${origin}`]: 1 } };
+  const node = `127.0.0.1:${origin}`;
   const routes = Array.from({ length: count }, (_, i) => manyRoute(i));
   const middle = Math.floor(count / 2);
   routes[middle] = { ...routes[middle], desc: `version ${version}` };
-  if (provider === "json") return JSON.stringify({ routes, upstreams: [upstream] });
-  // Block style with a flow mapping in each row: what is JSON is YAML as well.
+  if (provider === "json") {
+    return JSON.stringify({ routes, upstreams: [{ id: "1", type: "roundrobin", nodes: { [node]: 1 } }] });
+  }
   const rows = routes.map((route) => yamlRow(route as Record<string, unknown>));
-  return `routes:\n${rows.join("")}upstreams:\n  - ${JSON.stringify(upstream)}\n`;
+  return `routes:\n${rows.join("")}upstreams:\n  - {id: "1", type: roundrobin, nodes: {"${node}": 1}}\n`;
 }
 
 function yamlRow(route: Readonly<Record<string, unknown>>): string {

@@ -3,6 +3,10 @@ import { type Summary, summarise } from "./statistics.ts";
 import { cells, ratioCell, type Table } from "./table.ts";
 import { wrk, type WrkLoad } from "./wrk.ts";
 
+/** Requests before anything is measured, and the time after which that is given up. */
+const WARM_REQUESTS = 40_000;
+const WARM_MS = 10_000;
+
 /** One of the programs that are compared, and what it is asked. */
 export interface Contender {
   readonly program: Program;
@@ -32,8 +36,7 @@ export async function compare(
   contenders: readonly Contender[],
   { pairs, seconds }: { readonly pairs: number; readonly seconds: number },
 ): Promise<Comparison> {
-  // Optimising compilers need some time; the peers are asked once to open their connections.
-  for (const contender of contenders) await sample(contender, contender.program.name.startsWith("Turnpike") ? 3 : 1);
+  for (const contender of contenders) await warmUp(contender);
   const rounds: Sample[][] = [];
   for (let round = 0; round < pairs; round++) {
     const order = contenders.map((_, i) => i);
@@ -43,6 +46,15 @@ export async function compare(
     rounds.push(samples);
   }
   return { contenders, rounds };
+}
+
+/** Until connections are open, code is optimised and whatever is made on first use has been made. */
+async function warmUp({ program, load }: Contender): Promise<void> {
+  const deadline = performance.now() + WARM_MS;
+  let requests = 0;
+  while (requests < WARM_REQUESTS && performance.now() < deadline) {
+    requests += (await wrk({ ...load, port: program.port }, 2)).requests;
+  }
 }
 
 async function sample({ program, load }: Contender, seconds: number): Promise<Sample> {
