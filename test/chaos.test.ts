@@ -155,27 +155,6 @@ test("a crash loop backs off, others serve, and it recovers", async (t) => {
   assert.equal((await rows(gateway))[0]?.restarts, 0);
 });
 
-test("a reload during the pause before a restart starts the worker at once, and only once", async (t) => {
-  const gateway = await startGateway(t, { faults: "on" });
-  await gateway.until(200);
-  for (let crash = 1; crash <= 6; crash++) {
-    await until(
-      gateway,
-      () => rows(gateway),
-      (now) => now[1]?.state === "running",
-    );
-    await gateway.fault(1, "crash");
-    await until(
-      gateway,
-      () => rows(gateway),
-      (now) => now[1]?.restarts === crash,
-    );
-  }
-  assert.equal(await reload(gateway), "done");
-  await gateway.until(200);
-  assert.equal((await rows(gateway))[1]?.generation, 7);
-});
-
 test("SIGSTOP and SIGCONT of the whole process: no worker is taken for hung", async (t) => {
   const gateway = await startGateway(t, { status: { unresponsive_after: "300ms" } });
   await gateway.until(200);

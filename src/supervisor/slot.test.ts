@@ -139,6 +139,36 @@ test("when the old one dies while its successor is made, the successor is promot
   assert.equal(host.threads.length, 2, "no third thread was started");
 });
 
+test("a slot that waits for its restart is started by a reload, at once and only once", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const host = new FakeHost();
+  const slot = new Slot(0, host);
+  slot.start();
+  thread(host, 0).end("boom");
+  await once(host.events, "activate t2");
+  thread(host, 1).end("boom again");
+  await once(host.events, "crashed boom again, again in 100");
+  assert.equal(slot.current, null);
+  assert.equal(await slot.replace(60_000, 0), true);
+  assert.equal(slot.current, thread(host, 2));
+  t.mock.timers.tick(60_000);
+  assert.equal(host.threads.length, 3);
+});
+
+test("a thread without a configuration makes room at once: its successor may not get one either", async () => {
+  const host = new FakeHost();
+  const slot = new Slot(0, host);
+  slot.start();
+  thread(host, 0).record.state = WorkerState.starting;
+  assert.equal(await slot.replace(60_000, 0), true);
+  assert.equal(thread(host, 0).drained, true);
+  assert.equal(slot.current, thread(host, 1));
+  thread(host, 0).end("drained");
+  await once(host.events, "release t1");
+  assert.equal(slot.restarts, 0);
+  assert.equal(host.threads.length, 2);
+});
+
 test("a stopped slot starts nothing any more", async () => {
   const host = new FakeHost();
   const slot = new Slot(0, host);
