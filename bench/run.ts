@@ -1,7 +1,7 @@
 // `npm run bench`: what Turnpike costs, beside nginx and HAProxy, as tables in Markdown.
 // A short version of everything takes some minutes; `--help` names the options.
 import { parseArgs } from "node:util";
-import { cleanUpAtExit, stopAll } from "./harness/processes.ts";
+import { cleanUpAtExit, isInterrupted, stopAll } from "./harness/processes.ts";
 import { type Extent, type Measurement, Stage } from "./harness/stage.ts";
 import { formatTable } from "./harness/table.ts";
 import { describeRun, packages, pathOf } from "./harness/tools.ts";
@@ -80,6 +80,7 @@ async function perform(measurement: Measurement, extent: Extent, place: string):
     for (const table of tables) console.log(`${formatTable(table)}\n`);
     return true;
   } catch (error) {
+    if (isInterrupted()) return false;
     console.error(`${measurement.name}: failed: ${error instanceof Error ? error.stack : String(error)}`);
     return false;
   } finally {
@@ -96,6 +97,7 @@ if (options === null) {
   const { chosen, extent } = options;
   let complete = true;
   for (const [i, measurement] of chosen.entries()) {
+    if (isInterrupted()) break;
     complete = (await perform(measurement, extent, `[${i + 1}/${chosen.length}]`)) && complete;
   }
   console.log(

@@ -29,6 +29,12 @@ export interface Program {
 
 const running = new Set<ChildProcess>();
 const directories = new Set<string>();
+let interrupted = false;
+
+/** Whether a signal has asked this process to end: what fails then has no other reason. */
+export function isInterrupted(): boolean {
+  return interrupted;
+}
 
 /** Removes the directory when the benchmark ends, however it ends. */
 export function removeAtExit(directory: string): void {
@@ -46,7 +52,10 @@ export function cleanUpAtExit(): void {
     ["SIGTERM", 143],
     ["SIGHUP", 129],
   ] as const) {
-    process.once(signal, () => void stopAll().finally(() => process.exit(code)));
+    process.once(signal, () => {
+      interrupted = true;
+      void stopAll().finally(() => process.exit(code));
+    });
   }
 }
 
