@@ -138,11 +138,6 @@ export class UpstreamConnection implements Timed {
     return this.requests > 1;
   }
 
-  /** Whether more may be written; what the kernel took at once needs no waiting, however much it was. */
-  get flowing(): boolean {
-    return this.socket.writableLength < this.socket.writableHighWaterMark;
-  }
-
   /**
    * Begins a request. Times are milliseconds, 0 for none; `connectMs` counts only while
    * the connection is not open yet.
@@ -176,9 +171,9 @@ export class UpstreamConnection implements Timed {
 
   /** Sends bytes of the request; false: wait for `drained` before sending more. */
   write(data: string | Uint8Array): boolean {
-    if (typeof data === "string") this.socket.write(data, "latin1");
-    else this.socket.write(data);
-    const { flowing } = this;
+    // A long piece has the client wait a turn even where the kernel took it at once: uploads
+    // are copied as they come, and the collector has to keep up with the copies.
+    const flowing = typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
     if (!flowing) {
       this.#sending = true;
       if (this.open) this.#armSend();

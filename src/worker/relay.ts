@@ -278,7 +278,7 @@ export class Relay implements ResponseSink, ConnectionWaiter {
       for (const part of parts) if (part.length > 0) this.#writePiece(connection, part);
       flowing = last === "" || connection.write(last);
       connection.socket.uncork();
-      flowing &&= connection.flowing;
+      flowing &&= !connection.socket.writableNeedDrain;
     }
     if (this.#partBytes > REPLAY_LIMIT) this.#forgetParts();
     if (this.#bodyDone) return;
