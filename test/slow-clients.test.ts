@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import type { Socket } from "node:net";
+import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { resident } from "./support/interop/resident.ts";
+import { exchange, open } from "./support/load.ts";
+import { startOrigin } from "./support/origin.ts";
+import { serving, to } from "./support/serving.ts";
+
+// Clients that send a byte of their head a second (slowloris) against one worker.
+
+const SLOW_CLIENTS = 5_000;
+/** Connections that are opened at once: fewer than the listener's backlog. */
+const AT_ONCE = 250;
+/** What a worker may keep, in megabytes, once the clients have gone. */
+const KEPT = 32;
+
+/** A connection that trickles a head which never ends. */
+interface SlowClient {
+  readonly socket: Socket;
+  answer: string;
+  readonly closed: Promise<void>;
+}
+
+test("5,000 slow clients end with 408, others are served meanwhile, memory returns", async (t) => {
+  requireOpenFiles(SLOW_CLIENTS + 500);
+  const origin = await startOrigin(t);
+  const config = {
+    apisix: {},
+    nginx_config: { http: { client_header_timeout: "5s" }, event: { worker_connections: 10_620 } },
+  };
+  // V8 leaves garbage in a large heap for a while; in a small one what stays is what is held.
+  const env = { NODE_OPTIONS: "--max-old-space-size=64" };
+  const gateway = await serving(t, { routes: [to({ [origin.node]: 1 })] }, { workers: 1, config, env });
+
+  const idle = await latencies(gateway.httpPort, 500);
+  t.diagnostic(`${resident(gateway)} MB before`);
+  // The first round brings the heap to its size; the second one must not add to it.
+  const rounds: number[] = [];
+  for (const round of ["first", "second"]) {
+    const clients = await openSlowClients(gateway.httpPort, SLOW_CLIENTS);
+    const all = Promise.all(clients.map(({ closed }) => closed));
+    const trickle = setInterval(() => {
+      for (const { socket } of clients) if (socket.writable) socket.write("a");
+    }, 1_000);
+    const full = resident(gateway);
+    const busy = await latencies(gateway.httpPort, 500);
+    await all;
+    clearInterval(trickle);
+    const wrong = clients.filter(({ answer }) => !answer.startsWith("HTTP/1.1 408 "));
+    assert.equal(wrong.length, 0, `not 408: ${JSON.stringify(wrong[0]?.answer)}`);
+    assert.match(clients[0]!.answer, /\r\nConnection: close\r\n/i);
+    rounds.push(await settled(gateway));
+    t.diagnostic(`${round} round: ${full} MB with all of them, ${rounds.at(-1)} MB after`);
+    t.diagnostic(`p99 of other requests: ${p99(busy)} ms, ${p99(idle)} ms without slow clients`);
+  }
+  assert.ok(rounds[1]! - rounds[0]! < KEPT, `after each round: ${rounds.join(", ")} MB`);
+  assert.equal((await gateway.get("/")).status, 200);
+});
+
+/** Node raises its own limit to the hard one, so that is what counts for both processes. */
+function requireOpenFiles(count: number): void {
+  const limit = execFileSync("sh", ["-c", "ulimit -Hn"], { encoding: "utf8" }).trim();
+  const enough = limit === "unlimited" || Number(limit) >= count;
+  assert.ok(enough, `${count} open files are needed, the hard limit is ${limit}: raise it (ulimit -Hn)`);
+}
+
+async function openSlowClients(port: number, count: number): Promise<SlowClient[]> {
+  const clients: SlowClient[] = [];
+  while (clients.length < count) {
+    const sockets = await Promise.all(Array.from({ length: AT_ONCE }, () => open(port)));
+    for (const socket of sockets) {
+      assert.ok(socket !== null, "a connection was refused");
+      clients.push(slowClient(socket));
+    }
+  }
+  return clients;
+}
+
+function slowClient(socket: Socket): SlowClient {
+  const client: SlowClient = {
+    socket,
+    answer: "",
+    closed: new Promise((resolve) => socket.once("close", () => resolve())),
+  };
+  socket.on("data", (chunk) => (client.answer += chunk.toString("latin1")));
+  socket.write("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ");
+  return client;
+}
+
+/** Milliseconds that each of so many requests took, one after the other, half of them on new connections. */
+async function latencies(port: number, count: number): Promise<number[]> {
+  const kept = await open(port);
+  assert.ok(kept !== null);
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const started = performance.now();
+    const socket: Socket | null = i % 2 === 0 ? kept : await open(port);
+    assert.ok(socket !== null, "a connection was refused");
+    const { status, head } = await exchange(socket, "/");
+    assert.equal(status, 200, head);
+    times.push(performance.now() - started);
+    if (socket !== kept) socket.destroy();
+  }
+  kept.destroy();
+  return times;
+}
+
+function p99(times: readonly number[]): string {
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)]!.toFixed(1);
+}
+
+/** Memory once the worker has no connection left and has had the time to give back. */
+async function settled(gateway: Parameters<typeof resident>[0]): Promise<number> {
+  for (;;) {
+    const { workers } = (await gateway.status("/status/workers")).json() as { workers: { connections: number }[] };
+    if (workers.every(({ connections }) => connections === 0)) return resident(gateway);
+    await setTimeout(20);
+  }
+}
