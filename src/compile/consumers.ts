@@ -63,15 +63,10 @@ interface Member {
   plain: Consumer | null;
 }
 
-/** Values remembered per plugin; where more are in use, the memory begins anew. */
-const MOST_REMEMBERED = 4_096;
-
 /**
  * Consumers, credentials and consumer groups, found by what requests present.
  * Values are looked up by their digest, so that the time tells nothing about how
- * much of a guess is right. A digest costs more than the rest of a request's
- * authentication: values that were right are remembered until anything changes.
- * The memory is found by V8's seeded hash of the whole value, so it tells no more.
+ * much of a guess is right.
  */
 export class ConsumerIndex implements ConsumerLookup {
   readonly #registry: PluginRegistry;
@@ -83,22 +78,12 @@ export class ConsumerIndex implements ConsumerLookup {
   readonly #credentialsOf = new Map<string, Set<string>>();
   /** By plugin, then by digest. More than one identity there is a duplicate that control let pass. */
   readonly #byDigest = new Map<string, Map<string, Identity[]>>();
-  /** By plugin, then by value: what was found since the last change. */
-  readonly #remembered = new Map<string, Map<string, Consumer>>();
 
   constructor(registry: PluginRegistry) {
     this.#registry = registry;
   }
 
   byKey(plugin: string, value: string): Consumer | undefined {
-    const remembered = this.#remembered.get(plugin)?.get(value);
-    if (remembered !== undefined) return remembered;
-    const consumer = this.#find(plugin, value);
-    if (consumer !== undefined) this.#remember(plugin, value, consumer);
-    return consumer;
-  }
-
-  #find(plugin: string, value: string): Consumer | undefined {
     const identities = this.#byDigest.get(plugin)?.get(digestOf(value));
     if (identities === undefined) return undefined;
     const bytes = Buffer.from(value);
@@ -109,13 +94,6 @@ export class ConsumerIndex implements ConsumerLookup {
       }
     }
     return undefined;
-  }
-
-  #remember(plugin: string, value: string, consumer: Consumer): void {
-    let values = this.#remembered.get(plugin);
-    if (values === undefined) this.#remembered.set(plugin, (values = new Map<string, Consumer>()));
-    if (values.size >= MOST_REMEMBERED) values.clear();
-    values.set(value, consumer);
   }
 
   byName(username: string): Consumer | undefined {
@@ -163,7 +141,6 @@ export class ConsumerIndex implements ConsumerLookup {
 
   /** Drops the objects made of a consumer, so that the next lookup makes new ones. */
   #forget(username: string): void {
-    this.#remembered.clear();
     const member = this.#members.get(username);
     if (member !== undefined) {
       member.plugins = null;
@@ -191,7 +168,6 @@ export class ConsumerIndex implements ConsumerLookup {
   }
 
   #setIdentities(holder: string, username: string, credentialId: string | null, plugins: Plugins | undefined): void {
-    this.#remembered.clear();
     for (const identity of this.#identities.get(holder) ?? []) this.#unlist(identity);
     const identities: Identity[] = [];
     for (const [plugin, conf] of Object.entries(plugins ?? {})) {
