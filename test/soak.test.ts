@@ -55,7 +55,7 @@ test("1 GiB up, 1 GiB down, and a reader of 1 MB/s at either side", { timeout: 3
   };
 
   t.diagnostic(`${resident(gateway)} MB at the start`);
-  const before = await peakWhile(gateway, Promise.all([down("/fast", 128), up("/fast", 128)]));
+  const before = await peakWhile(gateway, Promise.all([down("/fast", 16), up("/fast", 16)]));
   const works: readonly [name: string, work: () => Promise<unknown>][] = [
     ["down", () => down("/fast", LARGE)],
     ["up", () => up("/fast", LARGE)],

@@ -55,8 +55,11 @@ export interface BufferOwner {
 
 /** What the downstream tells of the request under way. */
 export interface DownstreamSink {
-  /** A piece of the request's body, decoded; the buffer may be kept. */
-  requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): void;
+  /**
+   * A piece of the request's body, decoded. True: the buffer is kept; false: it is free, though
+   * not before the body is resumed if it was paused during the call.
+   */
+  requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean;
   /** The body broke off, is malformed or too large: the request cannot be completed. */
   requestFailed(code: ErrorCode, detail: string): void;
   /** The client takes more, after `head` or `body` had answered false. */

@@ -214,8 +214,8 @@ export class Exchange implements RelayOwner, DownstreamSink {
 
   // ---- the client's side
 
-  requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): void {
-    this.#relay?.requestBody(buffer, from, to, complete, trailers);
+  requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
+    return this.#relay?.requestBody(buffer, from, to, complete, trailers) ?? true;
   }
 
   requestFailed(code: ErrorCode, detail: string): void {

@@ -94,14 +94,14 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     this.#next("UPSTREAM_NO_NODE", "the upstream has no usable node");
   }
 
-  /** A piece of the client's body. */
-  requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): void {
+  /** A piece of the client's body; see `DownstreamSink`. */
+  requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
     this.#bodyDone = complete;
     this.#trailers = trailers;
     const piece = from === 0 && to === buffer.length ? buffer : buffer.subarray(from, to);
     if (this.#tunnel) {
       this.#sendTunnel(piece, complete);
-      return;
+      return true;
     }
     if (this.#replayable) {
       (this.#parts ??= []).push(piece);
@@ -111,7 +111,7 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     if (connection === null) {
       // What waits for a connection waits within bounds.
       if (!complete && this.#partBytes > REPLAY_LIMIT) this.#pauseBody();
-      return;
+      return true;
     }
     if (this.#partBytes > REPLAY_LIMIT) this.#forgetParts();
     let flowing = piece.length === 0 || this.#writePiece(connection, piece);
@@ -119,7 +119,9 @@ export class Relay implements ResponseSink, ConnectionWaiter {
       if (this.#bodyLength === CHUNKED) flowing = connection.write(`0\r\n${trailers}\r\n`);
       connection.sent();
     }
-    if (!flowing && !complete) this.#pauseBody();
+    const paused = !flowing && !complete;
+    if (paused) this.#pauseBody();
+    return this.#parts !== null || (!paused && connection.socket.writableLength > 0);
   }
 
   /** The request is not needed any more. */

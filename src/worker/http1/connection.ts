@@ -13,6 +13,7 @@ import { HttpRequestContext } from "../request-context.ts";
 import { AnswerWriter } from "./answer-writer.ts";
 import { HeadReader } from "./head-reader.ts";
 import { DRAIN_GRACE_MS, HALF_CLOSED_GRACE_MS, LINGER_MS, MAX_DISCARD, MAX_WAITING } from "./limits.ts";
+import { LentBuffer } from "./lent-buffer.ts";
 import { RequestBody } from "./request-body.ts";
 import { isRefusal, RequestHead } from "./request-head.ts";
 
@@ -57,6 +58,7 @@ export class Http1Connection implements Downstream, Timed {
   #bodyFlows = false;
   /** Bytes that came while they could not be used. */
   #waiting: Buffer = NOTHING;
+  readonly #lent = new LentBuffer();
   #paused = false;
   #processing = false;
   #requests = 0;
@@ -109,9 +111,8 @@ export class Http1Connection implements Downstream, Timed {
       this.#processing = true;
       this.#readHead(buffer, count, true);
       this.#processing = false;
-    } else if (this.#state !== State.lingering && this.#state !== State.closed) {
-      this.#take(Buffer.from(buffer.subarray(0, count)));
-    }
+    } else if (this.#state !== State.lingering && this.#state !== State.closed)
+      this.#take(this.#lent.copyOf(buffer, count, this.#bodyFlows && this.#body !== null));
     this.#process();
   }
 
@@ -221,6 +222,7 @@ export class Http1Connection implements Downstream, Timed {
   }
 
   resumeBody(): void {
+    this.#lent.takeBack();
     if (this.#state === State.tunnel) this.#unpause();
     else this.startBody();
   }
@@ -234,7 +236,7 @@ export class Http1Connection implements Downstream, Timed {
     if (body.done) {
       this.#body = null;
       this.#env.wheel.clear(this);
-      if (body.end < chunk.length) this.#waiting = chunk.subarray(body.end);
+      if (body.end < chunk.length) this.#waiting = Buffer.from(chunk.subarray(body.end));
     } else this.#env.wheel.set(this, this.#env.settings.http.clientBodyTimeoutMs);
     if (this.#state === State.discarding) {
       if (body.done) this.#nextRequest();
@@ -247,7 +249,8 @@ export class Http1Connection implements Downstream, Timed {
       return;
     }
     this.#exchange!.ctx.requestLength += body.end;
-    this.#exchange!.requestBody(chunk, body.from, body.to, body.done, body.trailers);
+    const kept = this.#exchange!.requestBody(chunk, body.from, body.to, body.done, body.trailers);
+    this.#lent.handedOver(kept, !this.#bodyFlows);
   }
 
   /** The request's body cannot be read to its end. */
@@ -322,6 +325,8 @@ export class Http1Connection implements Downstream, Timed {
 
   finished(): void {
     this.#exchange = null;
+    // It may still be on its way to an upstream that is not waited for.
+    this.#lent.leave();
     if (this.#state === State.closed || this.#state === State.lingering) return;
     if (this.#state === State.tunnel || !this.#keepAlive) {
       this.#linger();
@@ -435,7 +440,6 @@ export class Http1Connection implements Downstream, Timed {
       case State.lingering:
         if (this.#socket.writableFinished) this.#socket.destroy();
         break;
-      default:
     }
   }
 
