@@ -12,7 +12,7 @@ const lock = readFileSync(`${root}package-lock.json`, "utf8");
 /** Debian packages by the program that shows that they are there. */
 const debian = {
   "--test": { curl: "curl", h2load: "nghttp2-client", nginx: "nginx-light", python3: "python3", wrk: "wrk" },
-  "--bench": { nginx: "nginx-light", haproxy: "haproxy", wrk: "wrk", curl: "curl" },
+  "--bench": { nginx: "nginx-light", haproxy: "haproxy", wrk: "wrk", h2load: "nghttp2-client", curl: "curl" },
 };
 
 function run(command, args) {

@@ -8,6 +8,7 @@ export const packages = {
   nginx: "nginx-light",
   haproxy: "haproxy",
   wrk: "wrk",
+  h2load: "nghttp2-client",
   curl: "curl",
   taskset: "util-linux",
   setpriv: "util-linux",

@@ -1,22 +1,27 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { oneRoute } from "../harness/gateway.ts";
 import { LOAD_CORE, type Program, PROXY_CORE, run } from "../harness/processes.ts";
 import type { Measurement } from "../harness/stage.ts";
 import { percentile, summarise } from "../harness/statistics.ts";
 import { cells, ratioCell } from "../harness/table.ts";
-import { node, root } from "../harness/tools.ts";
+import { need } from "../harness/tools.ts";
 import { wrk } from "../harness/wrk.ts";
 
-/** What the open-loop client prints. */
+/** What a run of the load saw, in milliseconds. */
 interface Latencies {
-  readonly sent: number;
-  readonly unsent: number;
-  readonly failed: number;
-  readonly answered: number;
-  /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
+  /** Answers per second, which must be near the rate asked for. */
+  readonly answered: number;
 }
+
+/** Connections of the load; each sends at its share of the rate. */
+const CLIENTS = 64;
+/** What comes first is not counted: connections are opened, code is optimised. */
+const WARM_SECONDS = 1;
 
 /** How much of what the slower of the two can do. */
 const LOAD = 0.7;
@@ -24,7 +29,7 @@ const LOAD = 0.7;
 /** Latency under a constant rate of requests, 70 % of what `wrk` gets through the slower of the two. */
 export const latency: Measurement = {
   name: "latency",
-  tools: ["nginx", "wrk"],
+  tools: ["nginx", "wrk", "h2load"],
   async run(stage) {
     const { seconds, pairs, full } = stage.extent;
     const origin = await stage.origin();
@@ -50,10 +55,9 @@ export const latency: Measurement = {
       return [name, p50.toFixed(2), ...cells(p99, 2), longest.toFixed(1), i === 1 ? ratioCell(ratio) : ""];
     };
     const answered = percentile(
-      rounds.flat().map(({ answered }) => answered / seconds),
+      rounds.flat().map((sample) => sample.answered),
       50,
     );
-    const unsent = rounds.flat().reduce((sum, sample) => sum + sample.unsent, 0);
     return {
       tables: [
         {
@@ -61,8 +65,8 @@ export const latency: Measurement = {
           columns: ["milliseconds", "p50", "p99 median", "min", "max", "longest", "p99 vs nginx"],
           rows: [row("nginx", 0), row("Turnpike", 1), row("origin, no proxy", 2)],
           notes: [
-            "Constant rate by an open-loop client (`bench/programs/open-loop.ts`), which shares its core with the origin; the last row is what client and origin add by themselves.",
-            `It got ${Math.round(answered)} answers a second; ${unsent} requests were not sent for want of a connection.`,
+            `Constant rate by \`h2load --h1 --rps\` over ${CLIENTS} connections, which send at the same moments, so that a request waits for those sent with it; load and origin share a core, and the last row is what they add by themselves.`,
+            `It got ${Math.round(answered)} answers a second.`,
           ],
         },
       ],
@@ -76,8 +80,31 @@ async function saturationOf(program: Program, seconds: number): Promise<number> 
 }
 
 async function measure(program: Program, rate: number, seconds: number): Promise<Latencies> {
-  const client = [node, `${root}bench/programs/open-loop.ts`, String(program.port), String(rate), String(seconds)];
-  const result = JSON.parse(await run(LOAD_CORE, client)) as Latencies;
-  if (result.failed > 0) throw new Error(`${program.name}: ${result.failed} failed requests`);
-  return result;
+  const directory = mkdtempSync(join(tmpdir(), "turnpike-latency-"));
+  const file = join(directory, "requests.log");
+  try {
+    const load = ["--h1", "-t1", `-c${CLIENTS}`, `--rps=${(rate / CLIENTS).toFixed(1)}`];
+    const extent = ["-D", String(seconds), `--warm-up-time=${WARM_SECONDS}`, `--log-file=${file}`];
+    await run(LOAD_CORE, [need("h2load"), ...load, ...extent, `http://127.0.0.1:${program.port}/`]);
+    return latenciesOf(readFileSync(file, "utf8"), program.name, seconds);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Each line of the log: when it was sent, the status, how long it took; times in microseconds. */
+function latenciesOf(log: string, name: string, seconds: number): Latencies {
+  const rows = log
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split("\t"));
+  const failed = rows.filter(([, status]) => status !== "200").length;
+  if (failed > 0) throw new Error(`${name}: ${failed} failed requests`);
+  const times = rows.map(([, , time]) => Number(time) / 1_000);
+  return {
+    p50: percentile(times, 50),
+    p99: percentile(times, 99),
+    max: percentile(times, 100),
+    answered: rows.length / seconds,
+  };
 }
