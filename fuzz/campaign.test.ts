@@ -3,17 +3,17 @@ import { test } from "node:test";
 import { Campaign } from "./campaign.ts";
 import { minimised } from "./minimise.ts";
 
-/** Part of every `npm test`; `npm run fuzz` goes on for as long as wanted. */
+/** Part of every `npm test`, always the same streams; `npm run fuzz` draws others for as long as wanted. */
+const RUN = 1;
 const BUDGET_MS = 12_000;
 
 test("hostile streams, whole and in pieces: nothing leaks, nothing hangs, what arrives is what was meant", async (t) => {
   const campaign = await Campaign.start();
   t.after(() => campaign.close());
-  const run = Date.now() % 1_000_000;
-  const finding = await campaign.run(run, performance.now() + BUDGET_MS);
+  const finding = await campaign.run(RUN, performance.now() + BUDGET_MS);
   assert.equal(finding, null, `npm run fuzz -- --seed ${finding?.seed}`);
   assert.ok(campaign.streams > 0);
-  t.diagnostic(`run ${run}: ${campaign.streams} streams`);
+  t.diagnostic(`${campaign.streams} streams`);
 });
 
 test("a finding is made shorter", async () => {

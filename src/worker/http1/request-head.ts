@@ -180,6 +180,8 @@ function otherVersion(head: RequestHead, at: number): Refusal | null {
 /** RFC 9112, section 3.2. */
 function parseTarget(head: RequestHead, target: string): Refusal | null {
   if (head.method === "CONNECT") return { code: "DOWNSTREAM_NOT_IMPLEMENTED", detail: "CONNECT is not served" };
+  // RFC 9113, section 3.4: the method that no HTTP/1.1 message has, so that HTTP/2 is not taken for one.
+  if (head.method === "PRI") return malformed("PRI is kept for HTTP/2");
   if (target.charCodeAt(0) === SLASH) return setTarget(head, target);
   if (target === "*") {
     if (head.method !== "OPTIONS") return malformed("invalid request target");

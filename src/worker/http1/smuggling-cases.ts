@@ -202,6 +202,7 @@ for (const line of [
 for (const version of ["0.9", "1.2", "1.9", "2.0", "3.0", "9.9"]) {
   refuseRaw("version", `GET / HTTP/${version}\r\nHost: a\r\n\r\n`, "DOWNSTREAM_VERSION");
 }
+refuseRaw("method of the HTTP/2 preface", "PRI /a HTTP/1.1\r\nHost: a\r\n\r\n", "DOWNSTREAM_MALFORMED");
 refuseRaw("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "DOWNSTREAM_VERSION");
 refuseRaw("CONNECT", "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", "DOWNSTREAM_NOT_IMPLEMENTED");
 
