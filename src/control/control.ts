@@ -56,7 +56,10 @@ export class Control {
     }
     this.#source.start({
       document: (document) => this.#apply(document),
+      snapshot: () => undefined,
+      step: () => undefined,
       failed: (error) => this.#failed(error),
+      recovered: () => undefined,
     });
   }
 
@@ -132,5 +135,12 @@ function snapshotOf(store: Store): { revision: number; hash: bigint; resources: 
 }
 
 function createSource(source: SourceSettings): Source {
-  return source.kind === "yaml" ? createYamlFileSource(source.file) : createJsonFileSource(source.file);
+  switch (source.kind) {
+    case "yaml":
+      return createYamlFileSource(source.file);
+    case "json":
+      return createJsonFileSource(source.file);
+    default:
+      throw new TurnpikeError("SETTINGS_INVALID", `source ${source.kind} is not available in this version`);
+  }
 }
