@@ -13,6 +13,7 @@ import { ConfigReporter } from "./config-reporter.ts";
 import { type ControlActions, createControlApi, type FaultActions, listenControlApi } from "./control-api.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
+import { UpstreamWatch } from "./upstream-watch.ts";
 
 /** How long a new control thread waits for a worker to tell what is being served. */
 const INHERIT_LIMIT_MS = 2_000;
@@ -31,6 +32,7 @@ export class Control {
   readonly #reporter: ConfigReporter;
   #api: Server | null = null;
   #store: Store | null = null;
+  readonly #upstreams: UpstreamWatch;
 
   constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void) {
     this.#settings = settings;
@@ -38,6 +40,14 @@ export class Control {
     this.#send = send;
     this.#log = createLogger(settings.log, "control");
     this.#publisher = new Publisher(board);
+    this.#upstreams = new UpstreamWatch({
+      table: board.health,
+      dns: settings.dns,
+      healthChecksOff: settings.healthChecksOff,
+      publish: (entries) => this.#publisher.publishTargets(entries),
+      log: this.#log,
+    });
+    this.#publisher.serveTargets(() => this.#upstreams.targets());
     this.#source = createSource(settings.source);
     this.#reporter = new ConfigReporter(this.#source.name, (report) => send({ type: "config", report }));
   }
@@ -51,6 +61,7 @@ export class Control {
     const store = new Store({ ...check, revision, inherited: inherited?.resources ?? [] });
     this.#store = store;
     if (inherited !== null) {
+      this.#upstreams.apply(store.snapshot());
       this.#reporter.inherited(revision, store.hash, Date.now());
       this.#publisher.serve(() => snapshotOf(store));
     }
@@ -74,6 +85,7 @@ export class Control {
 
   async close(): Promise<void> {
     this.#source.close();
+    this.#upstreams.close();
     const api = this.#api;
     if (api !== null) {
       api.closeAllConnections();
@@ -119,6 +131,7 @@ export class Control {
     const { revision, hash, changes, rejected } = store.applyDocument(document, Date.now());
     for (const rejection of rejected) this.#log.warn(`${rejection.kind}/${rejection.id} rejected: ${rejection.error}`);
     this.#reporter.loaded(revision, hash, changes.length, rejected, Date.now());
+    this.#upstreams.apply(changes);
     this.#publisher.publish({ fromRevision, revision, hash, changes });
     this.#publisher.serve(() => snapshotOf(store));
     this.#log.info(`revision ${revision}: ${changes.length} changes${first ? ", first load" : ""}`);
