@@ -72,6 +72,11 @@ export class PluginInstances {
     return instance;
   }
 
+  /** The priority of a plugin's definition; 0 for one that is not known. */
+  priorityOf(name: string): number {
+    return this.#registry.get(name)?.priority ?? 0;
+  }
+
   /** Gives up the instances of a resource that its new configuration does not have (`undefined`: it is gone). */
   retain(owner: string, plugins: Plugins | undefined): void {
     const owned = this.#owned.get(owner);

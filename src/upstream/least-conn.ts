@@ -1,5 +1,5 @@
 import type { PickFeedback, UpstreamNode } from "./upstream.ts";
-import { isOut, type Strategy } from "./tiers.ts";
+import { isOut, NONE_TRIED, type Strategy } from "./tiers.ts";
 
 /** Requests under way at the nodes of one upstream, by address; survives changes of the configuration. */
 export class ActiveCounts implements PickFeedback {
@@ -38,6 +38,18 @@ export class LeastConnections implements Strategy {
   }
 
   choose(tried: readonly UpstreamNode[], mindHealth: boolean): UpstreamNode | null {
+    const best = this.#best(tried, mindHealth);
+    if (best < 0) return null;
+    this.#lastTurn[best] = ++this.#turn;
+    return this.#nodes[best]!;
+  }
+
+  peek(mindHealth: boolean): UpstreamNode | null {
+    return this.#nodes[this.#best(NONE_TRIED, mindHealth)] ?? null;
+  }
+
+  /** The index of the best node; -1 where every one is out. */
+  #best(tried: readonly UpstreamNode[], mindHealth: boolean): number {
     const nodes = this.#nodes;
     const turns = this.#lastTurn;
     let best = -1;
@@ -51,8 +63,6 @@ export class LeastConnections implements Strategy {
         lowest = load;
       }
     }
-    if (best < 0) return null;
-    turns[best] = ++this.#turn;
-    return nodes[best]!;
+    return best;
   }
 }
