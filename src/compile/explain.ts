@@ -158,7 +158,7 @@ function failedConditions(entry: RouteEntry, ctx: RequestContext): readonly Fail
   const conditions = compileConditions(route, () => undefined);
   const without = (part: Partial<Conditions>): boolean =>
     satisfies(
-      { methods: 0, addresses: null, hosts: null, vars: null, filter: null, ...part },
+      { methods: 0, addresses: null, hosts: null, vars: null, filter: null, selector: null, ...part },
       ctx,
       methodBit(ctx.method),
     );
