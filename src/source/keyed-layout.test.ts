@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import {
+  assert as assertProperty,
+  constant,
+  constantFrom,
+  property,
+  stringMatching,
+  tuple,
+  type Arbitrary,
+} from "fast-check";
 import { kinds, type Kind } from "../schema/kinds.ts";
 import { keyOf, parseKey } from "./keyed-layout.ts";
 
@@ -34,13 +42,13 @@ test("what lies elsewhere is no resource", () => {
 });
 
 test("parseKey is the inverse of keyOf", () => {
-  const word = fc.stringMatching(/^[a-zA-Z0-9-_.]{1,8}$/);
-  const id = (kind: Kind): fc.Arbitrary<string> => {
-    if (kind === "plugins") return fc.constant("plugins");
-    const pair = fc.tuple(word, word);
+  const word = stringMatching(/^[a-zA-Z0-9-_.]{1,8}$/);
+  const id = (kind: Kind): Arbitrary<string> => {
+    if (kind === "plugins") return constant("plugins");
+    const pair = tuple(word, word);
     if (kind === "credentials") return pair.map(([user, name]) => `${user}/credentials/${name}`);
     return kind === "secrets" ? pair.map((parts) => parts.join("/")) : word;
   };
-  const names = fc.constantFrom(...kinds).chain((kind) => id(kind).map((text) => ({ kind, id: text })));
-  fc.assert(fc.property(names, (name) => assert.deepEqual(parseKey(keyOf(name.kind, name.id)), name)));
+  const names = constantFrom(...kinds).chain((kind) => id(kind).map((text) => ({ kind, id: text })));
+  assertProperty(property(names, (name) => assert.deepEqual(parseKey(keyOf(name.kind, name.id)), name)));
 });
