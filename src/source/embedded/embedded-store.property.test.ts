@@ -165,6 +165,6 @@ test("the store behaves like a map with revisions, whenever it is closed and ope
         store.close();
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { createEmbeddedStore } from "./embedded-store.ts";
 
 /** Kills, in all; each store lives through its share of them. */
@@ -17,6 +18,15 @@ const STORES = 4;
 const LIFE_MS = 60;
 
 const program = fileURLToPath(new URL("kill-writer.ts", import.meta.url));
+const storeModule = new URL("embedded-store.ts", import.meta.url).href;
+const run = promisify(execFile);
+
+/** An environment in which a process that is killed need not compile what it loads. */
+async function compiled(root: string): Promise<NodeJS.ProcessEnv> {
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(root, "cache") };
+  await run(process.execPath, ["--input-type=module", "-e", `await import(${JSON.stringify(storeModule)})`], { env });
+  return env;
+}
 
 /** What is known of a key from what the processes printed. */
 interface Known {
@@ -70,10 +80,9 @@ class Witness {
   }
 }
 
-async function killOnce(file: string, witness: Witness): Promise<void> {
-  const child = spawn(process.execPath, [program, file, String(witness.next)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+async function killOnce(file: string, witness: Witness, env: NodeJS.ProcessEnv): Promise<void> {
+  const args = [program, file, String(witness.next)];
+  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     output += chunk;
@@ -108,12 +117,13 @@ async function examine(file: string, witness: Witness): Promise<void> {
 test(`kill -9 at ${KILLS} random moments: every acknowledged write is there, the file is sound`, async (t) => {
   const root = mkdtempSync(join(tmpdir(), "turnpike-kill-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
+  const env = await compiled(root);
   const witnesses = await Promise.all(
     Array.from({ length: STORES }, async (_, index) => {
       const file = join(root, `${index}.db`);
       const witness = new Witness();
       for (let kill = 0; kill < KILLS / STORES; kill++) {
-        await killOnce(file, witness);
+        await killOnce(file, witness, env);
         await examine(file, witness);
       }
       return witness;
