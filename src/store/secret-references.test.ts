@@ -74,7 +74,11 @@ test("places where references count", () => {
   }
   const ssl = { sni: "$env://A", cert: "$env://P", key: "$env://P", certs: ["$env://P"], keys: ["$env://P"] };
   assert.deepEqual(substituteReferences("ssls", ssl, lookup).value, {
-    ...{ sni: "$env://A", cert: "---", key: "---", certs: ["---"], keys: ["---"] },
+    sni: "$env://A",
+    cert: "---",
+    key: "---",
+    certs: ["---"],
+    keys: ["---"],
   });
   const metadata = { id: "$env://A", key: "$env://A" };
   assert.deepEqual(substituteReferences("plugin_metadata", metadata, lookup).value, { id: "$env://A", key: "alpha" });
