@@ -2,6 +2,7 @@ import { addHash, subtractHash } from "../lib/content-hash.ts";
 import { nearestName } from "../lib/nearest-name.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import { kinds, type Change, type Kind, type Rejection } from "../schema/kinds.ts";
+import { formatPath } from "../source/document.ts";
 import { parseKey } from "../source/keyed-layout.ts";
 import type { KeyedEntry, KeyedSnapshot, KeyedStep, RawResource, SourceDocument } from "../source/source.ts";
 import { affectedBy } from "./affected.ts";
@@ -11,7 +12,7 @@ import { identify } from "./identify.ts";
 import { checkKeyed } from "./keyed-resource.ts";
 import { Links } from "./links.ts";
 import { buildResource, type Resource } from "./resource.ts";
-import { resolve, type Entry, type Resolution } from "./resolve.ts";
+import { resolve, type Entry, type Reason, type Resolution } from "./resolve.ts";
 
 /** What a store is made with. */
 export interface StoreOptions extends ResourceCheck {
@@ -42,6 +43,7 @@ interface Wanted extends Entry {
 interface NewRejection {
   readonly kind: string;
   readonly id: string;
+  readonly field: string;
   readonly error: string;
   readonly serving: Rejection["serving"];
 }
@@ -63,7 +65,7 @@ export class Store {
   #hash = 0n;
   #held = new Map<string, Resource>();
   #wanted = new Map<string, Wanted>();
-  #reasons = new Map<string, string>();
+  #reasons = new Map<string, Reason>();
   /** Entries of a document that cannot be filed under a key of their own. */
   #strays: readonly NewRejection[] = [];
   #rejected: readonly Rejection[] = [];
@@ -163,7 +165,7 @@ export class Store {
     const list = document.resources.plugins;
     this.#setPluginsList(list === undefined ? null : JSON.stringify(list.map(({ value }) => value)), wanted);
     for (const [kind, items] of Object.entries(document.resources)) {
-      if (!isKind(kind)) strays.push({ kind, id: "", error: unknownKind(kind), serving: "nothing" });
+      if (!isKind(kind)) strays.push({ kind, id: "", field: "", error: unknownKind(kind), serving: "nothing" });
       else if (kind !== "plugins") this.#readList(kind, items, wanted, strays);
     }
     this.#wanted = wanted;
@@ -177,14 +179,14 @@ export class Store {
       if (wanted.has(key)) {
         const name = kind === "consumers" ? "username" : "id";
         const duplicate = `found duplicate ${name} ${id} in ${list}: entry ${index + 1} is left out`;
-        strays.push({ kind, id, error: duplicate, serving: "nothing" });
+        strays.push({ kind, id, field: name, error: duplicate, serving: "nothing" });
         continue;
       }
       const raw = JSON.stringify(value);
       const before = this.#wanted.get(key);
       if (before?.raw === raw) wanted.set(key, before);
       else {
-        const checked = error === null ? checkResource(kind, id, JSON.parse(raw), this.#check) : { error };
+        const checked = error === null ? checkResource(kind, id, JSON.parse(raw), this.#check) : { error, field: "" };
         wanted.set(key, { key, raw, checked });
       }
     }
@@ -208,7 +210,11 @@ export class Store {
     const list = raw === null ? null : checkPluginsList(JSON.parse(raw), this.#plugins);
     if (raw !== null && list !== null) {
       const error = list.faults.map(({ message }) => message).join("; ");
-      wanted.set(PLUGINS, { key: PLUGINS, raw, checked: error === "" ? list.resource : { error } });
+      wanted.set(PLUGINS, {
+        key: PLUGINS,
+        raw,
+        checked: error === "" ? list.resource : { error, field: formatPath(list.faults[0]?.path ?? []) },
+      });
       if (error !== "") return;
     }
     this.#check = { ...this.#check, plugins: list === null ? this.#plugins : list.enabled };
@@ -290,9 +296,9 @@ export class Store {
   }
 
   #rejections(): readonly NewRejection[] {
-    const filed = Array.from(this.#reasons, ([key, error]): NewRejection => {
+    const filed = Array.from(this.#reasons, ([key, { error, field }]): NewRejection => {
       const [kind, id] = splitKey(key);
-      return { kind, id, error, serving: this.#held.has(key) ? "previous" : "nothing" };
+      return { kind, id, field, error, serving: this.#held.has(key) ? "previous" : "nothing" };
     });
     return [...filed, ...this.#strays];
   }

@@ -204,7 +204,13 @@ async function taken(deps: ConfigsDeps, { partial, waitMs }: PushOptions): Promi
 }
 
 const rejectedRows = (rejected: readonly Rejection[]): object[] =>
-  rejected.slice(0, MAX_LISTED).map(({ kind, id, error, serving }) => ({ kind, id, error, serving }));
+  rejected.slice(0, MAX_LISTED).map(({ kind, id, field, error, serving }) => ({
+    kind,
+    id,
+    field,
+    error,
+    serving,
+  }));
 
 function validate({ check }: ConfigsDeps, request: AdminRequest): AdminAnswer {
   const body = readConfigsBody(request.body, request.headers["content-type"]);
