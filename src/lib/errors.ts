@@ -64,7 +64,6 @@ export const errors = {
     "The store of the resources cannot be reached; whether a write was done is not known.",
   ),
   SOURCE_UNREADABLE: spec("internal", "never", 0, "The configuration source cannot be read or parsed."),
-  SOURCE_UNAVAILABLE: spec("internal", "never", 503, "The configuration store cannot be reached or written."),
   RESOURCE_REJECTED: spec("internal", "never", 0, "A resource failed its checks and is not served."),
 } as const satisfies Record<string, ErrorSpec>;
 
