@@ -60,7 +60,7 @@ function checkOwnPlugins(
 ): PluginRegistry {
   if (list === undefined) return registry;
   const checked = checkPluginsList(structuredClone(list), registry);
-  for (const { path, words } of checked.faults) {
+  for (const { path, answer: words } of checked.faults) {
     const index = typeof path[0] === "number" ? path[0] : 0;
     const error = words.startsWith("unknown plugin") ? words : `invalid configuration: ${words}`;
     faults.push({ kind: "plugins", id: "", index, error });
