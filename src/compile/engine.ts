@@ -1,7 +1,7 @@
 import { addHash, contentHash, subtractHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
-import type { ConsumerLookup, PluginRegistry } from "../plugin/plugin.ts";
+import type { ConsumerLookup, BuiltPlugins } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
 import type { ConsumerResource } from "../schema/consumer.ts";
 import type { CredentialResource } from "../schema/credential.ts";
@@ -26,7 +26,7 @@ import { compileUpstream, servesHttp } from "./upstreams.ts";
 /** What an engine is made with. */
 export interface EngineOptions {
   readonly settings: Pick<Settings, "router" | "upstream" | "pluginAttr">;
-  readonly plugins: PluginRegistry;
+  readonly plugins: BuiltPlugins;
   readonly log: EngineLog;
 }
 
