@@ -16,7 +16,7 @@ export interface Fault {
   readonly message: string;
   /** The reason for a reader who sees the path. */
   readonly detail: string;
-  /** What `error_msg` says in APISIX: `message` without our hints. */
+  /** The reason in APISIX's words alone, as clients of its Admin API compare them: its `error_msg`. */
   readonly answer: string;
 }
 

@@ -7,8 +7,8 @@ import type { Kind } from "../schema/kinds.ts";
 import type { PluginConf } from "../schema/plugins.ts";
 import { checkRules } from "../schema/rules.ts";
 import { checkForms, schemaFaults, validateOwned, validatorOf } from "../schema/validate.ts";
-import { checkPlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
 import { formatPath } from "../source/document.ts";
+import { checkPlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
 import { maskValues } from "./mask.ts";
 import { substituteReferences, type ReferenceLookup } from "./secret-references.ts";
 import { checkServable, type ServableCheck } from "./check-servable.ts";
@@ -147,7 +147,7 @@ function prepare(kind: Kind, id: string, value: unknown): Fault | null {
     if (!Number.isInteger(index)) {
       const detail = `wrong type: expected integer, got ${typeof index}`;
       const message = `property "${field}" validation failed: ${detail}`;
-      return { path: [field], message, detail, answer: message };
+      return { path: [field], message, detail, answer: `invalid configuration: ${message}` };
     }
     delete resource[field];
   }
