@@ -53,7 +53,13 @@ export class Configuration implements SourceSink {
   }
 
   step(step: KeyedStep): void {
-    this.#finish(this.#store.applyStep(step, Date.now()));
+    const applied = this.#store.applyStep(step, Date.now());
+    if (step.changes.length > 0) return this.#finish(applied);
+    // Others write into the same etcd all the time: that is nothing to tell of.
+    const { fromRevision, revision, hash } = applied;
+    this.#reporter.advanced(revision);
+    this.#publisher.publish({ fromRevision, revision, hash, changes: [] });
+    this.#wake(revision);
   }
 
   failed(error: string): void {
@@ -92,6 +98,10 @@ export class Configuration implements SourceSink {
     this.serve();
     const first = fromRevision === 0 ? ", first load" : "";
     this.#log.info(`revision ${revision}: ${changes.length} changes${first}`);
+    this.#wake(revision);
+  }
+
+  #wake(revision: number): void {
     for (const waiter of this.#waiters) if (waiter.revision <= revision) waiter.resolve(true);
   }
 }

@@ -4,14 +4,12 @@ import type { Board } from "../board/board.ts";
 import { TurnpikeError } from "../lib/errors.ts";
 import type { ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
-import type { Settings, SourceSettings } from "../settings/settings.ts";
-import { createJsonFileSource } from "../source/json-file.ts";
-import type { Source } from "../source/source.ts";
-import { createYamlFileSource } from "../source/yaml-file.ts";
+import type { Settings } from "../settings/settings.ts";
 import { Store } from "../store/store.ts";
 import { Configuration } from "./configuration.ts";
 import { ConfigReporter } from "./config-reporter.ts";
 import { type ControlActions, createControlApi, type FaultActions, listenControlApi } from "./control-api.ts";
+import { type OpenSource, openSource } from "./open-source.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
 
@@ -28,8 +26,8 @@ export class Control {
   readonly #send: (message: ControlToSupervisor) => void;
   readonly #log: Logger;
   readonly #publisher: Publisher;
-  readonly #source: Source;
   readonly #reporter: ConfigReporter;
+  #open: OpenSource | null = null;
   #api: Server | null = null;
 
   constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void) {
@@ -38,12 +36,12 @@ export class Control {
     this.#send = send;
     this.#log = createLogger(settings.log, "control");
     this.#publisher = new Publisher(board);
-    this.#source = createSource(settings.source);
-    this.#reporter = new ConfigReporter(this.#source.name, (report) => send({ type: "config", report }));
+    this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
   }
 
   /** Opens the Control API, takes over what is being served, then follows the source. */
   async start(): Promise<void> {
+    this.#open = await openSource(this.#settings.source, this.#log);
     await this.#listen();
     const revision = this.#board.revision;
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
@@ -55,7 +53,7 @@ export class Control {
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
-    this.#source.start(configuration);
+    this.#open.source.start(configuration);
   }
 
   /** Takes over the line to the worker that owns the record. */
@@ -68,7 +66,7 @@ export class Control {
   }
 
   async close(): Promise<void> {
-    await this.#source.close();
+    await this.#open?.source.close();
     const api = this.#api;
     if (api !== null) {
       api.closeAllConnections();
@@ -104,16 +102,5 @@ export class Control {
         });
       },
     };
-  }
-}
-
-function createSource(source: SourceSettings): Source {
-  switch (source.kind) {
-    case "yaml":
-      return createYamlFileSource(source.file);
-    case "json":
-      return createJsonFileSource(source.file);
-    default:
-      throw new TurnpikeError("SETTINGS_INVALID", `source ${source.kind} is not available in this version`);
   }
 }
