@@ -369,5 +369,6 @@ test("the examples of docs/secrets.md do what the page says", async (t) => {
   resolver.setManagers(new Map(secrets.map((secret) => [secret.id, { ...secret, token: "wrong" }])));
   await resolver.prepare(["$secret://vault/1/jack/auth-key"]);
   const [fault] = substituteReferences("consumers", consumers[0], (one) => resolver.lookup(one)).faults;
-  assert.ok(page.includes(fault?.message ?? "no fault"), fault?.message);
+  const message = fault?.message ?? "no fault";
+  assert.ok(page.includes(message), message);
 });
