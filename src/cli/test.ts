@@ -27,7 +27,10 @@ export function testCommand(place: Place, standalone?: string): ExitCode {
 
 /** With unusable settings the standalone file is guessed, so that one run names the mistakes of both. */
 function standaloneOf(settings: Settings | null, place: Place): string | null {
-  if (settings !== null) return settings.source.file;
+  if (settings !== null) {
+    const { source } = settings;
+    return source.kind === "yaml" || source.kind === "json" ? source.file : null;
+  }
   return resolve(place.prefix, "conf", "apisix.yaml");
 }
 

@@ -44,6 +44,12 @@ export class ConfigReporter {
     this.#publish({ lastFailure: { at: now, error, current: true } });
   }
 
+  /** The source works again, and nothing had changed. */
+  recovered(): void {
+    const { lastFailure } = this.#report;
+    if (lastFailure !== null) this.#publish({ lastFailure: { ...lastFailure, current: false } });
+  }
+
   #publish(change: Partial<ConfigReport>): void {
     this.#report = { ...this.#report, ...change };
     this.#send(this.#report);

@@ -6,9 +6,10 @@ import type { ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import type { Settings, SourceSettings } from "../settings/settings.ts";
 import { createJsonFileSource } from "../source/json-file.ts";
-import type { Source, SourceDocument } from "../source/source.ts";
+import type { Source } from "../source/source.ts";
 import { createYamlFileSource } from "../source/yaml-file.ts";
 import { Store } from "../store/store.ts";
+import { Configuration } from "./configuration.ts";
 import { ConfigReporter } from "./config-reporter.ts";
 import { type ControlActions, createControlApi, type FaultActions, listenControlApi } from "./control-api.ts";
 import { Publisher } from "./publisher.ts";
@@ -30,7 +31,6 @@ export class Control {
   readonly #source: Source;
   readonly #reporter: ConfigReporter;
   #api: Server | null = null;
-  #store: Store | null = null;
 
   constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void) {
     this.#settings = settings;
@@ -49,15 +49,13 @@ export class Control {
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
     const check = resourceCheckFor(this.#settings);
     const store = new Store({ ...check, revision, inherited: inherited?.resources ?? [] });
-    this.#store = store;
+    const parts = { store, publisher: this.#publisher, reporter: this.#reporter, log: this.#log };
+    const configuration = new Configuration(parts);
     if (inherited !== null) {
       this.#reporter.inherited(revision, store.hash, Date.now());
-      this.#publisher.serve(() => snapshotOf(store));
+      configuration.serve();
     }
-    this.#source.start({
-      document: (document) => this.#apply(document),
-      failed: (error) => this.#failed(error),
-    });
+    this.#source.start(configuration);
   }
 
   /** Takes over the line to the worker that owns the record. */
@@ -70,7 +68,7 @@ export class Control {
   }
 
   async close(): Promise<void> {
-    this.#source.close();
+    await this.#source.close();
     const api = this.#api;
     if (api !== null) {
       api.closeAllConnections();
@@ -107,30 +105,15 @@ export class Control {
       },
     };
   }
-
-  #apply(document: SourceDocument): void {
-    const store = this.#store;
-    if (store === null) return;
-    const fromRevision = store.revision;
-    const first = fromRevision === 0;
-    const { revision, hash, changes, rejected } = store.applyDocument(document, Date.now());
-    for (const rejection of rejected) this.#log.warn(`${rejection.kind}/${rejection.id} rejected: ${rejection.error}`);
-    this.#reporter.loaded(revision, hash, changes.length, rejected, Date.now());
-    this.#publisher.publish({ fromRevision, revision, hash, changes });
-    this.#publisher.serve(() => snapshotOf(store));
-    this.#log.info(`revision ${revision}: ${changes.length} changes${first ? ", first load" : ""}`);
-  }
-
-  #failed(error: string): void {
-    this.#log.error(error);
-    this.#reporter.failed(error, Date.now());
-  }
-}
-
-function snapshotOf(store: Store): { revision: number; hash: bigint; resources: ReturnType<Store["snapshot"]> } {
-  return { revision: store.revision, hash: store.hash, resources: store.snapshot() };
 }
 
 function createSource(source: SourceSettings): Source {
-  return source.kind === "yaml" ? createYamlFileSource(source.file) : createJsonFileSource(source.file);
+  switch (source.kind) {
+    case "yaml":
+      return createYamlFileSource(source.file);
+    case "json":
+      return createJsonFileSource(source.file);
+    default:
+      throw new TurnpikeError("SETTINGS_INVALID", `source ${source.kind} is not available in this version`);
+  }
 }

@@ -70,8 +70,9 @@ export class Publisher {
     });
   }
 
-  /** From now on workers are given what `snapshot` returns. */
+  /** From now on workers are given what `snapshot` returns; further calls change nothing. */
   serve(snapshot: () => Snapshot): void {
+    if (this.#snapshot !== null) return;
     this.#snapshot = snapshot;
     for (const link of this.#links.values()) this.#synchronise(link);
   }

@@ -3,6 +3,7 @@ import { parseByteSize } from "../lib/byte-size.ts";
 import { parseDuration } from "../lib/duration.ts";
 import { normaliseLogFormat } from "./access-log-format.ts";
 import { canonicalIp } from "./address.ts";
+import { adminSettings } from "./admin-settings.ts";
 import type { CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
 import { httpAddresses } from "./listeners.ts";
 import type {
@@ -38,6 +39,13 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     status: apisix.status === false || apisix.status === null ? null : statusSettings(apisix.status),
     control: apisix.enable_control ? address(apisix.control) : null,
     source: around.source,
+    role: config.deployment.role,
+    admin: adminSettings(config, around.prefix),
+    dataEncryption: {
+      enabled: apisix.data_encryption.enable_encrypt_fields,
+      keyring: apisix.data_encryption.keyring,
+    },
+    proxyMode: apisix.proxy_mode,
     shutdown: { delayMs: ms(apisix.shutdown_delay), timeoutMs: ms(nginx.worker_shutdown_timeout) },
     log: logSettings(nginx, around.prefix),
     plugins: [...new Set(config.plugins)],
@@ -53,7 +61,7 @@ function httpSettings(config: CheckedConfig): HttpSettings {
   const { apisix, nginx_config: nginx } = config;
   const { http } = nginx;
   return {
-    listen: httpAddresses(config),
+    listen: config.deployment.role === "control_plane" ? [] : httpAddresses(config),
     deleteUriTailSlash: apisix.delete_uri_tail_slash,
     normalizeUriLikeServlet: apisix.normalize_uri_like_servlet,
     keepaliveTimeoutMs: ms(http.keepalive_timeout),

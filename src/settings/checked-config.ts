@@ -13,6 +13,8 @@ export interface CheckedConfig {
     readonly control: { readonly ip: string; readonly port: number };
     readonly enable_dev_mode: boolean;
     readonly enable_admin: boolean;
+    readonly proxy_mode: Settings["proxyMode"];
+    readonly data_encryption: { readonly enable_encrypt_fields: boolean; readonly keyring: readonly string[] };
     readonly router: { readonly http: Settings["router"] };
     readonly delete_uri_tail_slash: boolean;
     readonly normalize_uri_like_servlet: boolean;
@@ -35,9 +37,10 @@ export interface CheckedConfig {
   readonly deployment: {
     readonly role: "traditional" | "control_plane" | "data_plane";
     readonly role_data_plane: { readonly config_provider?: string };
-    readonly role_traditional: { readonly config_provider: string };
-    readonly role_control_plane: { readonly config_provider: string };
-    readonly admin: { readonly admin_listen: { readonly ip: string; readonly port: number } };
+    readonly role_traditional: { readonly config_provider?: string };
+    readonly role_control_plane: { readonly config_provider?: string };
+    readonly admin: AdminConfig;
+    readonly etcd?: EtcdConfig;
   };
   readonly plugins: readonly string[];
   readonly plugin_attr: {
@@ -45,6 +48,45 @@ export interface CheckedConfig {
       readonly enable_export_server: boolean;
       readonly export_addr: { readonly ip: string; readonly port: number };
     };
+  };
+}
+
+/** `deployment.admin`. */
+export interface AdminConfig {
+  readonly admin_key_required: boolean;
+  readonly admin_key?: readonly {
+    readonly name?: string;
+    readonly key?: string | number;
+    readonly role?: "admin" | "viewer";
+  }[];
+  readonly enable_admin_cors: boolean;
+  readonly allow_admin: readonly string[];
+  readonly admin_listen: { readonly ip?: string; readonly port: number };
+  readonly https_admin: boolean;
+  readonly admin_api_mtls: {
+    readonly admin_ssl_cert?: string;
+    readonly admin_ssl_cert_key?: string;
+    readonly admin_ssl_ca_cert?: string;
+  };
+  readonly admin_api_version: "v3" | "v2";
+}
+
+/** `deployment.etcd`, with the defaults of its keys where it is written. */
+export interface EtcdConfig {
+  readonly host: readonly string[];
+  readonly prefix: string;
+  readonly user?: string;
+  readonly password?: string;
+  readonly timeout: Scalar;
+  readonly watch_timeout: Scalar;
+  readonly health_check_timeout: Scalar;
+  readonly startup_retry: Scalar;
+  readonly tls?: {
+    readonly cert?: string;
+    readonly key?: string;
+    readonly ca?: string;
+    readonly verify: boolean;
+    readonly sni?: string;
   };
 }
 

@@ -1,4 +1,5 @@
 import { addressesOverlap, canonicalIp } from "./address.ts";
+import { adminAddress } from "./admin-settings.ts";
 import type { CheckedConfig, HttpsListen, NodeListen } from "./checked-config.ts";
 import { type KeyPath, pathsTouch } from "./key-path.ts";
 import type { Report } from "./report.ts";
@@ -70,13 +71,14 @@ function listenersOf(config: CheckedConfig): Listener[] {
   };
 
   if (apisix.enable_admin && deployment.role !== "data_plane") {
-    add("admin", deployment.admin.admin_listen, ["deployment", "admin", "admin_listen", "port"]);
+    add("admin", adminAddress(deployment.admin), ["deployment", "admin", "admin_listen", "port"]);
   }
   if (apisix.enable_control) add("control", apisix.control, ["apisix", "control", "port"]);
   if (prometheus.enable_export_server && plugins.includes("prometheus")) {
     add("prometheus", prometheus.export_addr, ["plugin_attr", "prometheus", "export_addr", "port"]);
   }
-  for (const address of httpAddresses(config)) add("http listen", address, ["apisix", "node_listen"]);
+  const traffic = deployment.role !== "control_plane";
+  for (const address of traffic ? httpAddresses(config) : []) add("http listen", address, ["apisix", "node_listen"]);
   if (apisix.ssl.enable) {
     const addresses = apisix.ssl.listen.flatMap((entry) => entryAddresses(entry, 9443, apisix.enable_ipv6));
     for (const address of addresses) add("https listen", address, ["apisix", "ssl", "listen"]);

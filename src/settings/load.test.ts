@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type LoadedSettings, loadSettings } from "./load.ts";
 import { complaints, dataPlane, load, loadClean } from "./load-fixture.ts";
-import { formatFinding } from "./settings.ts";
+import { formatFinding, type Settings } from "./settings.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -95,23 +95,58 @@ test("a file that is missing, broken or no mapping is one error", (t) => {
   }
 });
 
-test("an empty file means etcd, which is not available yet", (t) => {
+test("an empty file means the embedded store; deployment.etcd means etcd", (t) => {
   for (const text of ["", "# nothing\n", "apisix:\n"]) {
     const { settings, findings } = load(t, text);
-    assert.equal(settings, null);
-    assert.deepEqual(
-      findings.map(({ line, field, message }) => ({ line, field, message })),
-      [
-        {
-          line: 0,
-          field: "deployment.role_traditional.config_provider",
-          message:
-            "config_provider etcd of role traditional is not available in this version; " +
-            "use deployment.role: data_plane with role_data_plane.config_provider: yaml or json",
-        },
-      ],
-    );
+    assert.deepEqual(findings, []);
+    const prefix = settings?.prefix ?? "";
+    assert.deepEqual(settings?.source, { kind: "embedded", file: join(prefix, "data", "turnpike.db") });
+    assert.deepEqual(settings?.admin, {
+      listen: { ip: "127.0.0.1", port: 9180 },
+      keys: [],
+      keyRequired: true,
+      generatedKeyFile: join(prefix, "data", "admin.key"),
+      allow: ["127.0.0.0/24"],
+      cors: true,
+      version: "v3",
+      tls: null,
+    });
   }
+  const { settings } = load(t, "deployment:\n  etcd:\n    host: [http://10.0.0.1:2379/]\n    timeout: 5\n");
+  assert.deepEqual(settings?.source, {
+    kind: "etcd",
+    etcd: {
+      hosts: ["http://10.0.0.1:2379"],
+      prefix: "/apisix",
+      user: null,
+      password: null,
+      timeoutMs: 5_000,
+      watchTimeoutMs: 50_000,
+      healthCheckTimeoutMs: 10_000,
+      startupRetry: 2,
+      tls: null,
+    },
+  });
+});
+
+test("the Admin API: keys, who may use it, and where it listens then", (t) => {
+  const admin = (lines: string): Settings["admin"] => {
+    const { settings, findings } = load(t, `deployment:\n  admin:\n${lines}`);
+    assert.deepEqual(findings, []);
+    return settings?.admin ?? null;
+  };
+  const keys = admin("    admin_key: [{name: a, key: k, role: admin}, {name: v, key: 12, role: viewer}]\n");
+  assert.deepEqual(keys?.keys, [
+    { name: "a", key: "k", role: "admin" },
+    { name: "v", key: "12", role: "viewer" },
+  ]);
+  assert.equal(keys?.generatedKeyFile, null);
+  assert.notEqual(admin('    admin_key: [{name: a, key: "", role: admin}]\n')?.generatedKeyFile, null);
+  assert.deepEqual(admin("    allow_admin: [10.0.0.0/8]\n")?.listen, { ip: "0.0.0.0", port: 9180 });
+  assert.equal(admin("    allow_admin: []\n")?.allow, null);
+  assert.deepEqual(admin("    admin_listen: {ip: 127.0.0.9, port: 9181}\n")?.listen, { ip: "127.0.0.9", port: 9181 });
+  const { settings } = load(t, "apisix: {enable_admin: false}\n");
+  assert.equal(settings?.admin, null);
 });
 
 test("roles and providers", (t) => {
@@ -121,13 +156,16 @@ test("roles and providers", (t) => {
     kind: "json",
     file: join(json.settings?.prefix ?? "", "conf", "apisix.json"),
   });
+  const kindOf = (lines: string): string | undefined => deployment(lines).settings?.source.kind;
+  assert.equal(kindOf("  role: data_plane\n"), "etcd");
+  assert.equal(kindOf("  role: control_plane\n"), "etcd");
+  assert.deepEqual(deployment("  role: control_plane\n").settings?.http.listen, []);
+  assert.equal(kindOf("  role: traditional\n  role_traditional: {config_provider: yaml}\n"), "api");
+  assert.equal(kindOf("  role: traditional\n  role_traditional: {config_provider: embedded}\n"), "embedded");
   const rows: readonly [lines: string, line: number, expected: RegExp][] = [
-    ["  role: data_plane\n", 1, /not set; expected yaml or json/],
-    ["  role: data_plane\n  role_data_plane: {config_provider: etcd}\n", 3, /config_provider etcd is not available/],
-    ["  role: data_plane\n  role_data_plane:\n    config_provider: yml\n", 4, /found "yml", expected yaml or json/],
-    ["  role: traditional\n  role_traditional: {config_provider: yaml}\n", 3, /standalone with an Admin API/],
-    ["  role: traditional\n  role_traditional: {config_provider: embedded}\n", 3, /config_provider embedded/],
-    ["  role: control_plane\n", 1, /config_provider etcd of role control_plane/],
+    ["  role: data_plane\n  role_data_plane: {config_provider: xds}\n", 3, /config_provider xds is not available/],
+    ["  role: data_plane\n  role_data_plane:\n    config_provider: yml\n", 4, /found "yml", expected etcd, yaml or js/],
+    ["  role: traditional\n  role_traditional: {config_provider: json}\n", 3, /found "json", expected one of embedded/],
     ["  role: dataplane\n", 2, /found "dataplane", expected one of traditional/],
   ];
   for (const [lines, line, expected] of rows) {
@@ -187,7 +225,6 @@ plugins: key-auth
     "19 error nginx_config.http.client_max_body_size",
     "20 error nginx_config.http.access_log",
     "21 error nginx_config.http.underscores_in_headers",
-    "24 warning deployment.admin",
     "25 error deployment.admin.admin_key[0].key",
     "25 error deployment.admin.admin_key[0].role",
     "26 error deployment.role_data_plane.config_provider",
@@ -303,5 +340,5 @@ test("APISIX_PROFILE chooses the files", (t) => {
   mkdirSync(join(prefix, "conf"));
   writeFileSync(join(prefix, "conf", "config-dev.yaml"), dataPlane);
   const { settings } = loadSettings({ prefix, env: { APISIX_PROFILE: "dev" } });
-  assert.equal(settings?.source.file, join(prefix, "conf", "apisix-dev.yaml"));
+  assert.deepEqual(settings?.source, { kind: "yaml", file: join(prefix, "conf", "apisix-dev.yaml") });
 });

@@ -18,6 +18,13 @@ export interface Settings {
   /** `null`: the Control API is turned off (`enable_control: false`). */
   readonly control: Address | null;
   readonly source: SourceSettings;
+  /** `deployment.role`. A control plane serves no traffic: its `http.listen` is empty. */
+  readonly role: "traditional" | "control_plane" | "data_plane";
+  /** `null`: this node has no Admin API. */
+  readonly admin: AdminSettings | null;
+  readonly dataEncryption: DataEncryptionSettings;
+  /** `apisix.proxy_mode`. */
+  readonly proxyMode: "http" | "stream" | "http&stream";
   readonly shutdown: ShutdownSettings;
   readonly log: LogSettings;
   /** Names of the enabled plugins. */
@@ -87,7 +94,70 @@ export type SourceSettings =
   /** `config_provider: yaml`, `file` is conf/apisix.yaml. */
   | { readonly kind: "yaml"; readonly file: string }
   /** `config_provider: json`, `file` is conf/apisix.json. */
-  | { readonly kind: "json"; readonly file: string };
+  | { readonly kind: "json"; readonly file: string }
+  /** Role traditional with `config_provider: yaml`: whole configurations are pushed through the Admin API. */
+  | { readonly kind: "api" }
+  /** `config_provider: embedded`, `file` is data/turnpike.db. */
+  | { readonly kind: "embedded"; readonly file: string }
+  /** `config_provider: etcd`. */
+  | { readonly kind: "etcd"; readonly etcd: EtcdSettings };
+
+/** `deployment.etcd`. */
+export interface EtcdSettings {
+  /** Addresses such as http://127.0.0.1:2379, without a slash at the end. */
+  readonly hosts: readonly string[];
+  /** `/apisix`; without a slash at the end. */
+  readonly prefix: string;
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly timeoutMs: number;
+  readonly watchTimeoutMs: number;
+  readonly healthCheckTimeoutMs: number;
+  readonly startupRetry: number;
+  readonly tls: EtcdTlsSettings | null;
+}
+
+export interface EtcdTlsSettings {
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  readonly caFile: string | null;
+  readonly verify: boolean;
+  readonly serverName: string | null;
+}
+
+/** `deployment.admin`. */
+export interface AdminSettings {
+  readonly listen: Address;
+  /** The keys that config.yaml has; never logged, never shown. */
+  readonly keys: readonly AdminKey[];
+  readonly keyRequired: boolean;
+  /** Where a generated key of role admin is kept (mode 0600); `null`: every key is written in config.yaml. */
+  readonly generatedKeyFile: string | null;
+  /** Addresses and CIDRs that may use it; `null`: everybody. */
+  readonly allow: readonly string[] | null;
+  readonly cors: boolean;
+  readonly version: "v3" | "v2";
+  /** `https_admin`; absolute paths. */
+  readonly tls: {
+    readonly certFile: string | null;
+    readonly keyFile: string | null;
+    readonly caFile: string | null;
+  } | null;
+}
+
+export interface AdminKey {
+  readonly name: string;
+  readonly key: string;
+  readonly role: "admin" | "viewer";
+}
+
+/** `apisix.data_encryption`. */
+export interface DataEncryptionSettings {
+  /** Whether fields of plugins are encrypted at rest; private keys always are. */
+  readonly enabled: boolean;
+  /** AES-128 keys of 16 bytes; the first encrypts, all decrypt. Never logged, never shown. */
+  readonly keyring: readonly string[];
+}
 
 export interface ShutdownSettings {
   /** `apisix.shutdown_delay`: how long new connections are still accepted after the signal. */

@@ -63,7 +63,10 @@ function follow(t: TestContext, file: string): Deliveries {
   const source = file.endsWith(".json") ? createJsonFileSource(file) : createYamlFileSource(file);
   source.start({
     document: (document) => deliveries.push({ document }),
+    snapshot: () => assert.fail("a file has no keys"),
+    step: () => assert.fail("a file has no keys"),
     failed: (failed) => deliveries.push({ failed }),
+    recovered: () => assert.fail("a file that can be read again is a document"),
   });
   t.after(() => source.close());
   return deliveries;

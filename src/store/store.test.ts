@@ -28,7 +28,7 @@ test("a document becomes changes, the next one the difference", () => {
   const third = apply({});
   assert.deepEqual(
     [third.revision, keysOf(third.changes), third.hash],
-    [3, ["-routes/a", "-routes/c", "-upstreams/1"], 0n],
+    [3, ["-routes/a", "-upstreams/1", "-routes/c"], 0n],
   );
   assert.equal(apply({}).revision, 4);
   assert.deepEqual(store.snapshot(), []);

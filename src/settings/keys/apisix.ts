@@ -134,7 +134,7 @@ export const apisixKeys: Keys = {
   enable_control: flag(true, "Whether the Control API is served."),
   control,
   enable_dev_mode: flag(false, "One worker, whatever worker_processes says."),
-  enable_admin: flag(true, "Whether the Admin API is served; never in the role data_plane.", planned),
+  enable_admin: flag(true, "Whether the Admin API is served; never in the role data_plane."),
   router: section("How routes are matched.", {
     http: choice(["radixtree_host_uri", "radixtree_uri", "radixtree_uri_with_parameter"], "The router for HTTP.", {
       default: "radixtree_host_uri",
@@ -187,18 +187,14 @@ export const apisixKeys: Keys = {
   dns_resolver_valid: count(undefined, "Seconds for which a DNS answer is kept.", planned),
   resolver_timeout: count(5, "Seconds to wait for a DNS answer.", planned),
   enable_resolv_search_opt: flag(true, "Whether the search list of resolv.conf is used.", planned),
-  data_encryption: section(
-    "Encryption of secrets at rest.",
-    {
-      enable_encrypt_fields: flag(true, "Whether fields of plugins are encrypted."),
-      keyring: list(
-        text("One key.", { minLength: 16, maxLength: 16, expected: "a string of 16 characters" }),
-        "AES-128 keys; the first encrypts, all decrypt.",
-        { default: ["qeddd145sfvddff3", "edd1c9f0985e76a2"] },
-      ),
-    },
-    planned,
-  ),
+  data_encryption: section("Encryption of secrets at rest.", {
+    enable_encrypt_fields: flag(true, "Whether fields of plugins are encrypted."),
+    keyring: list(
+      text("One key.", { minLength: 16, maxLength: 16, expected: "a string of 16 characters" }),
+      "AES-128 keys; the first encrypts, all decrypt.",
+      { default: ["qeddd145sfvddff3", "edd1c9f0985e76a2"] },
+    ),
+  }),
   disable_upstream_healthcheck: flag(false, "Whether health checks of upstreams are turned off.", planned),
   match_uri_encoded_slash: flag(false, "Whether %2F is kept while matching.", planned),
   max_post_args_readable_size: count(64, "MB of a body that post_arg conditions may read.", planned),

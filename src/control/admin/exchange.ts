@@ -1,0 +1,23 @@
+import type { IncomingHttpHeaders } from "node:http";
+
+/** A request to the Admin API after its server has judged address, key and size. */
+export interface AdminRequest {
+  readonly method: string;
+  /** Below `/apisix/admin`, decoded by segment, without empty segments: `["routes", "1"]`. */
+  readonly path: readonly string[];
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+  /** The whole body as text; `""` where there is none. */
+  readonly body: string;
+}
+
+/** What is answered; the server adds CORS headers, `X-API-VERSION` and the framing. */
+export interface AdminAnswer {
+  readonly status: number;
+  /** An object becomes JSON; `null`: no body. */
+  readonly body: object | string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Answers the requests below one or more first segments of the path; never throws for what a client sent. */
+export type AdminHandler = (request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>;
