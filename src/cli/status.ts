@@ -85,9 +85,10 @@ function describeConfig(config: ConfigBody): string[] {
 
 /** Rejected resources as lines for people. */
 export function describeRejected(rejected: readonly RejectedRow[]): string[] {
-  return rejected.map(({ kind, id, error, since, serving }) => {
+  return rejected.map(({ kind, id, field, error, since, serving }) => {
     const instead = serving === "previous" ? "its previous version serves" : "nothing serves instead";
-    return `rejected       ${kind}/${id}: ${error} (since ${since}, ${instead})`;
+    const where = field === "" ? "" : ` ${field}`;
+    return `rejected       ${kind}/${id}${where}: ${error} (since ${since}, ${instead})`;
   });
 }
 

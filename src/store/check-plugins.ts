@@ -11,8 +11,10 @@ import { maskSecrets } from "./mask.ts";
 export interface Fault {
   /** Keys and 0-based indexes from the resource's root. */
   readonly path: readonly (string | number)[];
-  /** The whole reason, in APISIX's words where it has any. */
+  /** The whole reason, in APISIX's words where it has any, with what these leave open. */
   readonly message: string;
+  /** The reason in APISIX's words alone, as clients of its Admin API compare them. */
+  readonly words: string;
   /** The reason for a reader who sees the path. */
   readonly detail: string;
 }
@@ -20,11 +22,16 @@ export interface Fault {
 /** A schema's fault as one of the resource. */
 export function toFault(fault: SchemaFault): Fault {
   const detail = withHint({ ...fault, message: fault.detail });
-  return { path: fault.path, message: withHint(fault), detail };
+  return { path: fault.path, message: withHint(fault), words: fault.message, detail };
 }
 
 /** A fault that is said in the same words whether the path is seen or not. */
-export const plainFault = (path: Fault["path"], message: string): Fault => ({ path, message, detail: message });
+export const plainFault = (path: Fault["path"], message: string): Fault => ({
+  path,
+  message,
+  words: message,
+  detail: message,
+});
 
 /** What plugins are checked with. */
 export interface PluginCheck {
@@ -49,14 +56,19 @@ export function checkPlugins(plugins: Configurations, check: PluginCheck): reado
     const definition = check.kind === "stream_routes" ? undefined : check.registry.get(name);
     const mask = (text: string): string => maskSecrets(text, conf, definition?.encryptFields);
     const wrap = (fault: SchemaFault): Fault => {
-      const { path, message, detail } = toFault(fault);
-      const whole = `${prefix(check.kind)}failed to check the configuration of plugin ${name} err: ${message}`;
-      return { path: ["plugins", name, ...path], message: mask(whole), detail: mask(detail) };
+      const { path, message, words, detail } = toFault(fault);
+      const start = `${prefix(check.kind)}failed to check the configuration of plugin ${name} err: `;
+      return {
+        path: ["plugins", name, ...path],
+        message: mask(start + message),
+        words: mask(start + words),
+        detail: mask(detail),
+      };
     };
     if (definition === undefined) {
       const why = check.explain(name);
-      const message = `${prefix(check.kind)}unknown plugin [${name}]${why === null ? "" : ` (${why})`}`;
-      faults.push(plainFault(["plugins", name], message));
+      const words = `${prefix(check.kind)}unknown plugin [${name}]`;
+      faults.push({ ...plainFault(["plugins", name], why === null ? words : `${words} (${why})`), words });
     } else if (check.kind === "credentials" && definition.type !== "auth") {
       const message = "only supports auth type plugins in consumer credential";
       faults.push(plainFault(["plugins", name], message));
@@ -133,7 +145,7 @@ export function compilePlugins(plugins: Configurations, check: PluginCheck): rea
     } catch (error) {
       const detail = maskSecrets(reasonOf(error), conf, definition.encryptFields);
       const message = `failed to check the configuration of plugin ${name} err: ${detail}`;
-      faults.push({ path: ["plugins", name], message, detail });
+      faults.push({ path: ["plugins", name], message, words: message, detail });
     }
   }
   return faults;

@@ -7,7 +7,7 @@ import type { Kind } from "../schema/kinds.ts";
 import type { PluginConf } from "../schema/plugins.ts";
 import { checkRules } from "../schema/rules.ts";
 import { schemaFaults, validateOwned, validatorOf } from "../schema/validate.ts";
-import { withHint } from "../schema/schema-fault.ts";
+import { formatPath } from "../source/document.ts";
 import { checkPlugins, compilePlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
 import { buildResource, type Resource } from "./resource.ts";
 
@@ -26,37 +26,52 @@ export interface ResourceCheck {
 /** Kinds whose entries get their position as id where they have none; the others need an id by their schema. */
 const numbered = new Set<Kind>(["routes", "services", "upstreams", "ssls", "protos", "stream_routes"]);
 
+/** Why a resource is refused: its first fault. */
+export interface Refusal {
+  /** The reason as it is shown. */
+  readonly error: string;
+  /** Where, as in `upstream.nodes`; `""`: the resource as a whole. */
+  readonly field: string;
+  /** The reason word for word as APISIX's Admin API gives it. */
+  readonly apisixError: string;
+}
+
 /**
  * Checks one resource by itself: schema, rules, plugins. `value` is the caller's to
  * give away; it is changed.
  */
-export function checkResource(
-  kind: Kind,
-  id: string,
-  value: unknown,
-  check: ResourceCheck,
-): Resource | { readonly error: string } {
+export function checkResource(kind: Kind, id: string, value: unknown, check: ResourceCheck): Resource | Refusal {
   const prepared = prepare(kind, id, value);
-  if (prepared !== null) return { error: prepared.message };
+  if (prepared !== null) return refuseBySchema(prepared);
   const validation = validateOwned(kind, value, id);
-  if ("error" in validation) return { error: withHint(validation.fault) };
+  if ("error" in validation) return refuseBySchema(toFault(validation.fault));
   const resource = validation.value as Record<string, unknown>;
-  const [fault] = checkRules(kind, resource);
-  if (fault !== undefined) return { error: withHint(fault) };
+  const [ruleFault] = checkRules(kind, resource);
+  if (ruleFault !== undefined) return refuse(toFault(ruleFault));
   const [metadataFault] = checkMetadata(kind, resource, check.plugins);
-  if (metadataFault !== undefined) return { error: metadataFault.message };
+  if (metadataFault !== undefined) return refuse(metadataFault);
 
   const plugins = resource.plugins as Record<string, PluginConf> | undefined;
   const pluginCheck = pluginCheckOf(kind, check, false);
   const [pluginFault] = plugins === undefined ? [] : checkPlugins(plugins, pluginCheck);
-  if (pluginFault !== undefined) return { error: pluginFault.message };
+  if (pluginFault !== undefined) return refuse(pluginFault);
   const unsupported = check.checkSupport?.(kind, resource) ?? null;
-  if (unsupported !== null) return { error: unsupported };
+  if (unsupported !== null) return refuse(plainFault(pathIn(unsupported), unsupported));
   // Made before plugins see the configuration: nothing that they do to it may travel.
   const text = canonicalJson(resource);
   const [compileFault] = plugins === undefined ? [] : compilePlugins(plugins, pluginCheck);
-  if (compileFault !== undefined) return { error: compileFault.message };
+  if (compileFault !== undefined) return refuse(compileFault);
   return buildResource(kind, id, resource, text, check.plugins);
+}
+
+function refuse({ path, message, words }: Fault): Refusal {
+  return { error: message, field: formatPath(path), apisixError: words };
+}
+
+/** APISIX says of a schema's faults, and of these alone, that the configuration is invalid. */
+function refuseBySchema(fault: Fault): Refusal {
+  const refusal = refuse(fault);
+  return { ...refusal, apisixError: `invalid configuration: ${refusal.apisixError}` };
 }
 
 /** Every fault of one resource by itself; `value` is changed. */
@@ -96,7 +111,8 @@ function prepare(kind: Kind, id: string, value: unknown): Fault | null {
     if (index === undefined) continue;
     if (!Number.isInteger(index)) {
       const detail = `wrong type: expected integer, got ${typeof index}`;
-      return { path: [field], message: `property "${field}" validation failed: ${detail}`, detail };
+      const message = `property "${field}" validation failed: ${detail}`;
+      return { path: [field], message, words: message, detail };
     }
     delete resource[field];
   }
@@ -112,7 +128,8 @@ function checkMetadata(kind: Kind, resource: Record<string, unknown>, plugins: P
   const definition = plugins.get(String(resource.id));
   if (definition === undefined) {
     const near = nearestName(String(resource.id), plugins.keys());
-    return [plainFault(["id"], `invalid plugin name${near === null ? "" : `; did you mean ${near}?`}`)];
+    const words = "invalid plugin name";
+    return [{ ...plainFault(["id"], near === null ? words : `${words}; did you mean ${near}?`), words }];
   }
   if (definition.metadataSchema === undefined) return [];
   return validatorOf(definition.metadataSchema as JsonSchema)

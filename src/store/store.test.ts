@@ -44,6 +44,7 @@ test("a rejected resource keeps its previous version until it is repaired or gon
     {
       kind: "routes",
       id: "a",
+      field: "upstream",
       error:
         'property "upstream" validation failed: value should match only one schema, but matches none ' +
         '(exactly one of ["nodes"] or ["service_name","discovery_type"])',
@@ -51,7 +52,15 @@ test("a rejected resource keeps its previous version until it is repaired or gon
       since: 100,
       revision: 2,
     },
-    { kind: "routes", id: "c", error: "unknown plugin [nope]", serving: "nothing", since: 100, revision: 2 },
+    {
+      kind: "routes",
+      id: "c",
+      field: "plugins.nope",
+      error: "unknown plugin [nope]",
+      serving: "nothing",
+      since: 100,
+      revision: 2,
+    },
   ]);
   const third = apply(bad, 200);
   assert.deepEqual([third.revision, third.rejected], [3, second.rejected]);
@@ -90,6 +99,10 @@ test("references: missing ones, rejected ones, all the way", () => {
     "routes/c [nothing] service_id of routes/c refers to services/s, which was rejected: " +
       `upstream_id of services/s refers to ${bad}`,
   ]);
+  assert.deepEqual(
+    result.rejected.map(({ field }) => field),
+    ['nodes["x y"]', "upstream_id", "upstream_id", "plugin_config_id", "upstream_id", "group_id", "service_id"],
+  );
 });
 
 test("what a previous version refers to stays as long as it is needed", () => {
