@@ -4,6 +4,7 @@ import { loadSettings } from "../settings/load.ts";
 import { formatFinding, type Settings } from "../settings/settings.ts";
 import type { Repository } from "../source/repository.ts";
 import type { ImportPlan, PlannedChange } from "../store/import-plan.ts";
+import { runningPid } from "../supervisor/pid-file.ts";
 import type { Place } from "../supervisor/run.ts";
 import { openConfiguredStore } from "./configured-store.ts";
 import { ExitCode } from "./exit-codes.ts";
@@ -34,6 +35,9 @@ export async function importCommand(options: ImportOptions, terminal: Terminal =
     const planner = plannerOf(readImportFile(options.file), options.mode, settings);
     const { plan, revision } = await (options.dryRun ? tryOut(settings, planner) : write(settings, planner));
     report(plan, revision, options.dryRun, terminal);
+    if (!options.dryRun && plan.changes.length > 0 && runningPid(options.place.prefix) !== null) {
+      terminal.out(`turnpike: \`turnpike wait --revision ${revision}\` returns when that is live`);
+    }
     return ExitCode.ok;
   } catch (error) {
     explainFailure(error, terminal);
