@@ -61,7 +61,7 @@ function rowsOf(schema: JsonSchema, prefix: string): string[] {
     const fallback =
       property.default === undefined || typeof property.default === "object" ? "" : code(property.default);
     const cells = [`\`${path}\``, typeOf(property), required.has(name) ? "required" : fallback, validOf(property)];
-    const row = `| ${[...cells, String(property.description ?? "")].map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+    const row = `| ${[...cells, String(property.description ?? property.$comment ?? "")].map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
     const items = property.items as JsonSchema | undefined;
     return [row, ...rowsOf(property, `${path}.`), ...(items === undefined ? [] : rowsOf(items, `${path}[].`))];
   });

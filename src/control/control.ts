@@ -5,6 +5,7 @@ import type { Board } from "../board/board.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import type { ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
+import { encryptFieldsOf } from "../plugin/plugin.ts";
 import type { Address, Settings } from "../settings/settings.ts";
 import { createLastGoodFile, identityOf, type LastGoodFile } from "../source/last-good.ts";
 import type { ResourceCheck } from "../store/check-resource.ts";
@@ -56,7 +57,10 @@ export class Control {
     this.#publisher = new Publisher(board);
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
     const check = resourceCheckFor(settings);
-    this.#cipher = buildCipher(settings.dataEncryption, (name) => check.plugins.get(name)?.encryptFields ?? []);
+    this.#cipher = buildCipher(settings.dataEncryption, (name, place) => {
+      const plugin = check.plugins.get(name);
+      return plugin === undefined ? [] : encryptFieldsOf(plugin, place);
+    });
     this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
     const resolver = createSecretResolver({
       env: process.env,
@@ -65,7 +69,7 @@ export class Control {
       warn: (message) => this.#log.warn(message),
     });
     this.#secrets = new SecretFlow(resolver);
-    this.#check = check;
+    this.#check = { ...check, lookupSecret: this.#secrets.lookup };
   }
 
   /** Opens the source and the APIs, takes over what is being served, then follows the source. */

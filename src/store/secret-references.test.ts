@@ -98,11 +98,11 @@ test("what cannot be resolved is named, with its place and without any value", (
   const value = { plugins: { "key-auth": { key: "$env://NONE" }, a: { v: ["$env://A", "$env://NONE"] } } };
   const { value: done, faults } = substituteReferences("consumers", value, lookup);
   const detail = "$env://NONE cannot be resolved: environment variable X is not set";
-  const shown = faults.map(({ path, message, detail }) => ({ path, message, detail }));
-  assert.deepEqual(shown, [
-    { path: ["plugins", "key-auth", "key"], message: `property "plugins.key-auth.key": ${detail}`, detail },
-    { path: ["plugins", "a", "v", 1], message: `property "plugins.a.v.1": ${detail}`, detail },
-  ]);
+  const fault = (path: readonly (string | number)[]): object => {
+    const message = `property "${path.join(".")}": ${detail}`;
+    return { path, message, detail, answer: message };
+  };
+  assert.deepEqual(faults, [fault(["plugins", "key-auth", "key"]), fault(["plugins", "a", "v", 1])]);
   assert.deepEqual(done.plugins.a.v, ["alpha", "$env://NONE"]);
 });
 
