@@ -12,7 +12,7 @@ import { maskSecrets } from "./mask.ts";
 export interface Fault {
   /** Keys and 0-based indexes from the resource's root. */
   readonly path: readonly (string | number)[];
-  /** The whole reason, in APISIX's words where it has any, with what these leave open. */
+  /** The whole reason, in APISIX's words where it has any. */
   readonly message: string;
   /** The reason for a reader who sees the path. */
   readonly detail: string;

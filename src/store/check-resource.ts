@@ -7,8 +7,10 @@ import type { Kind } from "../schema/kinds.ts";
 import type { PluginConf } from "../schema/plugins.ts";
 import { checkRules } from "../schema/rules.ts";
 import { checkForms, schemaFaults, validateOwned, validatorOf } from "../schema/validate.ts";
-import { formatPath } from "../source/document.ts";
 import { checkPlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
+import { formatPath } from "../source/document.ts";
+import { maskValues } from "./mask.ts";
+import { substituteReferences, type ReferenceLookup } from "./secret-references.ts";
 import { checkServable, type ServableCheck } from "./check-servable.ts";
 import { buildResource, type Resource } from "./resource.ts";
 
@@ -18,20 +20,12 @@ export interface ResourceCheck extends ServableCheck {
   readonly plugins: PluginRegistry;
   /** `plugin_metadata` as it is; absent where it cannot be looked up. */
   readonly metadata?: ConfCheck["metadata"];
+  /** What references to secrets stand for; absent: they are taken as they are written. */
+  readonly lookupSecret?: ReferenceLookup;
 }
 
 /** Kinds whose entries get their position as id where they have none; the others need an id by their schema. */
 const numbered = new Set<Kind>(["routes", "services", "upstreams", "ssls", "protos", "stream_routes"]);
-
-/** Why a resource is refused: its first fault. */
-export interface Refusal {
-  /** The reason as it is shown. */
-  readonly error: string;
-  /** Where, as in `upstream.nodes`; `""`: the resource as a whole. */
-  readonly field: string;
-  /** The reason word for word as APISIX's Admin API gives it. */
-  readonly apisixError: string;
-}
 
 /**
  * Whether a resource is valid by APISIX's rules: schema, rules, plugins, but no
@@ -69,20 +63,45 @@ function firstFault(kind: Kind, id: string, value: unknown, check: ResourceCheck
   return (plugins === undefined ? undefined : checkPlugins(plugins, pluginCheckOf(kind, check, false))[0]) ?? null;
 }
 
+/** Why a resource is refused: its first fault. */
+export interface Refusal {
+  /** The reason as it is shown. */
+  readonly error: string;
+  /** Where, as in `upstream.nodes`; `""`: the resource as a whole. */
+  readonly field: string;
+  /** The reason word for word as APISIX's Admin API gives it; it may hold values that were sent. */
+  readonly apisixError: string;
+}
+
 /**
- * Checks one resource by itself: that it is valid, and that this node can serve it.
- * `value` is the caller's to give away; it is changed.
+ * Checks one resource by itself: that it is valid, that the secrets it refers to are
+ * known, and that this node can serve it. `value` is the caller's to give away; it is
+ * changed.
  */
 export function checkResource(kind: Kind, id: string, value: unknown, check: ResourceCheck): Resource | Refusal {
   const fault = prepare(kind, id, value) ?? firstFault(kind, id, value, check);
   if (fault !== null) return refuse(fault);
-  const [unsupported] = checkServable(kind, value, check);
-  if (unsupported !== undefined) return refuse(unsupported);
-  return buildResource(kind, id, value, canonicalJson(value), check.plugins);
+  const { value: clear, secrets, faults } = substituteReferences(kind, value, check.lookupSecret ?? asWritten);
+  if (faults[0] !== undefined) return refuse(faults[0]);
+  const [unsupported] = checkServable(kind, clear, check);
+  if (unsupported !== undefined) return refuse(withoutSecrets(unsupported, secrets));
+  const shown = clear === value ? undefined : canonicalJson(value);
+  return buildResource(kind, id, clear, canonicalJson(clear), check.plugins, shown);
 }
+
+/** For checks that are made away from a running gateway. */
+const asWritten: ReferenceLookup = (reference) => ({ value: reference });
 
 function refuse({ path, message, answer }: Fault): Refusal {
   return { error: message, field: formatPath(path), apisixError: answer };
+}
+
+/** What was put in for references must not come out as a reason. */
+function withoutSecrets(fault: Fault, secrets: ReadonlySet<string>): Fault {
+  const { message, detail, answer } = fault;
+  if (secrets.size === 0) return fault;
+  const mask = (text: string): string => maskValues(text, secrets);
+  return { ...fault, message: mask(message), detail: mask(detail), answer: mask(answer) };
 }
 
 /** Every fault of one resource by itself; `value` is changed. */
@@ -128,7 +147,7 @@ function prepare(kind: Kind, id: string, value: unknown): Fault | null {
     if (!Number.isInteger(index)) {
       const detail = `wrong type: expected integer, got ${typeof index}`;
       const message = `property "${field}" validation failed: ${detail}`;
-      return { path: [field], message, detail, answer: `invalid configuration: ${message}` };
+      return { path: [field], message, detail, answer: message };
     }
     delete resource[field];
   }

@@ -49,16 +49,6 @@ function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: Servable
   if (plugin?.compile === undefined || kind === "stream_routes") {
     return [plainFault(path, `plugin ${name} is not available in this version`)];
   }
-  const reference = findSecretReference({ ...conf, _meta: undefined });
-  if (reference !== null) {
-    const detail = "references such as $secret:// and $env:// are not supported yet";
-    return [
-      {
-        ...plainFault([...path, ...reference], detail),
-        message: `plugin ${name}: property "${reference.join(".")}": ${detail}`,
-      },
-    ];
-  }
   if (plugin.type === "auth" && (kind === "consumers" || kind === "credentials")) return [];
   try {
     // What cannot be compiled must not reach a worker. A copy: nothing that plugins do to it may travel.
