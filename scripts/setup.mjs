@@ -11,7 +11,15 @@ const lock = readFileSync(`${root}package-lock.json`, "utf8");
 
 /** Debian packages by the program that shows that they are there. */
 const debian = {
-  "--test": { curl: "curl", h2load: "nghttp2-client", nginx: "nginx-light", python3: "python3", wrk: "wrk" },
+  "--test": {
+    curl: "curl",
+    h2load: "nghttp2-client",
+    nginx: "nginx-light",
+    python3: "python3",
+    wrk: "wrk",
+    etcd: "etcd-server",
+    etcdctl: "etcd-client",
+  },
   "--bench": { nginx: "nginx-light", haproxy: "haproxy", wrk: "wrk", h2load: "nghttp2-client", curl: "curl" },
 };
 

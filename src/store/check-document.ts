@@ -13,7 +13,7 @@ import { checkResource, findFaults, type ResourceCheck } from "./check-resource.
 import { identify } from "./identify.ts";
 import { buildLocate, type Locate } from "./locate.ts";
 import { describeClash, describeReference, referencesOf, type Reference, type Resource } from "./resource.ts";
-import { isKind, unknownKind } from "./store.ts";
+import { isKind, unknownKind } from "./stage.ts";
 
 /**
  * Everything that is wrong with a standalone file, in the order of its lines: syntax,

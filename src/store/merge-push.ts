@@ -1,7 +1,7 @@
 import { kinds, type Kind } from "../schema/kinds.ts";
 import type { PushedConfiguration } from "../source/api-driven.ts";
 import { identify } from "./identify.ts";
-import { isKind } from "./store.ts";
+import { isKind } from "./stage.ts";
 
 /** Names that are no kinds, beyond which no more are told. */
 const MAX_UNKNOWN = 100;

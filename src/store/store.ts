@@ -1,17 +1,23 @@
 import { addHash, subtractHash } from "../lib/content-hash.ts";
-import { nearestName } from "../lib/nearest-name.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
-import { kinds, type Change, type Kind, type Rejection } from "../schema/kinds.ts";
+import { type Change, type Kind, type Rejection } from "../schema/kinds.ts";
 import { formatPath } from "../source/document.ts";
-import { parseKey } from "../source/keyed-layout.ts";
-import type { KeyedEntry, KeyedSnapshot, KeyedStep, RawResource, SourceDocument } from "../source/source.ts";
+import type { KeyedSnapshot, KeyedStep, SourceDocument } from "../source/source.ts";
 import { affectedBy } from "./affected.ts";
 import { checkPluginsList } from "./check-plugins-list.ts";
 import { checkResource, type ResourceCheck } from "./check-resource.ts";
-import { identify } from "./identify.ts";
-import { checkKeyed } from "./keyed-resource.ts";
 import { Links } from "./links.ts";
 import { buildResource, type Resource } from "./resource.ts";
+import {
+  listOf,
+  restage,
+  stageDocument,
+  stageKeyed,
+  type NewRejection,
+  type Staged,
+  type StagedEntry,
+  type StageParts,
+} from "./stage.ts";
 import { resolve, type Entry, type Reason, type Resolution } from "./resolve.ts";
 
 /** What a store is made with. */
@@ -20,6 +26,8 @@ export interface StoreOptions extends ResourceCheck {
   readonly revision: number;
   /** What the workers hold already, for a control thread that takes over. */
   readonly inherited: readonly Change[];
+  /** Puts the clear text in place of encrypted fields; absent: nothing is encrypted. */
+  readonly decrypt?: StageParts["decrypt"];
 }
 
 /** What one load did. */
@@ -38,15 +46,11 @@ export interface Applied {
 interface Wanted extends Entry {
   /** JSON text as written. */
   readonly raw: string;
+  /** The secrets that it refers to. */
+  readonly references: ReadonlySet<string>;
 }
 
-interface NewRejection {
-  readonly kind: string;
-  readonly id: string;
-  readonly field: string;
-  readonly error: string;
-  readonly serving: Rejection["serving"];
-}
+const NONE: ReadonlySet<string> = new Set();
 
 /** The key of a list of plugins. */
 const PLUGINS = "plugins/plugins";
@@ -61,6 +65,9 @@ export class Store {
   readonly #plugins: PluginRegistry;
   /** `plugins` with the limits of the document's own list. */
   #check: ResourceCheck;
+  readonly #decrypt: StageParts["decrypt"];
+  /** Whether what is wanted came by key. */
+  #keyed = false;
   #revision: number;
   #hash = 0n;
   #held = new Map<string, Resource>();
@@ -77,6 +84,7 @@ export class Store {
   constructor(options: StoreOptions) {
     this.#check = options;
     this.#plugins = options.plugins;
+    this.#decrypt = options.decrypt ?? ((_kind, value) => value);
     this.#revision = options.revision;
     this.#takingOver = options.revision > 0;
     for (const { kind, id, text } of options.inherited) {
@@ -120,36 +128,81 @@ export class Store {
     return Array.from(this.#held.values(), ({ kind, id, text }) => ({ kind, id, text }));
   }
 
-  /** Makes the document the configuration; `now` is Unix milliseconds. */
+  /** `apply` of a document in one go. */
   applyDocument(document: SourceDocument, now: number): Applied {
-    this.#strays = this.#readDocument(document);
-    const fromRevision = this.#revision;
-    const changes = this.#resolveAll();
-    if (!this.#takingOver || changes.length > 0) this.#revision++;
-    return this.#finish(fromRevision, changes, now);
+    return this.apply(this.stageDocument(document), now);
   }
 
-  /** Makes what a keyed source holds the configuration. */
-  applySnapshot({ revision, entries }: KeyedSnapshot, now: number): Applied {
-    const wanted = new Map<string, Wanted>();
-    for (const entry of entries.flatMap(placeOf)) this.#want(entry, wanted);
-    this.#strays = [];
-    // By key, as in a step: which of two new rivals wins must not depend on who came first.
-    this.#wanted = new Map([...wanted].sort(([a], [b]) => (a < b ? -1 : 1)));
-    const fromRevision = this.#revision;
-    this.#revision = revision;
-    return this.#finish(fromRevision, this.#resolveAll(), now);
+  /** `apply` of a keyed source's snapshot in one go. */
+  applySnapshot(snapshot: KeyedSnapshot, now: number): Applied {
+    return this.apply(this.stageSnapshot(snapshot), now);
   }
 
-  /** Applies what changed in a keyed source. */
-  applyStep({ revision, changes: entries }: KeyedStep, now: number): Applied {
+  /** `apply` of a keyed source's step in one go. */
+  applyStep(step: KeyedStep, now: number): Applied {
+    return this.apply(this.stageStep(step), now);
+  }
+
+  /** Reads what is to be applied next; nothing may be applied in between. */
+  stageDocument(document: SourceDocument): Staged {
+    // With another list of plugins, what was found out about the others may no longer hold.
+    const same = this.#wanted.get(PLUGINS)?.raw === (listOf(document) ?? undefined);
+    return stageDocument(document, this.#stageParts(same ? this.#wanted : new Map()));
+  }
+
+  stageSnapshot({ revision, entries }: KeyedSnapshot): Staged {
+    return stageKeyed("snapshot", revision, entries, this.#stageParts(this.#wanted));
+  }
+
+  stageStep({ revision, changes }: KeyedStep): Staged {
+    return stageKeyed("step", revision, changes, this.#stageParts(this.#wanted));
+  }
+
+  /** Makes it the configuration; `now` is Unix milliseconds. */
+  apply(staged: Staged, now: number): Applied {
     const fromRevision = this.#revision;
-    this.#revision = revision;
-    const placed = entries.flatMap(placeOf);
-    const changed = new Set(placed.map(({ key }) => key));
-    const added = new Set([...changed].filter((key) => !this.#wanted.has(key)));
-    for (const entry of placed) this.#want(entry, this.#wanted);
-    return this.#finish(fromRevision, this.#resolveChanged(changed, added), now);
+    this.#strays = staged.strays;
+    this.#keyed = staged.mode !== "document";
+    switch (staged.mode) {
+      case "document": {
+        this.#wanted = this.#readAll(staged);
+        const changes = this.#resolveAll();
+        if (!this.#takingOver || changes.length > 0) this.#revision++;
+        return this.#finish(fromRevision, changes, now);
+      }
+      case "snapshot":
+        this.#revision = staged.revision;
+        // By key, as in a step: which of two new rivals wins must not depend on who came first.
+        this.#wanted = new Map([...this.#readAll(staged)].sort(([a], [b]) => (a < b ? -1 : 1)));
+        return this.#finish(fromRevision, this.#resolveAll(), now);
+      case "step": {
+        this.#revision = staged.revision;
+        const changed = new Set(staged.entries.map(({ key }) => key));
+        const added = new Set([...changed].filter((key) => !this.#wanted.has(key)));
+        for (const entry of staged.entries) this.#want(entry, this.#wanted);
+        return this.#finish(fromRevision, this.#resolveChanged(changed, added), now);
+      }
+    }
+  }
+
+  /** Checks again what refers to these secrets: they have changed. */
+  recheck(references: ReadonlySet<string>, now: number): Applied {
+    const parts = this.#stageParts(new Map());
+    const changed = new Set<string>();
+    for (const [key, { raw, references: own }] of this.#wanted) {
+      if (own.isDisjointFrom(references)) continue;
+      const [kind, id] = splitKey(key);
+      this.#want(restage({ key, kind: kind as Kind, id }, raw, this.#keyed, parts), this.#wanted);
+      changed.add(key);
+    }
+    return this.#finish(this.#revision, this.#resolveChanged(changed, new Set()), now);
+  }
+
+  /** Every reference to a secret that something wanted makes. */
+  references(): ReadonlySet<string> {
+    const all = new Set<string>();
+    for (const { references } of this.#wanted.values()) for (const reference of references) all.add(reference);
+    return all;
   }
 
   #finish(fromRevision: number, changes: readonly Change[], now: number): Applied {
@@ -158,46 +211,36 @@ export class Store {
     return { fromRevision, revision: this.#revision, hash: this.#hash, changes, rejected: this.#rejected };
   }
 
-  /** Checks every entry that has changed; the result is what cannot be filed. */
-  #readDocument(document: SourceDocument): readonly NewRejection[] {
-    const strays: NewRejection[] = [];
+  #stageParts(wanted: ReadonlyMap<string, Wanted>): StageParts {
+    return { raw: (key) => wanted.get(key)?.raw, decrypt: this.#decrypt };
+  }
+
+  /** What is wanted once these are everything. */
+  #readAll({ mode, pluginsList, entries }: Staged): Map<string, Wanted> {
     const wanted = new Map<string, Wanted>();
-    const list = document.resources.plugins;
-    this.#setPluginsList(list === undefined ? null : JSON.stringify(list.map(({ value }) => value)), wanted);
-    for (const [kind, items] of Object.entries(document.resources)) {
-      if (!isKind(kind)) strays.push({ kind, id: "", field: "", error: unknownKind(kind), serving: "nothing" });
-      else if (kind !== "plugins") this.#readList(kind, items, wanted, strays);
-    }
-    this.#wanted = wanted;
-    return strays;
+    if (mode === "document") this.#setPluginsList(pluginsList, wanted);
+    for (const entry of entries) this.#want(entry, wanted);
+    return wanted;
   }
 
-  #readList(list: Kind, items: readonly RawResource[], wanted: Map<string, Wanted>, strays: NewRejection[]): void {
-    for (const [index, { value }] of items.entries()) {
-      const { kind, id, error } = identify(list, value, index);
-      const key = `${kind}/${id}`;
-      if (wanted.has(key)) {
-        const name = kind === "consumers" ? "username" : "id";
-        const duplicate = `found duplicate ${name} ${id} in ${list}: entry ${index + 1} is left out`;
-        strays.push({ kind, id, field: name, error: duplicate, serving: "nothing" });
-        continue;
+  #want({ key, kind, id, content }: StagedEntry, wanted: Map<string, Wanted>): void {
+    switch (content.state) {
+      case "same": {
+        const before = this.#wanted.get(key);
+        if (before !== undefined) wanted.set(key, before);
+        break;
       }
-      const raw = JSON.stringify(value);
-      const before = this.#wanted.get(key);
-      if (before?.raw === raw) wanted.set(key, before);
-      else {
-        const checked = error === null ? checkResource(kind, id, JSON.parse(raw), this.#check) : { error, field: "" };
-        wanted.set(key, { key, raw, checked });
+      case "gone":
+        wanted.delete(key);
+        break;
+      case "unreadable":
+        wanted.set(key, { key, raw: content.raw, references: NONE, checked: { error: content.error, field: "" } });
+        break;
+      case "read": {
+        const checked = checkResource(kind, id, content.value, this.#check);
+        wanted.set(key, { key, raw: content.raw, references: content.references, checked });
       }
     }
-  }
-
-  /** Files an entry of a keyed source. */
-  #want({ key, kind, id, text }: Placed, wanted: Map<string, Wanted>): void {
-    const before = this.#wanted.get(key);
-    if (text === null) wanted.delete(key);
-    else if (before?.raw === text) wanted.set(key, before);
-    else wanted.set(key, { key, raw: text, checked: checkKeyed(kind, id, text, this.#check) });
   }
 
   /** The document's own list of plugins (JSON text) limits which ones the other resources may name. */
@@ -210,16 +253,12 @@ export class Store {
     const list = raw === null ? null : checkPluginsList(JSON.parse(raw), this.#plugins);
     if (raw !== null && list !== null) {
       const error = list.faults.map(({ message }) => message).join("; ");
-      wanted.set(PLUGINS, {
-        key: PLUGINS,
-        raw,
-        checked: error === "" ? list.resource : { error, field: formatPath(list.faults[0]?.path ?? []) },
-      });
+      const field = formatPath(list.faults[0]?.path ?? []);
+      const checked = error === "" ? list.resource : { error, field };
+      wanted.set(PLUGINS, { key: PLUGINS, raw, references: NONE, checked });
       if (error !== "") return;
     }
     this.#check = { ...this.#check, plugins: list === null ? this.#plugins : list.enabled };
-    // What was found out about the others may no longer hold.
-    this.#wanted = new Map();
   }
 
   /** Decides everything anew; the changes that lead there. */
@@ -315,34 +354,8 @@ export class Store {
   }
 }
 
-/** An entry of a keyed source that is a resource. */
-interface Placed {
-  /** `<kind>/<id>`. */
-  readonly key: string;
-  readonly kind: Kind;
-  readonly id: string;
-  readonly text: string | null;
-}
-
-/** The list of plugins that APISIX keeps is that of one of its nodes, and none of ours. */
-function placeOf({ key, text }: KeyedEntry): readonly Placed[] {
-  const place = parseKey(key);
-  if (place === null || place.kind === "plugins") return [];
-  const { kind, id } = place;
-  return [{ key: `${kind}/${id}`, kind, id, text }];
-}
-
 /** Kind and id of a key here; ids may hold slashes. */
 function splitKey(key: string): readonly [kind: string, id: string] {
   const slash = key.indexOf("/");
   return [key.slice(0, slash), key.slice(slash + 1)];
-}
-
-/** Whether a document's key names a kind of resources. */
-export const isKind = (name: string): name is Kind => (kinds as readonly string[]).includes(name);
-
-/** The reason for a key of a document that is no kind. */
-export function unknownKind(name: string): string {
-  const near = nearestName(name, kinds);
-  return `unknown kind ${name}${near === null ? "" : `; did you mean ${near}?`}`;
 }

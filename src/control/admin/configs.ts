@@ -6,7 +6,7 @@ import { checkPush, type PushFault } from "../../store/check-push.ts";
 import type { ResourceCheck } from "../../store/check-resource.ts";
 import { identify } from "../../store/identify.ts";
 import { mergePush, type MergedPush } from "../../store/merge-push.ts";
-import { isKind } from "../../store/store.ts";
+import { isKind } from "../../store/stage.ts";
 import { readConfigsBody } from "./configs-body.ts";
 import type { AdminAnswer, AdminHandler, AdminRequest } from "./exchange.ts";
 
