@@ -70,7 +70,8 @@ class IncrementalEngine implements WorkerEngine {
 
   constructor({ settings, plugins, log }: EngineOptions) {
     this.#settings = settings;
-    this.#routes = new RouteTable(settings.router, (id) => this.#services.get(id)?.conf.hosts ?? null);
+    const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;
+    this.#routes = new RouteTable(settings.router, hostsOf, (id, reason) => log.warn(`routes/${id}: ${reason}`));
     this.#consumers = new ConsumerIndex(plugins);
     this.#instances = new PluginInstances(plugins, settings.pluginAttr, this.#consumers, log);
     const sources = {

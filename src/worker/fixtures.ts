@@ -37,6 +37,9 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
       ...http,
     },
     upstream: { keepalive: 320, keepaliveRequests: 1_000, keepaliveTimeoutMs: 60_000 },
+    matching: { encodedSlash: false, graphqlMaxSize: 1_048_576, postArgMaxSize: 67_108_864 },
+    dns: { servers: null, validMs: null, timeoutMs: 5_000, search: true },
+    healthChecksOff: false,
     router: "radixtree_host_uri",
     status: null,
     control: null,
@@ -102,6 +105,7 @@ export function planFor(upstream: Upstream | null, changes: Partial<Plan> = {}):
     upstream,
     enableWebsocket: false,
     consumerRewrite: null,
+    bodyUses: null,
     withConsumer: () => plan,
     ...changes,
   };

@@ -6,6 +6,7 @@ import type { ConnectionWaiter, Ticket } from "../upstream/pool.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { Downstream } from "./downstream.ts";
+import type { EarlyBody } from "./early-body.ts";
 import type { Environment } from "./environment.ts";
 import { hostName } from "./http1/host.ts";
 import { CHUNKED } from "./http1/request-head.ts";
@@ -82,16 +83,27 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     this.#bodyDone = this.#bodyLength === 0;
   }
 
-  /** Begins with the first node. */
-  start(): void {
+  /** Begins with the first node. `early`: what was read of the body before. */
+  start(early: EarlyBody | null): void {
     if (!this.#bodyDone) {
-      this.#downstream.startBody();
+      if (early === null || (early.pieces.length === 0 && !early.paused)) this.#downstream.startBody();
+      else this.#takeEarly(early);
       // The whole of a short chunked body is there: its length is known, as nginx would tell it.
       if (this.#bodyLength === CHUNKED && this.#isBodyDone() && !this.#owner.ctx.head.hasTrailerField) {
         this.#bodyLength = this.#partBytes;
       }
     }
     this.#next("UPSTREAM_NO_NODE", "the upstream has no usable node");
+  }
+
+  #takeEarly(early: EarlyBody): void {
+    const last = early.pieces.length - 1;
+    early.pieces.forEach((piece, i) => {
+      const complete = early.complete && i === last;
+      this.requestBody(piece, 0, piece.length, complete, complete ? early.trailers : "");
+    });
+    // The rest flows once a node takes what is here.
+    if (early.paused) this.#bodyPaused = true;
   }
 
   /** A piece of the client's body; see `DownstreamSink`. */
