@@ -25,10 +25,9 @@ export interface ApiSource extends Source {
   /** What was pushed last; `null`: nothing yet. */
   readonly current: PushedConfiguration | null;
   /**
-   * Makes `configuration` what `current` is and delivers it; it has been applied by
-   * control (not yet by the workers) when this returns. `unknownKinds` are names
-   * in it that are no kinds, for the store to refuse. False, and nothing has happened,
-   * where control does not follow the source yet or no more.
+   * Makes `configuration` what `current` is and delivers it. `unknownKinds` are names in it
+   * that are no kinds, for the store to refuse. False, and nothing has happened, where
+   * control does not follow the source yet or no more.
    */
   push(configuration: PushedConfiguration, unknownKinds?: readonly string[]): boolean;
 }

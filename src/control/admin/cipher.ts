@@ -11,7 +11,10 @@ import {
 import type { ResourceCipher } from "./deps.ts";
 
 /** Builds the cipher of `apisix.data_encryption`; `fieldsOf` knows what plugins want encrypted. */
-export function buildCipher({ enabled, keyring: keys }: DataEncryptionSettings, fieldsOf: EncryptedFields): ResourceCipher {
+export function buildCipher(
+  { enabled, keyring: keys }: DataEncryptionSettings,
+  fieldsOf: EncryptedFields,
+): ResourceCipher {
   const keyring = buildKeyring(keys);
   const fields = enabled ? fieldsOf : noEncryptedFields;
   return {

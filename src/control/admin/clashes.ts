@@ -4,7 +4,12 @@ import type { AdminKind } from "./resource-kinds.ts";
 import { parseStored } from "./shown-resource.ts";
 
 /** Who else has what only one may have, in APISIX's words; `null`: nobody. */
-export async function findClash(deps: ResourceDeps, kind: AdminKind, id: string, value: unknown): Promise<string | null> {
+export async function findClash(
+  deps: ResourceDeps,
+  kind: AdminKind,
+  id: string,
+  value: unknown,
+): Promise<string | null> {
   switch (kind) {
     case "global_rules":
       return await findRuleClash(deps, id, value);

@@ -27,6 +27,7 @@ function createNode(options: { wait?: AppliedOutcome; follow?: boolean; source?:
   const handler = buildConfigsHandler({
     source,
     check: { plugins },
+    idle: () => Promise.resolve(),
     loaded: () => store,
     waitApplied(revision, limitMs) {
       waits.push([revision, limitMs]);

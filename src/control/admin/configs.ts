@@ -19,7 +19,9 @@ export interface ConfigsDeps {
   readonly source: ApiSource;
   /** What resources are checked with. */
   readonly check: ResourceCheck;
-  /** What control has loaded: right after a push that is the push. */
+  /** Resolves when everything that was pushed so far has been loaded: secrets may have to be fetched first. */
+  idle(): Promise<void>;
+  /** What control has loaded. */
   loaded(): { readonly revision: number; readonly rejected: readonly Rejection[] };
   /** Resolves once every worker has applied the revision, or when the time is over. */
   waitApplied(revision: number, limitMs: number): Promise<AppliedOutcome>;
@@ -181,8 +183,10 @@ const rowsOf = (faults: readonly PushFault[]): object[] =>
 
 /** The digest is that of what is held: nothing is done, but a client may want to wait for it. */
 async function unchanged(deps: ConfigsDeps, options: PushOptions): Promise<AdminAnswer> {
+  const stamp = stampOf(deps.source.current);
+  await deps.idle();
   const { revision } = deps.loaded();
-  const headers = { ...stampOf(deps.source.current), "X-Turnpike-Revision": String(revision) };
+  const headers = { ...stamp, "X-Turnpike-Revision": String(revision) };
   if (options.waitMs === null) return { status: 204, body: null, headers };
   const outcome = await deps.waitApplied(revision, options.waitMs);
   if (outcome.applied) return { status: 204, body: null, headers };
@@ -190,9 +194,11 @@ async function unchanged(deps: ConfigsDeps, options: PushOptions): Promise<Admin
 }
 
 async function taken(deps: ConfigsDeps, { partial, waitMs }: PushOptions): Promise<AdminAnswer> {
+  const stamp = stampOf(deps.source.current);
+  await deps.idle();
   const { revision, rejected } = deps.loaded();
   const headers: Record<string, string> = {
-    ...stampOf(deps.source.current),
+    ...stamp,
     ...JSON_TYPE,
     "X-Turnpike-Revision": String(revision),
   };

@@ -30,7 +30,8 @@ export async function patchResource(
   const { kind } = address.kind;
   if (id === null) return refuse(400, kind === "secrets" ? "no secret id" : address.kind.missing);
   if (patch === undefined) return refuse(400, "missing new configuration");
-  if (subPath.length === 0 && (typeof patch !== "object" || patch === null)) return refuse(400, "invalid configuration");
+  if (subPath.length === 0 && (typeof patch !== "object" || patch === null))
+    return refuse(400, "invalid configuration");
   const ttl = parseTtl(query);
   if (typeof ttl === "string") return refuse(400, ttl);
   const precondition = parsePrecondition(headers);

@@ -37,7 +37,8 @@ async function getCollection(
   const key = collectionKey(address);
   const { values } = await deps.repository.list(`${key}/`);
   // Credentials lie below their consumers.
-  const own = kind === "consumers" ? values.filter((stored) => !stored.key.slice(key.length + 1).includes("/")) : values;
+  const own =
+    kind === "consumers" ? values.filter((stored) => !stored.key.slice(key.length + 1).includes("/")) : values;
   if (kind === "credentials" && own.length === 0) return keyNotFound;
   const listing = await selectListing(
     own.map((stored) => showResource(deps, kind, stored)),

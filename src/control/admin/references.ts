@@ -14,7 +14,11 @@ interface Wanted {
  * Why a resource may not refer to what it refers to; `null`: everything is there.
  * `value` has passed its schema.
  */
-export async function danglingReference(repository: Repository, kind: AdminKind, value: unknown): Promise<string | null> {
+export async function danglingReference(
+  repository: Repository,
+  kind: AdminKind,
+  value: unknown,
+): Promise<string | null> {
   for (const { key, missing, needsClientCertificate } of wantedBy(kind, value)) {
     const found = await repository.get(key);
     if (found === null) return `${missing}, response code: 404`;
@@ -30,7 +34,11 @@ function wantedBy(kind: AdminKind, value: unknown): readonly Wanted[] {
   const wanted: Wanted[] = [];
   const want = (kinds: AdminKind, label: string, id: unknown, more: Partial<Wanted> = {}): void => {
     if (id === undefined) return;
-    wanted.push({ key: `${kinds}/${String(id)}`, missing: `failed to fetch ${label} info by ${label} id [${String(id)}]`, ...more });
+    wanted.push({
+      key: `${kinds}/${String(id)}`,
+      missing: `failed to fetch ${label} info by ${label} id [${String(id)}]`,
+      ...more,
+    });
   };
   switch (kind) {
     case "consumers":

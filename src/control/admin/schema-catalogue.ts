@@ -7,7 +7,8 @@ export function buildCatalogue(check: ResourceCheck): AdminCatalogue {
   return {
     validate(kind, id, value) {
       const r = validateResource(kind, value, id);
-      if ("error" in r) return r.error.startsWith("invalid secret manager") ? r.error : `invalid configuration: ${r.fault.message}`;
+      if ("error" in r)
+        return r.error.startsWith("invalid secret manager") ? r.error : `invalid configuration: ${r.fault.message}`;
       const [f] = checkRules(kind, r.value);
       if (f !== undefined) return f.message;
       const c = checkResource(kind, id, value, { ...check, checkSupport: () => null });

@@ -173,9 +173,7 @@ function tlsOptions({ certFile, keyFile, caFile }: NonNullable<AdminSettings["tl
     }
   };
   const mutual =
-    caFile === null
-      ? {}
-      : { ca: read(caFile, "admin_ssl_ca_cert"), requestCert: true, rejectUnauthorized: true };
+    caFile === null ? {} : { ca: read(caFile, "admin_ssl_ca_cert"), requestCert: true, rejectUnauthorized: true };
   return {
     cert: read(certFile, "admin_ssl_cert"),
     key: read(keyFile, "admin_ssl_cert_key"),

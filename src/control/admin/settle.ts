@@ -31,6 +31,9 @@ export function rejectionHeader(loaded: LoadedView, kind: AdminKind, id: string)
 
 /** Visible ASCII on one line, of bounded length. */
 function headerSafe(text: string): string {
-  const safe = text.slice(0, MAX_REASON).replaceAll(/\s+/g, " ").replaceAll(/[^\x20-\x7e]/g, "?");
+  const safe = text
+    .slice(0, MAX_REASON)
+    .replaceAll(/\s+/g, " ")
+    .replaceAll(/[^\x20-\x7e]/g, "?");
   return text.length > MAX_REASON ? `${safe}...` : safe;
 }

@@ -23,7 +23,10 @@ const singular = {
   global_rules: "global_rule",
 } as const;
 
-function inPlugins(prefix: string, ids: (plugins: Readonly<Record<string, unknown>>) => readonly unknown[]): readonly Use[] {
+function inPlugins(
+  prefix: string,
+  ids: (plugins: Readonly<Record<string, unknown>>) => readonly unknown[],
+): readonly Use[] {
   return Object.entries(singular).map(([kind, label]) => ({
     kind: kind as AdminKind,
     label: `${prefix}${label}`,
@@ -80,7 +83,8 @@ export async function findUse(repository: Repository, kind: AdminKind, id: strin
       lists.set(use.kind, users);
     }
     const found = users.find(([, user]) => use.ids(user).some((used) => used !== undefined && String(used) === id));
-    if (found !== undefined) return `${text}, ${use.label} [${found[0].slice(use.kind.length + 1)}] is still using it now`;
+    if (found !== undefined)
+      return `${text}, ${use.label} [${found[0].slice(use.kind.length + 1)}] is still using it now`;
   }
   return null;
 }

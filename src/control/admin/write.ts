@@ -83,7 +83,12 @@ async function writeConf(
     const value = deps.cipher.encrypt(kind, stamped);
     if (!holds(precondition, current)) {
       if (current === null || !alreadyWritten(current, value)) return conflict(`${deps.prefix}/${key}`, current);
-      return await answer(deps, address, writing, key, { value: parseStored(current), revision: current.modRevision, status: 200, ttl });
+      return await answer(deps, address, writing, key, {
+        value: parseStored(current),
+        revision: current.modRevision,
+        status: 200,
+        ttl,
+      });
     }
     const ifRevision = expectedRevision(precondition, current);
     const outcome = await deps.repository.put(key, JSON.stringify(value), {
@@ -118,7 +123,12 @@ async function answer(
   address: ResourceAddress,
   { action, id }: Writing,
   key: string,
-  done: { readonly value: unknown; readonly revision: number; readonly status: number; readonly ttl: number | undefined },
+  done: {
+    readonly value: unknown;
+    readonly revision: number;
+    readonly status: number;
+    readonly ttl: number | undefined;
+  },
 ): Promise<AdminAnswer> {
   return {
     status: done.status,
