@@ -1,26 +1,35 @@
 import type { Server } from "node:http";
 import type { MessagePort } from "node:worker_threads";
+import { join } from "node:path";
 import type { Board } from "../board/board.ts";
-import { TurnpikeError } from "../lib/errors.ts";
+import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import type { ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
-import type { Settings, SourceSettings } from "../settings/settings.ts";
-import { createJsonFileSource } from "../source/json-file.ts";
-import type { Source } from "../source/source.ts";
-import { createYamlFileSource } from "../source/yaml-file.ts";
+import type { Address, Settings } from "../settings/settings.ts";
+import { createLastGoodFile, identityOf, type LastGoodFile } from "../source/last-good.ts";
+import type { ResourceCheck } from "../store/check-resource.ts";
 import { Store } from "../store/store.ts";
+import { buildCipher } from "./admin/cipher.ts";
+import type { AdminApi } from "./admin/admin-api.ts";
+import type { ResourceCipher } from "./admin/deps.ts";
 import { Configuration } from "./configuration.ts";
 import { ConfigReporter } from "./config-reporter.ts";
 import { type ControlActions, createControlApi, type FaultActions, listenControlApi } from "./control-api.ts";
+import { openProvider, type Provider } from "./provider.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
+import { createSecretResolver } from "./secrets/resolver.ts";
+import { SecretFlow } from "./secrets/secret-flow.ts";
+import { createVaultClient, type VaultClient } from "./secrets/vault.ts";
 
 /** How long a new control thread waits for a worker to tell what is being served. */
 const INHERIT_LIMIT_MS = 2_000;
+/** How long one read of a secret may take. */
+const SECRET_LIMIT_MS = 5_000;
 
 /**
- * The control thread: the only one that talks to the configuration source. Documents
- * go through the store; what the store accepts goes to the workers.
+ * The control thread: the only one that talks to the configuration source. What the
+ * source says goes through the store; what the store accepts goes to the workers.
  */
 export class Control {
   readonly #settings: Settings;
@@ -28,8 +37,15 @@ export class Control {
   readonly #send: (message: ControlToSupervisor) => void;
   readonly #log: Logger;
   readonly #publisher: Publisher;
-  readonly #source: Source;
   readonly #reporter: ConfigReporter;
+  readonly #cipher: ResourceCipher;
+  readonly #check: ResourceCheck;
+  readonly #vault: VaultClient;
+  readonly #secrets: SecretFlow;
+  #provider: Provider | null = null;
+  #configuration: Configuration | null = null;
+  #lastGood: LastGoodFile | null = null;
+  #admin: AdminApi | null = null;
   #api: Server | null = null;
 
   constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void) {
@@ -38,24 +54,46 @@ export class Control {
     this.#send = send;
     this.#log = createLogger(settings.log, "control");
     this.#publisher = new Publisher(board);
-    this.#source = createSource(settings.source);
-    this.#reporter = new ConfigReporter(this.#source.name, (report) => send({ type: "config", report }));
+    this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
+    const check = resourceCheckFor(settings);
+    this.#cipher = buildCipher(settings.dataEncryption, (name) => check.plugins.get(name)?.encryptFields ?? []);
+    this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
+    const resolver = createSecretResolver({
+      env: process.env,
+      vault: this.#vault,
+      onChange: (references) => this.#configuration?.secretsChanged(references),
+      warn: (message) => this.#log.warn(message),
+    });
+    this.#secrets = new SecretFlow(resolver);
+    this.#check = check;
   }
 
-  /** Opens the Control API, takes over what is being served, then follows the source. */
+  /** Opens the source and the APIs, takes over what is being served, then follows the source. */
   async start(): Promise<void> {
     await this.#listen();
+    const { source } = this.#settings;
+    const provider = await openProvider(source, this.#log);
+    this.#provider = provider;
     const revision = this.#board.revision;
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
-    const check = resourceCheckFor(this.#settings);
-    const store = new Store({ ...check, revision, inherited: inherited?.resources ?? [] });
-    const parts = { store, publisher: this.#publisher, reporter: this.#reporter, log: this.#log };
-    const configuration = new Configuration(parts);
+    const decrypt = this.#cipher.decrypt;
+    const store = new Store({ ...this.#check, decrypt, revision, inherited: inherited?.resources ?? [] });
+    if (source.kind === "etcd") this.#lastGood = this.#openLastGood();
+    const configuration = new Configuration({
+      store,
+      publisher: this.#publisher,
+      reporter: this.#reporter,
+      log: this.#log,
+      secrets: this.#secrets,
+      lastGood: this.#lastGood,
+    });
+    this.#configuration = configuration;
     if (inherited !== null) {
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
-    this.#source.start(configuration);
+    await this.#openAdmin(provider, configuration, store);
+    provider.source.start(configuration);
   }
 
   /** Takes over the line to the worker that owns the record. */
@@ -68,13 +106,45 @@ export class Control {
   }
 
   async close(): Promise<void> {
-    await this.#source.close();
+    await this.#admin?.close();
+    await this.#provider?.source.close();
+    await this.#lastGood?.close();
+    this.#secrets.close();
+    this.#vault.close();
     const api = this.#api;
     if (api !== null) {
       api.closeAllConnections();
       await new Promise((resolve) => api.close(resolve));
     }
     this.#publisher.close();
+  }
+
+  #openLastGood(): LastGoodFile {
+    const { prefix, source } = this.#settings;
+    return createLastGoodFile(join(prefix, "data", "last-good"), identityOf(source), (line) => this.#log.warn(line));
+  }
+
+  async #openAdmin(provider: Provider, configuration: Configuration, store: Store): Promise<void> {
+    const { admin } = this.#settings;
+    if (admin === null) return;
+    const { buildAdminApi } = await import("./admin-wiring.ts");
+    const api = buildAdminApi({
+      settings: this.#settings,
+      admin,
+      log: this.#log,
+      board: this.#board,
+      provider,
+      configuration,
+      store,
+      check: this.#check,
+      cipher: this.#cipher,
+      reloadPlugins: () => this.#log.info("plugins/reload: plugins are reloaded with config.yaml (turnpike reload)"),
+    });
+    if (api === null) return;
+    this.#admin = api;
+    await api.listen().catch((error: unknown) => {
+      throw inUse("admin", admin.listen, error);
+    });
   }
 
   async #listen(): Promise<void> {
@@ -84,7 +154,7 @@ export class Control {
     try {
       this.#send({ type: "listening", address: await listenControlApi(this.#api, address) });
     } catch (error) {
-      throw new TurnpikeError("ADDRESS_IN_USE", `control ${address.ip}:${address.port}: ${String(error)}`, error);
+      throw inUse("control", address, error);
     }
   }
 
@@ -107,13 +177,6 @@ export class Control {
   }
 }
 
-function createSource(source: SourceSettings): Source {
-  switch (source.kind) {
-    case "yaml":
-      return createYamlFileSource(source.file);
-    case "json":
-      return createJsonFileSource(source.file);
-    default:
-      throw new TurnpikeError("SETTINGS_INVALID", `source ${source.kind} is not available in this version`);
-  }
+function inUse(name: string, { ip, port }: Address, error: unknown): TurnpikeError {
+  return new TurnpikeError("ADDRESS_IN_USE", `${name} ${ip}:${port}: ${reasonOf(error)}`, error);
 }

@@ -2,7 +2,8 @@ import { addHash, subtractHash } from "../lib/content-hash.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import { type Change, type Kind, type Rejection } from "../schema/kinds.ts";
 import { formatPath } from "../source/document.ts";
-import type { KeyedSnapshot, KeyedStep, SourceDocument } from "../source/source.ts";
+import { keyOf } from "../source/keyed-layout.ts";
+import type { KeyedEntry, KeyedSnapshot, KeyedStep, SourceDocument } from "../source/source.ts";
 import { affectedBy } from "./affected.ts";
 import { checkPluginsList } from "./check-plugins-list.ts";
 import { checkResource, type ResourceCheck } from "./check-resource.ts";
@@ -196,6 +197,14 @@ export class Store {
       changed.add(key);
     }
     return this.#finish(this.#revision, this.#resolveChanged(changed, new Set()), now);
+  }
+
+  /** Everything that a keyed source holds, as stored. */
+  entries(): readonly KeyedEntry[] {
+    return Array.from(this.#wanted, ([key, { raw }]) => {
+      const [kind, id] = splitKey(key);
+      return { key: keyOf(kind as Kind, id), text: raw };
+    });
   }
 
   /** Every reference to a secret that something wanted makes. */
