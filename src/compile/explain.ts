@@ -45,28 +45,65 @@ export interface Routing {
 /** Near misses that are told. */
 const MAX_NEAR = 20;
 
-/** The routes as one revision of the configuration has them. */
+/** A resource as it is shown: references to secrets stand as they were written. */
+export interface ShownText {
+  readonly kind: Kind;
+  readonly id: string;
+  readonly shown: string;
+}
+
+/** The routes of the configuration, kept up to date by what has changed. */
 export class ExplainTable {
   readonly #table: RouteTable;
-  readonly #entries: readonly RouteEntry[];
   readonly #router: RouterKind;
+  /** The texts that the table was made from, by `<kind>/<id>`. */
+  #texts = new Map<string, string>();
+  readonly #hosts = new Map<string, readonly string[]>();
 
-  constructor(router: RouterKind, resources: LoadedResources) {
+  constructor(router: RouterKind) {
     this.#router = router;
-    const hostsOf = (id: string): readonly string[] | null =>
-      (resources.get("services", id) as Service | undefined)?.hosts ?? null;
-    this.#table = new RouteTable(router, hostsOf, () => undefined);
-    for (const id of resources.ids("routes")) {
-      const conf = resources.get("routes", id) as Route | undefined;
-      if (conf !== undefined) this.#table.set(id, JSON.stringify(conf), conf);
+    this.#table = new RouteTable(
+      router,
+      (id) => this.#hosts.get(id) ?? null,
+      () => undefined,
+    );
+  }
+
+  /** Makes the table that of `resources`; what is the same as before costs a comparison. */
+  sync(resources: Iterable<ShownText>): void {
+    const texts = new Map<string, string>();
+    const routes: ShownText[] = [];
+    for (const resource of resources) {
+      const { kind, id, shown } = resource;
+      if (kind !== "routes" && kind !== "services") continue;
+      const key = `${kind}/${id}`;
+      texts.set(key, shown);
+      if (this.#texts.get(key) === shown) continue;
+      if (kind === "services") this.#setHosts(id, JSON.parse(shown) as Service);
+      // Routes come last: they are put under the hosts that their services have then.
+      else routes.push(resource);
     }
-    this.#entries = [...this.#table.entries()];
+    for (const { id, shown } of routes) this.#table.set(id, shown, JSON.parse(shown) as Route);
+    for (const key of this.#texts.keys()) if (!texts.has(key)) this.#drop(key);
+    this.#texts = texts;
+  }
+
+  #setHosts(id: string, service: Service | null): void {
+    if (service?.hosts === undefined) this.#hosts.delete(id);
+    else this.#hosts.set(id, service.hosts);
+    this.#table.serviceHostsChanged(id);
+  }
+
+  #drop(key: string): void {
+    const id = key.slice(key.indexOf("/") + 1);
+    if (key.startsWith("services/")) this.#setHosts(id, null);
+    else this.#table.set(id, null, null);
   }
 
   /** Routes the request as a worker would. */
   explain(ctx: RequestContext): Routing {
     const matched = this.#table.match(ctx);
-    const near = this.#entries
+    const near = Array.from(this.#table.entries())
       .flatMap((entry): NearMiss[] => {
         if (entry === matched) return [];
         const misses = this.#missesOf(entry, ctx, matched);

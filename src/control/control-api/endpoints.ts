@@ -2,7 +2,7 @@ import type { HealthDeps } from "./healthcheck.ts";
 import { healthEndpoints } from "./healthcheck.ts";
 import { drainEndpoints } from "./drain.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { explainEndpoints, type ExplainDeps } from "./explain.ts";
+import type { ExplainDeps } from "./explain.ts";
 import { faultEndpoints, type FaultActions } from "./faults.ts";
 import { resourceEndpoints, type ResourcesDeps } from "./resources.ts";
 import { schemaEndpoints, type SchemaOwner } from "./schema.ts";
@@ -30,4 +30,16 @@ export function controlEndpoints(deps: ControlDeps): readonly Endpoint[] {
     ...drainEndpoints(deps.drain),
     ...faultEndpoints(deps.faults),
   ];
+}
+
+/** `/v1/explain`; what it takes is loaded once somebody asks. */
+function explainEndpoints(deps: ExplainDeps): readonly Endpoint[] {
+  return (["GET", "POST"] as const).map((method) => ({
+    method,
+    path: "/v1/explain",
+    async answer(request) {
+      const { explain } = await import("./explain.ts");
+      return await explain(deps, method, request);
+    },
+  }));
 }

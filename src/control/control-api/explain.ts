@@ -11,7 +11,7 @@ import { isSecretName, MASK } from "../../schema/secret-names.ts";
 import type { InlineUpstream } from "../../schema/upstream.ts";
 import type { Settings } from "../../settings/settings.ts";
 import type { LoadedView } from "../../store/loaded-view.ts";
-import { refuse, type ControlAnswer, type ControlRequest, type Endpoint } from "./endpoint.ts";
+import { refuse, type ControlAnswer, type ControlRequest } from "./endpoint.ts";
 import { readExplainRequest } from "./explain-request.ts";
 import type { HealthReport } from "./healthcheck.ts";
 
@@ -28,18 +28,14 @@ export interface ExplainDeps {
 }
 
 /**
- * `POST /v1/explain` with a request in JSON, or `GET /v1/explain?path=/x&method=GET&…`:
+ * Answers `POST /v1/explain` with a request in JSON, or `GET /v1/explain?path=/x&method=GET&…`:
  * which route takes it and why others do not, the merged plan, and where it would go.
  */
-export function explainEndpoints(deps: ExplainDeps): readonly Endpoint[] {
-  return (["GET", "POST"] as const).map((method) => ({
-    method,
-    path: "/v1/explain",
-    answer: (request) => explain(deps, method, request),
-  }));
-}
-
-async function explain(deps: ExplainDeps, method: "GET" | "POST", asked: ControlRequest): Promise<ControlAnswer> {
+export async function explain(
+  deps: ExplainDeps,
+  method: "GET" | "POST",
+  asked: ControlRequest,
+): Promise<ControlAnswer> {
   const read = readExplainRequest(method, asked);
   if ("error" in read) return refuse(400, read.error);
   const { request, consumer } = read;
