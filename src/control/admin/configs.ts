@@ -218,15 +218,21 @@ const rejectedRows = (rejected: readonly Rejection[]): object[] =>
     serving,
   }));
 
+const INVALID = "Configuration validation failed";
+
 function validate({ check }: ConfigsDeps, request: AdminRequest): AdminAnswer {
   const body = readConfigsBody(request.body, request.headers["content-type"]);
-  if ("error" in body) return refuse(400, body.error);
+  if ("error" in body) {
+    // APISIX's form for what is well written and no configuration.
+    if (body.parsed) return refuse(400, INVALID, { errors: [{ error: body.error }] });
+    return refuse(400, body.error);
+  }
   // Versions are not compared: against nothing, every one will do.
   const { lists, faults } = mergePush(raised(body.value), null, () => false);
   const shape = faults.map(({ kind, error, more }) => ({ resource_type: kind, error: error + more }));
   const errors = [...shape, ...rowsOf(checkPush(lists, check))];
   if (errors.length === 0) return { status: 200, body: {}, headers: JSON_TYPE };
-  return refuse(400, "Configuration validation failed", { errors });
+  return refuse(400, INVALID, { errors });
 }
 
 /** The body without versions that are numbers, so that none is too low or stands for "unchanged". */
