@@ -37,6 +37,7 @@ export class Control {
   readonly #settings: Settings;
   readonly #board: Board;
   readonly #send: (message: ControlToSupervisor) => void;
+  readonly #kept: string | null;
   readonly #log: Logger;
   readonly #publisher: Publisher;
   readonly #reporter: ConfigReporter;
@@ -52,8 +53,10 @@ export class Control {
   /** What the Control API shows, once there is something. */
   readonly #served = Promise.withResolvers<Served>();
 
-  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void) {
+  /** `kept`: what the thread before this one has left for it; `null`: nothing. */
+  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void, kept: string | null) {
     this.#settings = settings;
+    this.#kept = kept;
     this.#board = board;
     this.#send = send;
     this.#log = createLogger(settings.log, "control");
@@ -76,7 +79,10 @@ export class Control {
   async start(): Promise<void> {
     await this.#listen();
     const { source } = this.#settings;
-    const provider = await openProvider(source, this.#log);
+    const provider = await openProvider(source, this.#log, {
+      kept: this.#kept,
+      keep: (text) => this.#send({ type: "keep", text }),
+    });
     this.#provider = provider;
     const revision = this.#board.revision;
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
