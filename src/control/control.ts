@@ -15,7 +15,9 @@ import type { AdminApi } from "./admin/admin-api.ts";
 import type { ResourceCipher } from "./admin/deps.ts";
 import { Configuration } from "./configuration.ts";
 import { ConfigReporter } from "./config-reporter.ts";
-import { type ControlActions, createControlApi, type FaultActions, listenControlApi } from "./control-api.ts";
+import type { FaultActions } from "./control-api/faults.ts";
+import { createControlApi, listenControlApi } from "./control-api/server.ts";
+import { buildControlEndpoints, type Served } from "./control-wiring.ts";
 import { openProvider, type Provider } from "./provider.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
@@ -36,6 +38,7 @@ export class Control {
   readonly #settings: Settings;
   readonly #board: Board;
   readonly #send: (message: ControlToSupervisor) => void;
+  readonly #kept: string | null;
   readonly #log: Logger;
   readonly #publisher: Publisher;
   readonly #reporter: ConfigReporter;
@@ -48,9 +51,13 @@ export class Control {
   #lastGood: LastGoodFile | null = null;
   #admin: AdminApi | null = null;
   #api: Server | null = null;
+  /** What the Control API shows, once there is something. */
+  readonly #served = Promise.withResolvers<Served>();
 
-  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void) {
+  /** `kept`: what the thread before this one has left for it; `null`: nothing. */
+  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void, kept: string | null) {
     this.#settings = settings;
+    this.#kept = kept;
     this.#board = board;
     this.#send = send;
     this.#log = createLogger(settings.log, "control");
@@ -73,7 +80,10 @@ export class Control {
   async start(): Promise<void> {
     await this.#listen();
     const { source } = this.#settings;
-    const provider = await openProvider(source, this.#log);
+    const provider = await openProvider(source, this.#log, {
+      kept: this.#kept,
+      keep: (text) => this.#send({ type: "keep", text }),
+    });
     this.#provider = provider;
     const revision = this.#board.revision;
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
@@ -93,6 +103,7 @@ export class Control {
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
+    this.#served.resolve({ store, provider, configuration });
     await this.#openAdmin(provider, configuration, store);
     provider.source.start(configuration);
   }
@@ -151,19 +162,19 @@ export class Control {
   async #listen(): Promise<void> {
     const address = this.#settings.control;
     if (address === null) return this.#send({ type: "listening", address: null });
-    this.#api = createControlApi(this.#actions());
+    const endpoints = buildControlEndpoints({
+      settings: this.#settings,
+      check: this.#check,
+      served: this.#served.promise,
+      drain: (on) => this.#send({ type: "drain", on }),
+      faults: process.env.TURNPIKE_FAULTS === undefined ? null : this.#faults(),
+    });
+    this.#api = createControlApi(endpoints, this.#log);
     try {
       this.#send({ type: "listening", address: await listenControlApi(this.#api, address) });
     } catch (error) {
       throw inUse("control", address, error);
     }
-  }
-
-  #actions(): ControlActions {
-    return {
-      drain: (on) => this.#send({ type: "drain", on }),
-      faults: process.env.TURNPIKE_FAULTS === undefined ? null : this.#faults(),
-    };
   }
 
   #faults(): FaultActions {
