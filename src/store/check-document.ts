@@ -16,6 +16,15 @@ import { buildLocate, type Locate } from "./locate.ts";
 import { describeClash, describeReference, referencesOf, type Reference, type Resource } from "./resource.ts";
 import { isKind, unknownKind } from "./stage.ts";
 
+/** What a document is checked with. */
+export interface DocumentCheck extends ResourceCheck {
+  /**
+   * What is there besides, by `<kind>/<id>`: the document may refer to it, replace it, and
+   * not claim what it has. `null` for a resource that is not good.
+   */
+  readonly beside?: ReadonlyMap<string, Resource | null>;
+}
+
 /**
  * Everything that is wrong with a standalone file, in the order of its lines: syntax,
  * shape, every fault of every resource, its plugins, references, duplicates. An empty
@@ -34,12 +43,22 @@ export function checkStandalone(
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
     return [finding(file, 0, "", missing ? "no such file" : `cannot be read: ${reasonOf(error)}`)];
   }
+  return checkStandaloneText(file, text, format, { plugins, ...options });
+}
+
+/** As `checkStandalone` for the text of the file, which is not read. */
+export function checkStandaloneText(
+  file: string,
+  text: string,
+  format: "yaml" | "json",
+  check: DocumentCheck,
+): Finding[] {
   const parsed = format === "yaml" ? parseYamlFile(file, text) : parseJsonFile(file, text);
   const findings = [...parsed.findings];
   if (parsed.content !== null) {
     const { value, locate } = parsed.content;
     const readText = format === "yaml" ? readPlainText : undefined;
-    for (const { path, message } of findProblems(value, readText, { plugins, ...options })) {
+    for (const { path, message } of findProblems(value, readText, check)) {
       findings.push(finding(file, locate(path), formatPath(path), message));
     }
   }
@@ -92,7 +111,7 @@ interface Problem {
   readonly message: string;
 }
 
-function findProblems(value: unknown, readText: TextReader | undefined, check: ResourceCheck): readonly Problem[] {
+function findProblems(value: unknown, readText: TextReader | undefined, check: DocumentCheck): readonly Problem[] {
   const { document, problems } = readDocument(value, readText);
   const found: Problem[] = [...problems];
   const enabled = enabledPlugins(document, check.plugins, found);
@@ -105,7 +124,7 @@ function findProblems(value: unknown, readText: TextReader | undefined, check: R
       }
     }
   }
-  return [...found, ...relations(entries)];
+  return [...found, ...relations(entries, check.beside ?? new Map())];
 }
 
 function enabledPlugins(document: SourceDocument, registry: PluginRegistry, found: Problem[]): PluginRegistry {
@@ -150,12 +169,19 @@ function findEntryProblems(
 }
 
 /** References that lead nowhere, and what two resources claim. */
-function relations(entries: ReadonlyMap<string, KnownEntry>): readonly Problem[] {
+function relations(
+  entries: ReadonlyMap<string, KnownEntry>,
+  beside: ReadonlyMap<string, Resource | null>,
+): readonly Problem[] {
   const found: Problem[] = [];
   const owners = new Map<string, Resource>();
+  for (const [key, resource] of beside) {
+    if (resource === null || entries.has(key)) continue;
+    for (const claim of resource.claims) owners.set(claim.key, resource);
+  }
   for (const [key, { path, references, resource }] of entries) {
     for (const reference of references) {
-      if (entries.has(reference.key)) continue;
+      if (entries.has(reference.key) || beside.has(reference.key)) continue;
       const message = `${describeReference(key, reference)}, which does not exist`;
       found.push({ path: [...path, ...reference.field.split(".")], message });
     }

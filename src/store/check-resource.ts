@@ -41,6 +41,17 @@ export function validate(kind: Kind, id: string, value: unknown, check: Resource
   return table === copy ? null : "invalid configuration: wrong type: expected object, got table";
 }
 
+/**
+ * Why this node cannot serve a valid resource (see `validate`), or `null` where it
+ * can. Such a resource may be kept for others; the store goes on serving its previous
+ * version here. `value` stays as it is.
+ */
+export function servingFault(kind: Kind, id: string, value: unknown, check: ResourceCheck): string | null {
+  const copy: unknown = structuredClone(value);
+  if (firstFault(kind, id, copy, check) !== null) return null;
+  return checkServable(kind, copy, check)[0]?.message ?? null;
+}
+
 /** A list as Lua sees it, whose keys count from 1: APISIX looks for fields in it before anything else. */
 const tableOf = (list: readonly unknown[]): object =>
   Object.fromEntries(list.map((value, index) => [String(index + 1), value]));

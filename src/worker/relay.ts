@@ -5,7 +5,7 @@ import type { ResponseSink, UpstreamConnection } from "../upstream/connection.ts
 import type { ConnectionWaiter, Ticket } from "../upstream/pool.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
-import type { Downstream } from "./downstream.ts";
+import type { BufferOwner, Downstream } from "./downstream.ts";
 import type { EarlyBody } from "./early-body.ts";
 import type { Environment } from "./environment.ts";
 import { hostName } from "./http1/host.ts";
@@ -155,9 +155,9 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     this.#connection?.resume();
   }
 
-  /** The connection whose buffer is being handed over. */
-  get source(): UpstreamConnection | null {
-    return this.#connection;
+  /** Whose buffer is being handed over. */
+  get source(): BufferOwner | null {
+    return this.#connection === null ? null : this.#connection.buffer;
   }
 
   connected(): void {
