@@ -147,7 +147,7 @@ function prepare(kind: Kind, id: string, value: unknown): Fault | null {
     if (!Number.isInteger(index)) {
       const detail = `wrong type: expected integer, got ${typeof index}`;
       const message = `property "${field}" validation failed: ${detail}`;
-      return { path: [field], message, detail, answer: message };
+      return { path: [field], message, detail, answer: `invalid configuration: ${message}` };
     }
     delete resource[field];
   }
