@@ -56,7 +56,11 @@ test("a route that this node cannot serve is stored, rejected with its reason, a
   const gateway = await startGateway(t, { workers: 2, provider: "embedded" });
   await gateway.until(200);
   await gateway.applied(revisionOf(await gateway.admin("PUT", "/routes/1", routeTo(origin.node, "/a"))));
-  const script = { uri: "/a", script: "return { access = 1 }", upstream: { type: "roundrobin", nodes: { [origin.node]: 1 } } };
+  const script = {
+    uri: "/a",
+    script: "return { access = 1 }",
+    upstream: { type: "roundrobin", nodes: { [origin.node]: 1 } },
+  };
   const written = await gateway.admin("PUT", "/routes/1", script);
   const revision = revisionOf(written);
   assert.match(written.headers.get("x-turnpike-rejected") ?? "", /script/);

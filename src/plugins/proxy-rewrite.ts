@@ -22,6 +22,7 @@ export const proxyRewrite = definePlugin({
   version: "0.1",
   schema: {
     type: "object",
+    minProperties: 1,
     properties: {
       uri: {
         type: "string",

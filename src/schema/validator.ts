@@ -103,9 +103,10 @@ const keywords: Readonly<Record<string, (schema: JsonSchema, secret: boolean) =>
   maxItems: size("array", "maxItems", "at most", (count, limit) => count <= limit),
   uniqueItems: ({ uniqueItems }) => (uniqueItems === true ? checkUnique : null),
   items: compileItems,
+  properties: compileProperties,
+  // Defaults count as well.
   minProperties: size("object", "minProperties", "at least", (count, limit) => count >= limit),
   maxProperties: size("object", "maxProperties", "at most", (count, limit) => count <= limit),
-  properties: compileProperties,
   required: ({ required }) => {
     const names = required as readonly string[];
     return (value, mode) => {

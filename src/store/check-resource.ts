@@ -8,7 +8,6 @@ import type { PluginConf } from "../schema/plugins.ts";
 import { checkRules } from "../schema/rules.ts";
 import { checkForms, schemaFaults, validateOwned, validatorOf } from "../schema/validate.ts";
 import { checkPlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
-import { formatPath } from "../source/document.ts";
 import { maskValues } from "./mask.ts";
 import { substituteReferences, type ReferenceLookup } from "./secret-references.ts";
 import { checkServable, type ServableCheck } from "./check-servable.ts";
@@ -39,6 +38,17 @@ export function validate(kind: Kind, id: string, value: unknown, check: Resource
   const fault = firstFault(kind, id, table, check);
   if (fault !== null) return fault.answer;
   return table === copy ? null : "invalid configuration: wrong type: expected object, got table";
+}
+
+/**
+ * Why this node cannot serve a valid resource (see `validate`), or `null` where it
+ * can. Such a resource may be kept for others; the store goes on serving its previous
+ * version here. `value` stays as it is.
+ */
+export function servingFault(kind: Kind, id: string, value: unknown, check: ResourceCheck): string | null {
+  const copy: unknown = structuredClone(value);
+  if (firstFault(kind, id, copy, check) !== null) return null;
+  return checkServable(kind, copy, check)[0]?.message ?? null;
 }
 
 /** A list as Lua sees it, whose keys count from 1: APISIX looks for fields in it before anything else. */

@@ -185,7 +185,7 @@ const dubboProxy: PluginFacts = {
     {
       service_name: word,
       service_version: text({ pattern: "^\\d+\\.\\d+\\.\\d+" }),
-      method: text({ minLength: 1, default: "" }),
+      method: word,
     },
     { required: ["service_name", "service_version"] },
   ),
