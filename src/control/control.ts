@@ -5,10 +5,10 @@ import type { Board } from "../board/board.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import type { ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
-import { encryptFieldsOf } from "../plugin/plugin.ts";
 import type { Address, Settings } from "../settings/settings.ts";
 import { createLastGoodFile, identityOf, type LastGoodFile } from "../source/last-good.ts";
 import type { ResourceCheck } from "../store/check-resource.ts";
+import { encryptedFieldsOf } from "../store/encryption.ts";
 import { Store } from "../store/store.ts";
 import { buildCipher } from "./admin/cipher.ts";
 import type { AdminApi } from "./admin/admin-api.ts";
@@ -57,10 +57,7 @@ export class Control {
     this.#publisher = new Publisher(board);
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
     const check = resourceCheckFor(settings);
-    this.#cipher = buildCipher(settings.dataEncryption, (name, place) => {
-      const plugin = check.plugins.get(name);
-      return plugin === undefined ? [] : encryptFieldsOf(plugin, place);
-    });
+    this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
     this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
     const resolver = createSecretResolver({
       env: process.env,

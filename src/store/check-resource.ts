@@ -7,6 +7,7 @@ import type { Kind } from "../schema/kinds.ts";
 import type { PluginConf } from "../schema/plugins.ts";
 import { checkRules } from "../schema/rules.ts";
 import { checkForms, schemaFaults, validateOwned, validatorOf } from "../schema/validate.ts";
+import { formatPath } from "../source/document.ts";
 import { checkPlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
 import { maskValues } from "./mask.ts";
 import { substituteReferences, type ReferenceLookup } from "./secret-references.ts";
