@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { parseDuration } from "../lib/duration.ts";
 import type { Fault } from "../messages/messages.ts";
 import type { Address } from "../settings/settings.ts";
 
@@ -15,17 +16,22 @@ export interface FaultActions {
   worker(worker: number, fault: Fault | "release"): void;
   /** Ends the control thread by an uncaught exception, after the answer. */
   crashControl(): void;
+  /** Blocks the control thread for the time, after the answer. */
+  pauseControl(ms: number): void;
 }
 
 const workerFaults = new Set(["crash", "hang", "hold-start", "hold-config", "release"]);
 const CONTROL_CRASH = "control-crash";
+const CONTROL_PAUSE = "control-pause";
+/** Nobody can end a pause: the thread that would be asked is the one that pauses. */
+const PAUSE_MS = 30_000;
 
 /**
  * The Control API (`apisix.control`, loopback by default): what operators may do to this
  * node. Reading the node's state is the Status API's part.
  *
  * - `POST /v1/drain`, `POST /v1/undrain`
- * - `POST /v1/faults?worker=ID&fault=NAME` and `POST /v1/faults?fault=control-crash`, for tests, only with `TURNPIKE_FAULTS` set
+ * - `POST /v1/faults?worker=ID&fault=NAME` and `POST /v1/faults?fault=control-crash|control-pause`, for tests, only with `TURNPIKE_FAULTS` set
  */
 export function createControlApi(actions: ControlActions): Server {
   const routes = new Map<string, (url: URL) => { status: number; body: object }>([
@@ -87,8 +93,13 @@ function injectFault(faults: FaultActions, url: URL): { status: number; body: ob
     faults.crashControl();
     return { status: 200, body: { fault } };
   }
+  if (fault === CONTROL_PAUSE) {
+    const ms = parseDuration(url.searchParams.get("for") ?? "") ?? PAUSE_MS;
+    faults.pauseControl(Math.min(ms, PAUSE_MS));
+    return { status: 200, body: { fault } };
+  }
   if (!workerFaults.has(fault)) {
-    const names = [...workerFaults, CONTROL_CRASH].join(", ");
+    const names = [...workerFaults, CONTROL_CRASH, CONTROL_PAUSE].join(", ");
     return { status: 400, body: { error_msg: `fault: one of ${names} is expected` } };
   }
   const worker = Number(url.searchParams.get("worker") ?? Number.NaN);

@@ -9,6 +9,8 @@ import { Store } from "../store/store.ts";
 import { Configuration } from "./configuration.ts";
 import { ConfigReporter } from "./config-reporter.ts";
 import { type ControlActions, createControlApi, type FaultActions, listenControlApi } from "./control-api.ts";
+import type { Fleet } from "./fleet/fleet.ts";
+import { keptNodeId } from "./fleet/node-id.ts";
 import { type OpenSource, openSource } from "./open-source.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
@@ -28,6 +30,8 @@ export class Control {
   readonly #publisher: Publisher;
   readonly #reporter: ConfigReporter;
   #open: OpenSource | null = null;
+  /** `null`: the source is not etcd. */
+  #fleet: Fleet | null = null;
   #api: Server | null = null;
 
   constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void) {
@@ -53,7 +57,8 @@ export class Control {
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
-    this.#open.source.start(configuration);
+    this.#fleet = await this.#joinFleet(this.#open, store);
+    this.#open.source.start(this.#fleet?.observe(configuration) ?? configuration);
   }
 
   /** Takes over the line to the worker that owns the record. */
@@ -66,6 +71,7 @@ export class Control {
   }
 
   async close(): Promise<void> {
+    await this.#fleet?.close();
     await this.#open?.source.close();
     const api = this.#api;
     if (api !== null) {
@@ -86,6 +92,23 @@ export class Control {
     }
   }
 
+  async #joinFleet({ etcd }: OpenSource, store: Store): Promise<Fleet | null> {
+    const { source, prefix, role, nodeId: given } = this.#settings;
+    if (etcd === null || source.kind !== "etcd") return null;
+    const { createFleet } = await import("./fleet/fleet.ts");
+    return createFleet({
+      cluster: etcd.cluster,
+      board: this.#board,
+      resourcePrefix: source.etcd.prefix,
+      watchTimeoutMs: source.etcd.watchTimeoutMs,
+      id: given ?? keptNodeId(prefix, this.#log),
+      role,
+      rejected: () => store.rejected,
+      report: (report) => this.#send({ type: "fleet", report }),
+      log: this.#log,
+    });
+  }
+
   #actions(): ControlActions {
     return {
       drain: (on) => this.#send({ type: "drain", on }),
@@ -96,6 +119,9 @@ export class Control {
   #faults(): FaultActions {
     return {
       worker: (worker, fault) => this.#send({ type: "fault", worker, fault }),
+      pauseControl: (ms) => {
+        setImmediate(() => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms));
+      },
       crashControl: () => {
         setImmediate(() => {
           throw new Error("fault: control-crash");
