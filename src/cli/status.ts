@@ -96,10 +96,11 @@ function describeConfig(config: ConfigBody): string[] {
 
 /** Rejected resources as lines for people. */
 export function describeRejected(rejected: readonly (RejectedRow & { readonly node?: string })[]): string[] {
-  return rejected.map(({ kind, id, error, since, serving, node }) => {
+  return rejected.map(({ kind, id, field, error, since, serving, node }) => {
     if (node !== undefined) return `rejected       ${kind}/${id}: ${error} (by node ${node})`;
     const instead = serving === "previous" ? "its previous version serves" : "nothing serves instead";
-    return `rejected       ${kind}/${id}: ${error} (since ${since}, ${instead})`;
+    const where = field === "" ? "" : ` ${field}`;
+    return `rejected       ${kind}/${id}${where}: ${error} (since ${since}, ${instead})`;
   });
 }
 

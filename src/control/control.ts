@@ -1,26 +1,38 @@
 import type { Server } from "node:http";
 import type { MessagePort } from "node:worker_threads";
+import { join } from "node:path";
 import type { Board } from "../board/board.ts";
-import { TurnpikeError } from "../lib/errors.ts";
+import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import type { ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
-import type { Settings } from "../settings/settings.ts";
+import { encryptFieldsOf } from "../plugin/plugin.ts";
+import type { Address, Settings } from "../settings/settings.ts";
+import { createLastGoodFile, identityOf, type LastGoodFile } from "../source/last-good.ts";
+import type { ResourceCheck } from "../store/check-resource.ts";
 import { Store } from "../store/store.ts";
+import { buildCipher } from "./admin/cipher.ts";
+import type { AdminApi } from "./admin/admin-api.ts";
+import type { ResourceCipher } from "./admin/deps.ts";
 import { Configuration } from "./configuration.ts";
 import { ConfigReporter } from "./config-reporter.ts";
 import { type ControlActions, createControlApi, type FaultActions, listenControlApi } from "./control-api.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import { keptNodeId } from "./fleet/node-id.ts";
-import { type OpenSource, openSource } from "./open-source.ts";
+import { openProvider, type Provider } from "./provider.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
+import { createSecretResolver } from "./secrets/resolver.ts";
+import { SecretFlow } from "./secrets/secret-flow.ts";
+import { createVaultClient, type VaultClient } from "./secrets/vault.ts";
 
 /** How long a new control thread waits for a worker to tell what is being served. */
 const INHERIT_LIMIT_MS = 2_000;
+/** How long one read of a secret may take. */
+const SECRET_LIMIT_MS = 5_000;
 
 /**
- * The control thread: the only one that talks to the configuration source. Documents
- * go through the store; what the store accepts goes to the workers.
+ * The control thread: the only one that talks to the configuration source. What the
+ * source says goes through the store; what the store accepts goes to the workers.
  */
 export class Control {
   readonly #settings: Settings;
@@ -29,7 +41,14 @@ export class Control {
   readonly #log: Logger;
   readonly #publisher: Publisher;
   readonly #reporter: ConfigReporter;
-  #open: OpenSource | null = null;
+  readonly #cipher: ResourceCipher;
+  readonly #check: ResourceCheck;
+  readonly #vault: VaultClient;
+  readonly #secrets: SecretFlow;
+  #provider: Provider | null = null;
+  #configuration: Configuration | null = null;
+  #lastGood: LastGoodFile | null = null;
+  #admin: AdminApi | null = null;
   /** `null`: the source is not etcd. */
   #fleet: Fleet | null = null;
   #api: Server | null = null;
@@ -41,24 +60,49 @@ export class Control {
     this.#log = createLogger(settings.log, "control");
     this.#publisher = new Publisher(board);
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
+    const check = resourceCheckFor(settings);
+    this.#cipher = buildCipher(settings.dataEncryption, (name, place) => {
+      const plugin = check.plugins.get(name);
+      return plugin === undefined ? [] : encryptFieldsOf(plugin, place);
+    });
+    this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
+    const resolver = createSecretResolver({
+      env: process.env,
+      vault: this.#vault,
+      onChange: (references) => this.#configuration?.secretsChanged(references),
+      warn: (message) => this.#log.warn(message),
+    });
+    this.#secrets = new SecretFlow(resolver);
+    this.#check = { ...check, lookupSecret: this.#secrets.lookup };
   }
 
-  /** Opens the Control API, takes over what is being served, then follows the source. */
+  /** Opens the source and the APIs, takes over what is being served, then follows the source. */
   async start(): Promise<void> {
-    this.#open = await openSource(this.#settings.source, this.#log);
     await this.#listen();
+    const { source } = this.#settings;
+    const provider = await openProvider(source, this.#log);
+    this.#provider = provider;
     const revision = this.#board.revision;
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
-    const check = resourceCheckFor(this.#settings);
-    const store = new Store({ ...check, revision, inherited: inherited?.resources ?? [] });
-    const parts = { store, publisher: this.#publisher, reporter: this.#reporter, log: this.#log };
-    const configuration = new Configuration(parts);
+    const decrypt = this.#cipher.decrypt;
+    const store = new Store({ ...this.#check, decrypt, revision, inherited: inherited?.resources ?? [] });
+    if (source.kind === "etcd") this.#lastGood = this.#openLastGood();
+    const configuration = new Configuration({
+      store,
+      publisher: this.#publisher,
+      reporter: this.#reporter,
+      log: this.#log,
+      secrets: this.#secrets,
+      lastGood: this.#lastGood,
+    });
+    this.#configuration = configuration;
     if (inherited !== null) {
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
-    this.#fleet = await this.#joinFleet(this.#open, store);
-    this.#open.source.start(this.#fleet?.observe(configuration) ?? configuration);
+    await this.#openAdmin(provider, configuration, store);
+    this.#fleet = await this.#joinFleet(provider, store);
+    provider.source.start(this.#fleet?.observe(configuration) ?? configuration);
   }
 
   /** Takes over the line to the worker that owns the record. */
@@ -71,14 +115,46 @@ export class Control {
   }
 
   async close(): Promise<void> {
+    await this.#admin?.close();
     await this.#fleet?.close();
-    await this.#open?.source.close();
+    await this.#provider?.source.close();
+    await this.#lastGood?.close();
+    this.#secrets.close();
+    this.#vault.close();
     const api = this.#api;
     if (api !== null) {
       api.closeAllConnections();
       await new Promise((resolve) => api.close(resolve));
     }
     this.#publisher.close();
+  }
+
+  #openLastGood(): LastGoodFile {
+    const { prefix, source } = this.#settings;
+    return createLastGoodFile(join(prefix, "data", "last-good"), identityOf(source), (line) => this.#log.warn(line));
+  }
+
+  async #openAdmin(provider: Provider, configuration: Configuration, store: Store): Promise<void> {
+    const { admin } = this.#settings;
+    if (admin === null) return;
+    const { buildAdminApi } = await import("./admin-wiring.ts");
+    const api = buildAdminApi({
+      settings: this.#settings,
+      admin,
+      log: this.#log,
+      board: this.#board,
+      provider,
+      configuration,
+      store,
+      check: this.#check,
+      cipher: this.#cipher,
+      reloadPlugins: () => this.#log.info("plugins/reload: plugins are reloaded with config.yaml (turnpike reload)"),
+    });
+    if (api === null) return;
+    this.#admin = api;
+    await api.listen().catch((error: unknown) => {
+      throw inUse("admin", admin.listen, error);
+    });
   }
 
   async #listen(): Promise<void> {
@@ -88,11 +164,11 @@ export class Control {
     try {
       this.#send({ type: "listening", address: await listenControlApi(this.#api, address) });
     } catch (error) {
-      throw new TurnpikeError("ADDRESS_IN_USE", `control ${address.ip}:${address.port}: ${String(error)}`, error);
+      throw inUse("control", address, error);
     }
   }
 
-  async #joinFleet({ etcd }: OpenSource, store: Store): Promise<Fleet | null> {
+  async #joinFleet({ etcd }: Provider, store: Store): Promise<Fleet | null> {
     const { source, prefix, role, nodeId: given } = this.#settings;
     if (etcd === null || source.kind !== "etcd") return null;
     const { createFleet } = await import("./fleet/fleet.ts");
@@ -129,4 +205,8 @@ export class Control {
       },
     };
   }
+}
+
+function inUse(name: string, { ip, port }: Address, error: unknown): TurnpikeError {
+  return new TurnpikeError("ADDRESS_IN_USE", `${name} ${ip}:${port}: ${reasonOf(error)}`, error);
 }

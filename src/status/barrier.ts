@@ -1,4 +1,4 @@
-import { WorkerState } from "../board/board.ts";
+import { findLaggards } from "../board/laggards.ts";
 import { parseDuration } from "../lib/duration.ts";
 import type { ConfigReport, FleetReport } from "../messages/messages.ts";
 import type { Rejection } from "../schema/kinds.ts";
@@ -100,19 +100,6 @@ function closing(): Answer {
   return errorAnswer(503, "the gateway is stopping");
 }
 
-/** Worker ids that have not applied `revision`, with what they are at. */
-function laggards(deps: StatusDeps, revision: number): { id: number; state: string; revision: number }[] {
-  const list = [];
-  for (let id = 0; id < deps.board.workerCount; id++) {
-    const record = deps.board.active(id);
-    if (record !== undefined && record.state === WorkerState.running && record.revision >= revision) continue;
-    const state = record === undefined ? WorkerState.absent : record.state;
-    const name = Object.entries(WorkerState).find(([, value]) => value === state)?.[0] ?? "absent";
-    list.push({ id, state: name, revision: record?.revision ?? 0 });
-  }
-  return list;
-}
-
 /**
  * The rejections that stand against revision `revision`. What an earlier load
  * rejected counts only once control has got as far as `revision`: the change that
@@ -133,7 +120,7 @@ function judge(deps: StatusDeps, request: BarrierRequest, waitedMs: number): Ans
     // The workers may be faster than the report that says what was rejected.
     if (report.revision < request.revision) return null;
   }
-  if (laggards(deps, request.revision).length > 0) return null;
+  if (findLaggards(deps.board, request.revision).length > 0) return null;
   const fleet = request.fleet ? deps.fleet() : null;
   if (fleet !== null) return judgeFleet(fleet, request, waitedMs);
   return jsonAnswer(200, { status: "ok", revision: request.revision, waited_ms: waitedMs });
@@ -167,7 +154,7 @@ function refused(request: BarrierRequest, rejections: readonly Rejection[]): Ans
 function late(deps: StatusDeps, request: BarrierRequest, waitedMs: number): Answer {
   const { revision } = request;
   const report = deps.config();
-  const rows = laggards(deps, revision);
+  const rows = findLaggards(deps.board, revision);
   const loaded = Math.max(report.revision, deps.board.revision);
   const failure = report.lastFailure?.current === true ? ` (source: ${report.lastFailure.error})` : "";
   const error =

@@ -1,10 +1,18 @@
+import { formatPath } from "../source/document.ts";
 import { describeClash, describeReference, type Resource } from "./resource.ts";
 
 /** A resource as a document has it: good by itself, or not. */
 export interface Entry {
   /** `<kind>/<id>`, once per document. */
   readonly key: string;
-  readonly checked: Resource | { readonly error: string };
+  readonly checked: Resource | Reason;
+}
+
+/** Why a resource is rejected. */
+export interface Reason {
+  readonly error: string;
+  /** Where, as in `upstream.nodes`; `""`: the resource as a whole. */
+  readonly field: string;
 }
 
 /** The part of a configuration that is decided anew. */
@@ -12,7 +20,7 @@ export interface Scope {
   /** Whether the source has a key that is outside; what is only kept for others has no say. */
   isWanted(key: string): boolean;
   /** What of the others is rejected, and why. */
-  readonly reasons: ReadonlyMap<string, string>;
+  readonly reasons: ReadonlyMap<string, Reason>;
   /** Nothing outside may depend on what is inside. */
   readonly keys: ReadonlySet<string>;
 }
@@ -21,7 +29,7 @@ export interface Scope {
 export interface Resolution {
   readonly serving: ReadonlyMap<string, Resource>;
   /** Key of what is rejected to the reason. */
-  readonly reasons: ReadonlyMap<string, string>;
+  readonly reasons: ReadonlyMap<string, Reason>;
 }
 
 /**
@@ -51,7 +59,7 @@ export function resolve(
 
 class Resolver implements Resolution {
   readonly serving = new Map<string, Resource>();
-  readonly reasons = new Map<string, string>();
+  readonly reasons = new Map<string, Reason>();
   readonly #entries: readonly Entry[];
   readonly #held: ReadonlyMap<string, Resource>;
   readonly #scope: Scope | null;
@@ -61,7 +69,7 @@ class Resolver implements Resolution {
     this.#held = held;
     this.#scope = scope;
     for (const { key, checked } of entries) {
-      if ("error" in checked) this.#demote(key, checked.error);
+      if ("error" in checked) this.#demote(key, checked);
       else this.serving.set(key, checked);
     }
   }
@@ -76,8 +84,8 @@ class Resolver implements Resolution {
   }
 
   /** Turns to the previous version. */
-  #demote(key: string, reason: string): void {
-    this.reasons.set(key, reason);
+  #demote(key: string, { error, field }: Reason): void {
+    this.reasons.set(key, { error, field });
     const previous = this.#held.get(key);
     if (previous === undefined) this.serving.delete(key);
     else this.serving.set(key, previous);
@@ -102,8 +110,9 @@ class Resolver implements Resolution {
     for (const { key, resource, rank: seniority } of ranked) {
       const clash = seniority === 0 ? undefined : resource.claims.find((claim) => owners.has(claim.key));
       const owner = clash === undefined ? undefined : owners.get(clash.key);
-      if (clash !== undefined && owner !== undefined) this.#demote(key, describeClash(clash, owner));
-      else for (const claim of resource.claims) owners.set(claim.key, resource);
+      if (clash !== undefined && owner !== undefined) {
+        this.#demote(key, { error: describeClash(clash, owner), field: formatPath(clash.path) });
+      } else for (const claim of resource.claims) owners.set(claim.key, resource);
     }
     return this.reasons.size > rejected;
   }
@@ -118,8 +127,8 @@ class Resolver implements Resolution {
       if (missing === undefined) continue;
       if (!this.reasons.has(key)) {
         const why = (this.#outside(missing.key) ?? this).reasons.get(missing.key);
-        const state = why === undefined ? "does not exist" : `was rejected: ${why}`;
-        this.#demote(key, `${describeReference(key, missing)}, which ${state}`);
+        const state = why === undefined ? "does not exist" : `was rejected: ${why.error}`;
+        this.#demote(key, { error: `${describeReference(key, missing)}, which ${state}`, field: missing.field });
         changed = true;
       } else if (resource.kind === "credentials") {
         this.serving.delete(key);

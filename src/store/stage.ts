@@ -59,7 +59,7 @@ export function stageDocument(document: SourceDocument, parts: StageParts): Stag
   const strays: NewRejection[] = [];
   const entries = new Map<string, StagedEntry>();
   for (const [kind, items] of Object.entries(document.resources)) {
-    if (!isKind(kind)) strays.push({ kind, id: "", error: unknownKind(kind), serving: "nothing" });
+    if (!isKind(kind)) strays.push({ kind, id: "", field: "", error: unknownKind(kind), serving: "nothing" });
     else if (kind !== "plugins") stageList(kind, items, parts, { entries, strays });
   }
   return { mode: "document", revision: 0, pluginsList: listOf(document), entries: [...entries.values()], strays };
@@ -82,7 +82,7 @@ function stageList(
     if (into.entries.has(key)) {
       const name = kind === "consumers" ? "username" : "id";
       const duplicate = `found duplicate ${name} ${id} in ${list}: entry ${index + 1} is left out`;
-      into.strays.push({ kind, id, error: duplicate, serving: "nothing" });
+      into.strays.push({ kind, id, field: name, error: duplicate, serving: "nothing" });
       continue;
     }
     const raw = JSON.stringify(value);

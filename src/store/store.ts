@@ -1,7 +1,9 @@
 import { addHash, subtractHash } from "../lib/content-hash.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import { type Change, type Kind, type Rejection } from "../schema/kinds.ts";
-import type { KeyedSnapshot, KeyedStep, SourceDocument } from "../source/source.ts";
+import { formatPath } from "../source/document.ts";
+import { keyOf } from "../source/keyed-layout.ts";
+import type { KeyedEntry, KeyedSnapshot, KeyedStep, SourceDocument } from "../source/source.ts";
 import { affectedBy } from "./affected.ts";
 import { checkPluginsList } from "./check-plugins-list.ts";
 import { checkResource, type ResourceCheck } from "./check-resource.ts";
@@ -17,7 +19,7 @@ import {
   type StagedEntry,
   type StageParts,
 } from "./stage.ts";
-import { resolve, type Entry, type Resolution } from "./resolve.ts";
+import { resolve, type Entry, type Reason, type Resolution } from "./resolve.ts";
 
 /** What a store is made with. */
 export interface StoreOptions extends ResourceCheck {
@@ -71,7 +73,7 @@ export class Store {
   #hash = 0n;
   #held = new Map<string, Resource>();
   #wanted = new Map<string, Wanted>();
-  #reasons = new Map<string, string>();
+  #reasons = new Map<string, Reason>();
   /** Entries of a document that cannot be filed under a key of their own. */
   #strays: readonly NewRejection[] = [];
   #rejected: readonly Rejection[] = [];
@@ -197,6 +199,14 @@ export class Store {
     return this.#finish(this.#revision, this.#resolveChanged(changed, new Set()), now);
   }
 
+  /** Everything that a keyed source holds, as stored. */
+  entries(): readonly KeyedEntry[] {
+    return Array.from(this.#wanted, ([key, { raw }]) => {
+      const [kind, id] = splitKey(key);
+      return { key: keyOf(kind as Kind, id), text: raw };
+    });
+  }
+
   /** Every reference to a secret that something wanted makes. */
   references(): ReadonlySet<string> {
     const all = new Set<string>();
@@ -233,7 +243,7 @@ export class Store {
         wanted.delete(key);
         break;
       case "unreadable":
-        wanted.set(key, { key, raw: content.raw, references: NONE, checked: { error: content.error } });
+        wanted.set(key, { key, raw: content.raw, references: NONE, checked: { error: content.error, field: "" } });
         break;
       case "read": {
         const checked = checkResource(kind, id, content.value, this.#check);
@@ -252,7 +262,9 @@ export class Store {
     const list = raw === null ? null : checkPluginsList(JSON.parse(raw), this.#plugins);
     if (raw !== null && list !== null) {
       const error = list.faults.map(({ message }) => message).join("; ");
-      wanted.set(PLUGINS, { key: PLUGINS, raw, references: NONE, checked: error === "" ? list.resource : { error } });
+      const field = formatPath(list.faults[0]?.path ?? []);
+      const checked = error === "" ? list.resource : { error, field };
+      wanted.set(PLUGINS, { key: PLUGINS, raw, references: NONE, checked });
       if (error !== "") return;
     }
     this.#check = { ...this.#check, plugins: list === null ? this.#plugins : list.enabled };
@@ -332,9 +344,9 @@ export class Store {
   }
 
   #rejections(): readonly NewRejection[] {
-    const filed = Array.from(this.#reasons, ([key, error]): NewRejection => {
+    const filed = Array.from(this.#reasons, ([key, { error, field }]): NewRejection => {
       const [kind, id] = splitKey(key);
-      return { kind, id, error, serving: this.#held.has(key) ? "previous" : "nothing" };
+      return { kind, id, field, error, serving: this.#held.has(key) ? "previous" : "nothing" };
     });
     return [...filed, ...this.#strays];
   }

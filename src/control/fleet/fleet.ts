@@ -139,7 +139,8 @@ class FleetOfEtcd implements Fleet {
   }
 
   #revisionToTell(applied: number): number {
-    if (applied < this.#changedAt || applied === 0) return applied;
+    // Before etcd was read it is the last good configuration that serves.
+    if (applied < this.#changedAt || this.#changedAt === 0 || applied === 0) return applied;
     let asked = this.#changedAt;
     for (const { revision } of this.#others.values()) if (revision <= applied) asked = Math.max(asked, revision);
     return Math.max(asked, Math.min(this.#told, applied));
