@@ -2,7 +2,7 @@ import { describeRequest, type DescribedRequest, type PathSettings } from "../..
 import { explainPlan, type ExplainedPlan } from "../../compile/explain-plan.ts";
 import type { ExplainTable, NearMiss } from "../../compile/explain.ts";
 import type { RouteEntry } from "../../compile/route-entry.ts";
-import { compileUpstream, servesHttp } from "../../compile/upstreams.ts";
+import { compileUpstream, servesHttp, type UpstreamSurroundings } from "../../compile/upstreams.ts";
 import { reasonOf } from "../../lib/errors.ts";
 import type { RequestContext } from "../../plugin/context.ts";
 import type { PluginRegistry } from "../../plugin/plugin.ts";
@@ -117,6 +117,9 @@ async function upstreamRow(deps: ExplainDeps, { upstream }: ExplainedPlan): Prom
   return { ...row, nodes: rows, node: picked.length === 1 ? picked[0] : null, candidates: picked };
 }
 
+/** What names stand for is known to the workers; here they are shown as they are written. */
+const NAMES: UpstreamSurroundings["targets"] = new Map();
+
 function nodesOf(
   from: string,
   conf: InlineUpstream,
@@ -124,7 +127,7 @@ function nodesOf(
 ): ReturnType<typeof compileUpstream>["nodes"] | string {
   if (!servesHttp(conf)) return `scheme ${conf.scheme} cannot serve HTTP routes`;
   try {
-    return compileUpstream(`explain ${from}`, conf, defaults).nodes;
+    return compileUpstream(`explain ${from}`, conf, { defaults, targets: NAMES, health: null }).nodes;
   } catch (error) {
     return reasonOf(error);
   }

@@ -41,9 +41,7 @@ export function schemaEndpoints(plugins: () => Iterable<SchemaOwner>): readonly 
 }
 
 function allSchemas(plugins: readonly SchemaOwner[]): object {
-  const main: Record<string, unknown> = Object.fromEntries(
-    shownKinds.map(([name, kind]) => [name, schemaOf(kind, "")]),
-  );
+  const main: Record<string, unknown> = Object.fromEntries(shownKinds.map(([name, kind]) => [name, schemaOf(kind)]));
   main["upstream_hash_vars_schema"] = { type: "string", pattern: hashVariable };
   main["upstream_hash_header_schema"] = { type: "string", pattern: "^[a-zA-Z0-9-_]+$" };
   const of = (subsystem: "http" | "stream"): object =>
