@@ -78,7 +78,7 @@ function upstreamChange(index: number): Change {
 }
 
 function requestFor(host: string, uri: string): RequestContext {
-  const read = { host, uri, method: "GET", remoteAddr: "127.0.0.1", header: () => host };
+  const read = { host, uri, routePath: uri, method: "GET", remoteAddr: "127.0.0.1", header: () => host };
   return read as unknown as RequestContext;
 }
 

@@ -1,4 +1,4 @@
-import type { Consumer, RouteInfo } from "../plugin/context.ts";
+import type { BodyUse, Consumer, RouteInfo } from "../plugin/context.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { NO_PLUGINS } from "./consumers.ts";
 import type { BodyHandler, HeaderHandler, LogHandler, Plan, RequestHandler } from "./plan.ts";
@@ -14,6 +14,7 @@ export interface PlanParts {
   readonly phases: Phases;
   readonly upstream: Upstream | null;
   readonly enableWebsocket: boolean;
+  readonly bodyUses: readonly BodyUse[] | null;
   readonly consumerRewrite: readonly RequestHandler[] | null;
   /** The plan that this one was merged from; `null` for the plan of a route itself. */
   readonly base: Plan | null;
@@ -33,6 +34,7 @@ export class CompiledPlan implements Plan {
   readonly log: readonly LogHandler[] | null;
   readonly upstream: Upstream | null;
   readonly enableWebsocket: boolean;
+  readonly bodyUses: readonly BodyUse[] | null;
   readonly consumerRewrite: readonly RequestHandler[] | null;
   readonly #base: Plan | null;
   readonly #merge: (consumer: Consumer) => Plan;
@@ -51,6 +53,7 @@ export class CompiledPlan implements Plan {
     this.log = parts.phases.log;
     this.upstream = parts.upstream;
     this.enableWebsocket = parts.enableWebsocket;
+    this.bodyUses = parts.bodyUses;
     this.consumerRewrite = parts.consumerRewrite;
     this.#base = parts.base;
     this.#merge = parts.merge;

@@ -3,6 +3,7 @@ import type { RequestContext } from "../plugin/context.ts";
 import { methods } from "../schema/methods.ts";
 import type { Route } from "../schema/route.ts";
 import { compileExpression, type Predicate } from "./expression.ts";
+import { compileFilterFunction, type FilterFault } from "./filter-function.ts";
 
 /**
  * What a request must satisfy besides host and path, compiled: methods, client
@@ -15,6 +16,8 @@ export interface Conditions {
   /** Hosts as the router `radixtree_uri` asks for them; `null`: every host. */
   readonly hosts: readonly HostPattern[] | null;
   readonly vars: Predicate | null;
+  /** `filter_func`. */
+  readonly filter: Predicate | null;
 }
 
 /** A host in lower case: `foo.com`, or with `wildcard` everything that ends with `text`. */
@@ -28,20 +31,24 @@ export interface HostPattern {
 const METHOD_BITS: ReadonlyMap<string, number> = new Map(methods.map((name, i) => [name, 1 << i]));
 
 /** The conditions of a route that has none, shared by all of them. */
-const ALWAYS: Conditions = { methods: 0, addresses: null, hosts: null, vars: null };
+const ALWAYS: Conditions = { methods: 0, addresses: null, hosts: null, vars: null, filter: null };
 
 /** The bit of a request's method; 0 for methods that no route can name. */
 export function methodBit(method: string): number {
   return METHOD_BITS.get(method) ?? 0;
 }
 
-/** Throws an Error with the reason where an address or an expression cannot be read. */
-export function compileConditions(route: Route): Conditions {
+/**
+ * Throws an Error with the reason where an address, an expression or a function cannot
+ * be read. `fault` is told where a function failed on a request.
+ */
+export function compileConditions(route: Route, fault: FilterFault): Conditions {
   const methods = (route.methods ?? []).reduce((bits, method) => bits | methodBit(method), 0);
   const addresses = route.remote_addrs ?? (route.remote_addr === undefined ? null : [route.remote_addr]);
   const vars = route.vars === undefined || route.vars.length === 0 ? null : compileExpression(route.vars);
-  if (methods === 0 && addresses === null && vars === null) return ALWAYS;
-  return { methods, addresses: addresses === null ? null : compileAddresses(addresses), hosts: null, vars };
+  const filter = route.filter_func === undefined ? null : compileFilterFunction(route.filter_func, fault);
+  if (methods === 0 && addresses === null && vars === null && filter === null) return ALWAYS;
+  return { methods, addresses: addresses === null ? null : compileAddresses(addresses), hosts: null, vars, filter };
 }
 
 /** `method` is the request's `methodBit`. */
@@ -49,7 +56,8 @@ export function satisfies(conditions: Conditions, ctx: RequestContext, method: n
   if (conditions.methods !== 0 && (conditions.methods & method) === 0) return false;
   if (conditions.addresses !== null && !conditions.addresses.matches(ctx.remoteAddr)) return false;
   if (conditions.hosts !== null && !matchesHost(conditions.hosts, ctx)) return false;
-  return conditions.vars === null || conditions.vars(ctx);
+  if (conditions.vars !== null && !conditions.vars(ctx)) return false;
+  return conditions.filter === null || conditions.filter(ctx);
 }
 
 /** Reads a host as routes and services write it; an IPv6 address gets the brackets it has in a Host header. */
@@ -61,7 +69,8 @@ export function parseHost(host: string): HostPattern {
   return { text: lower, wildcard: false, port: /:\d+$/.test(lower) && (colons === 1 || lower.includes("]:")) };
 }
 
-function matchesHost(hosts: readonly HostPattern[], ctx: RequestContext): boolean {
+/** Whether the request is for one of the hosts. */
+export function matchesHost(hosts: readonly HostPattern[], ctx: RequestContext): boolean {
   for (const { text, wildcard, port } of hosts) {
     if (wildcard ? ctx.host.endsWith(text) : text === (port ? ctx.header("host")?.toLowerCase() : ctx.host))
       return true;

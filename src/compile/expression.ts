@@ -1,6 +1,8 @@
 import { compileAddresses } from "../lib/cidr.ts";
 import { reasonOf } from "../lib/errors.ts";
-import type { RequestContext } from "../plugin/context.ts";
+import { compileBodyVariable, isBodyVariable, type BodyValue } from "../plugin/body-variables.ts";
+import type { BodyUse, RequestContext } from "../plugin/context.ts";
+import { compileSafeRegex, MAX_SUBJECT } from "../plugin/safe-regex.ts";
 import { compileVariable } from "../plugin/variables.ts";
 
 /**
@@ -13,8 +15,8 @@ import { compileVariable } from "../plugin/variables.ts";
 /** Whether the expression holds for a request. */
 export type Predicate = (ctx: RequestContext) => boolean;
 
-/** A variable's value; `true` for an argument without `=`. */
-type Value = string | true | undefined;
+/** A variable's value; `true` for an argument without `=`, other types from bodies in JSON. */
+type Value = BodyValue;
 type Read = (ctx: RequestContext) => Value;
 
 /**
@@ -26,6 +28,14 @@ export function compileExpression(rules: readonly unknown[]): Predicate {
   const [first] = rules;
   if (!Array.isArray(first) && logicOf(first) === null) throw new Error("rule should be wrapped inside brackets");
   return compileRules(rules);
+}
+
+/** What an expression looks into the body for. */
+export function bodyUses(rules: unknown): readonly BodyUse[] {
+  if (!Array.isArray(rules)) return [];
+  const [first] = rules as unknown[];
+  if (typeof first !== "string" || logicOf(first) !== null) return rules.flatMap(bodyUses);
+  return isBodyVariable(first) ? [first.startsWith("graphql_") ? "graphql" : "post_arg"] : [];
 }
 
 type Logic = "AND" | "OR" | "!AND" | "!OR";
@@ -112,8 +122,8 @@ const operators: Readonly<Record<string, (right: unknown) => Matches>> = {
     const members = new Set<unknown>(right);
     return (value) => value !== undefined && members.has(value);
   },
-  // No variable of a request is a list, so nothing has an element.
-  has: () => () => false,
+  // Only values from bodies are lists; nothing else has an element.
+  has: (right) => (value) => Array.isArray(value) && value.includes(right),
   ipmatch: (right) => {
     const entries = Array.isArray(right) ? right : [right];
     for (const entry of entries) checkAddress(entry);
@@ -142,6 +152,7 @@ function numeric(compare: (left: number, right: number) => boolean): (right: unk
 
 /** What Lua's `tonumber` makes of a text: decimal or hexadecimal, blanks around it allowed. */
 function toNumber(value: unknown): number | undefined {
+  if (typeof value === "number") return value;
   if (typeof value !== "string") return undefined;
   const match = /^\s*([+-]?)(0x[0-9a-f]+|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*$/i.exec(value);
   if (match === null) return undefined;
@@ -149,18 +160,16 @@ function toNumber(value: unknown): number | undefined {
   return match[1] === "-" ? -number : number;
 }
 
-/** A regular expression found anywhere in the value; a leading `(?i)` is known as in PCRE. */
+/** A regular expression found anywhere in the value, of which the first `MAX_SUBJECT` characters count. */
 function find(right: unknown, flags: string): Matches {
   if (typeof right !== "string") throw new Error("a regular expression must be a string");
-  const insensitive = right.startsWith("(?i)");
-  const source = insensitive ? right.slice(4) : right;
   let expression: RegExp;
   try {
-    expression = new RegExp(source, insensitive ? "i" : flags);
+    expression = compileSafeRegex(right, flags);
   } catch (thrown) {
     throw new Error(`regular expression ${right}: ${reasonOf(thrown)}`, { cause: thrown });
   }
-  return (value) => typeof value === "string" && expression.test(value);
+  return (value) => typeof value === "string" && expression.test(value.slice(0, MAX_SUBJECT));
 }
 
 function checkAddress(entry: unknown): void {
@@ -171,12 +180,10 @@ function checkAddress(entry: unknown): void {
   }
 }
 
-/** Families of variables that need more than the head of a request, or a router that names parameters. */
-const UNSUPPORTED = /^(graphql_|post_arg[._]|uri_param_)/;
-
 function readerOf(variable: unknown): Read {
   if (typeof variable !== "string" || variable === "") throw new Error("the name of a variable must be a string");
-  if (UNSUPPORTED.test(variable)) throw new Error(`variable ${variable} is not supported yet`);
+  const inBody = compileBodyVariable(variable);
+  if (inBody !== null) return inBody;
   const read = compileVariable(variable);
   if (!variable.startsWith("arg_")) return read;
   const name = variable.slice("arg_".length);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { matchesTokens, parsePathPattern } from "./path-pattern.ts";
+import { captureTokens, matchesTokens, parsePathPattern } from "./path-pattern.ts";
 
 function matches(uri: string, path: string, parameters: boolean): boolean {
   const { prefix, exact, tokens } = parsePathPattern(uri, parameters);
@@ -50,6 +50,21 @@ for (const [name, table, parameters] of [
     });
   }
 }
+
+test("what parameters hold", () => {
+  const captured = (uri: string, path: string): object => {
+    const { tokens, names } = parsePathPattern(uri, true);
+    const values = captureTokens(tokens ?? [], path);
+    return Object.fromEntries((names ?? []).map((name, i) => [name, values[i]]));
+  };
+  assert.deepEqual(captured("/u/:id/:action", "/u/7/x y"), { id: "7", action: "x y" });
+  assert.deepEqual(captured("/files/*path", "/files/a/b"), { path: "a/b" });
+  assert.deepEqual(captured("/files/*path", "/files/"), { path: "" });
+  assert.deepEqual(captured("/b/*y/:x", "/b/1/2/3"), { y: "1/2", x: "3" });
+  assert.deepEqual(captured("/*a/b/*c", "/x/b/b/y"), { a: "x", c: "b/y" });
+  assert.equal(parsePathPattern("/files/*", true).names, null);
+  assert.equal(parsePathPattern("/files/*path", false).names, null);
+});
 
 test("a path made to go back often costs no more than its length times the pattern's", () => {
   const { tokens } = parsePathPattern("/*/a/*/a/*/a/*/b", false);

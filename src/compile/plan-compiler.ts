@@ -1,5 +1,5 @@
 import { reasonOf } from "../lib/errors.ts";
-import type { Consumer, RouteInfo } from "../plugin/context.ts";
+import type { BodyUse, Consumer, RouteInfo } from "../plugin/context.ts";
 import { reply } from "../plugin/plugin.ts";
 import type { GlobalRule } from "../schema/global-rule.ts";
 import type { PluginConfig } from "../schema/plugin-config.ts";
@@ -7,9 +7,11 @@ import type { PluginConf, Plugins } from "../schema/plugins.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
+import { targetKeys } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { CompiledPlan, type PlanParts } from "./compiled-plan.ts";
 import { ownerOf } from "./consumers.ts";
+import { bodyUses } from "./expression.ts";
 import { byPriority, compileFilter, compilePhases, requestHandlers, type ActivePlugin, type Phases } from "./phases.ts";
 import type { Plan, RequestHandler } from "./plan.ts";
 import type { EngineLog, PluginInstances } from "./plugin-instances.ts";
@@ -101,6 +103,7 @@ export class PlanCompiler {
       route: info,
       upstream: upstream !== null && route.timeout !== undefined ? withTimeout(upstream, route.timeout) : upstream,
       enableWebsocket: route.enable_websocket ?? service?.enable_websocket ?? false,
+      bodyUses: bodyUsesOf([...this.#globalPlugins(), ...own]),
     };
     const plan: Plan = new CompiledPlan({
       ...parts,
@@ -131,7 +134,10 @@ export class PlanCompiler {
       return this.#sources.upstream(id);
     };
     if (route.upstream_id !== undefined) return byId(route.upstream_id);
-    if (route.upstream !== undefined) return this.#sources.routeUpstream(route.id, route.upstream);
+    if (route.upstream !== undefined) {
+      for (const key of targetKeys(route.upstream)) dependencies.push(`targets/${key}`);
+      return this.#sources.routeUpstream(route.id, route.upstream);
+    }
     if (service?.upstream_id !== undefined) return byId(service.upstream_id);
     return service === undefined ? null : this.#sources.serviceUpstream(service.id);
   }
@@ -151,7 +157,7 @@ export class PlanCompiler {
   #merge(
     base: Plan,
     own: readonly ActivePlugin[],
-    parts: Pick<PlanParts, "found" | "route" | "upstream" | "enableWebsocket">,
+    parts: Pick<PlanParts, "found" | "route" | "upstream" | "enableWebsocket" | "bodyUses">,
     consumer: Consumer,
   ): Plan {
     try {
@@ -216,12 +222,19 @@ export class PlanCompiler {
       phases,
       upstream: null,
       enableWebsocket: false,
+      bodyUses: null,
       consumerRewrite: null,
       base: null,
       merge: () => plan,
     });
     return plan;
   }
+}
+
+/** What filters look into the body for. */
+function bodyUsesOf(plugins: readonly ActivePlugin[]): readonly BodyUse[] | null {
+  const uses = new Set(plugins.flatMap(({ meta }) => bodyUses(meta?.filter)));
+  return uses.size === 0 ? null : [...uses];
 }
 
 function overlay(confs: Map<string, OwnedConf>, owner: string, plugins: Plugins | undefined): void {

@@ -1,4 +1,4 @@
-import type { Consumer, RequestContext, ResponseHead, RouteInfo } from "../plugin/context.ts";
+import type { BodyUse, Consumer, RequestContext, ResponseHead, RouteInfo } from "../plugin/context.ts";
 import type { Reply } from "../plugin/plugin.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -30,6 +30,8 @@ export interface Plan {
   /** `null`: nothing to proxy to (503 unless a plugin answers). */
   readonly upstream: Upstream | null;
   readonly enableWebsocket: boolean;
+  /** What plugins of this plan look into the body for before they run (`_meta.filter`); `null`: nothing. */
+  readonly bodyUses: readonly BodyUse[] | null;
   /** `rewrite` handlers that only the consumer brought; run after `rewrite` once it is known. */
   readonly consumerRewrite: readonly RequestHandler[] | null;
   /** The plan with the consumer's plugins merged in; this plan itself where it has none. Cached. */

@@ -3,6 +3,9 @@ import { compileConditions, parseHost, type Conditions } from "./conditions.ts";
 import type { Plan } from "./plan.ts";
 import type { Routable } from "./router.ts";
 
+/** Is told what went wrong with a route on a request that it was to decide about. */
+export type RouteFault = (id: string, reason: string) => void;
+
 /**
  * A route as the engine holds it: what matching needs, and its text. The rest is
  * read again when the plan is compiled on the first match, so that a table of many
@@ -26,7 +29,7 @@ export class RouteEntry implements Routable {
   readonly #hostIsCondition: boolean;
 
   /** Throws an Error with the reason where the route's conditions cannot be compiled. */
-  constructor(id: string, text: string, conf: Route, hostIsCondition: boolean) {
+  constructor(id: string, text: string, conf: Route, hostIsCondition: boolean, fault: RouteFault) {
     this.id = id;
     this.text = text;
     this.uris = conf.uris ?? (conf.uri === undefined ? [] : [conf.uri]);
@@ -34,7 +37,7 @@ export class RouteEntry implements Routable {
     this.serviceId = conf.service_id ?? null;
     this.enabled = conf.status !== 0;
     this.#hostIsCondition = hostIsCondition;
-    this.conditions = compileConditions(conf);
+    this.conditions = compileConditions(conf, (reason) => fault(id, reason));
     this.hosts = null;
     const hosts = conf.hosts ?? (conf.host === undefined ? null : [conf.host]);
     this.hasHosts = hosts !== null;

@@ -1,18 +1,20 @@
 import type { RequestContext } from "../plugin/context.ts";
 import type { Route } from "../schema/route.ts";
-import { RouteEntry } from "./route-entry.ts";
+import { RouteEntry, type RouteFault } from "./route-entry.ts";
 import { Router, type RouterKind } from "./router.ts";
 
 /** The routes by id and in the router, under the hosts that they or their services have. */
 export class RouteTable {
   readonly #router: Router<RouteEntry>;
   readonly #hostsOf: (serviceId: string) => readonly string[] | null;
+  readonly #fault: RouteFault;
   readonly #entries = new Map<string, RouteEntry>();
   /** Routes by the service they name, whether it exists or not. */
   readonly #byService = new Map<string, Set<RouteEntry>>();
 
   /** `hostsOf` tells the hosts of a service, `null` where it has none or is not there. */
-  constructor(kind: RouterKind, hostsOf: (serviceId: string) => readonly string[] | null) {
+  constructor(kind: RouterKind, hostsOf: (serviceId: string) => readonly string[] | null, fault: RouteFault) {
+    this.#fault = fault;
     this.#router = new Router(kind);
     this.#hostsOf = hostsOf;
   }
@@ -21,12 +23,18 @@ export class RouteTable {
     return this.#router.match(ctx);
   }
 
+  /** Every route, disabled ones too. */
+  entries(): Iterable<RouteEntry> {
+    return this.#entries.values();
+  }
+
   /**
    * Sets or removes (`conf` is `null`) a route and returns the entry that went.
    * Throws an Error with the reason, and changes nothing, where it cannot be compiled.
    */
   set(id: string, text: string | null, conf: Route | null): RouteEntry | undefined {
-    const entry = text === null || conf === null ? null : new RouteEntry(id, text, conf, !this.#router.byHost);
+    const entry =
+      text === null || conf === null ? null : new RouteEntry(id, text, conf, !this.#router.byHost, this.#fault);
     const old = this.#entries.get(id);
     if (old !== undefined) this.#remove(old);
     if (entry !== null) this.#add(entry);

@@ -188,7 +188,11 @@ for (const router of ["radixtree_host_uri", "radixtree_uri"] as const) {
         (operations, start) => {
           const routes = new Map<string, ModelRoute>();
           const services = new Map<string, readonly string[] | undefined>();
-          const table = new RouteTable(router, (id) => services.get(id) ?? null);
+          const table = new RouteTable(
+            router,
+            (id) => services.get(id) ?? null,
+            () => undefined,
+          );
           let next = start % requests.length;
           for (const operation of operations) {
             perform(operation, routes, services, table);

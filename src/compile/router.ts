@@ -1,6 +1,6 @@
 import type { RequestContext } from "../plugin/context.ts";
 import { methodBit, parseHost, satisfies, type Conditions, type HostPattern } from "./conditions.ts";
-import { matchesTokens, parsePathPattern, type PathPattern } from "./path-pattern.ts";
+import { captureTokens, matchesTokens, parsePathPattern, type PathPattern } from "./path-pattern.ts";
 import { RadixTree, type RadixNode } from "./radix-tree.ts";
 
 /**
@@ -32,6 +32,7 @@ interface Candidate<R> {
   readonly route: R;
   readonly uri: string;
   readonly tokens: PathPattern["tokens"];
+  readonly names: PathPattern["names"];
 }
 
 /** Routes of one path, the first that matches wins. */
@@ -47,7 +48,7 @@ class UriTable<R extends Routable> {
   }
 
   match(ctx: RequestContext, method: number): R | null {
-    const path = ctx.uri;
+    const path = ctx.routePath;
     const candidates = this.#exact?.get(path);
     if (candidates !== undefined) {
       const route = firstOf(candidates, ctx, path, method);
@@ -63,7 +64,7 @@ class UriTable<R extends Routable> {
   }
 
   add(route: R, uri: string, pattern: PathPattern): void {
-    const candidate = { route, uri, tokens: pattern.tokens };
+    const candidate = { route, uri, tokens: pattern.tokens, names: pattern.names };
     if (!pattern.exact) {
       this.#prefixes ??= new RadixTree();
       const node = this.#prefixes.insert(pattern.prefix);
@@ -186,10 +187,26 @@ export class Router<R extends Routable> {
 
 function firstOf<R extends Routable>(list: Candidates<R>, ctx: RequestContext, path: string, method: number): R | null {
   for (let i = 0; i < list.length; i++) {
-    const { route, tokens } = list[i] as Candidate<R>;
-    if (satisfies(route.conditions, ctx, method) && (tokens === null || matchesTokens(tokens, path))) return route;
+    const { route, tokens, names } = list[i] as Candidate<R>;
+    if (tokens === null) {
+      if (satisfies(route.conditions, ctx, method)) return route;
+    } else if (names === null) {
+      if (satisfies(route.conditions, ctx, method) && matchesTokens(tokens, path)) return route;
+    } else if (matchesTokens(tokens, path)) {
+      // Conditions may ask for the parameters.
+      setParameters(ctx, names, captureTokens(tokens, path));
+      if (satisfies(route.conditions, ctx, method)) return route;
+      for (const name of names) ctx.values.delete(`uri_param_${name}`);
+    }
   }
   return null;
+}
+
+/** What parameters of the path hold, as the variables `uri_param_NAME`. */
+function setParameters(ctx: RequestContext, names: readonly string[], captured: readonly string[]): void {
+  names.forEach((name, i) => {
+    if (name !== "") ctx.values.set(`uri_param_${name}`, captured[i]);
+  });
 }
 
 /**

@@ -20,6 +20,8 @@ export function request(fields: {
   const read = {
     target,
     uri,
+    routePath: uri,
+    bodyFor: () => null,
     query,
     host,
     method,

@@ -6,10 +6,12 @@ import { checkSupport } from "./unsupported.ts";
 
 const accepted: readonly (readonly [kind: Kind, conf: object])[] = [
   ["routes", { uri: "/", upstream: upstream(), vars: [["arg_a", "==", "1"]], remote_addr: "10.0.0.0/8" }],
+  ["routes", { uri: "/", filter_func: "function (vars) { return true; }", vars: [["post_arg.a", "==", "1"]] }],
   ["routes", { uri: "/", vars: [], plugins: { any: { _meta: { filter: [["arg_a", "==", "1"]] } } } }],
   // The configuration of a disabled plugin is not looked at.
   ["routes", { uri: "/", plugins: { any: { _meta: { disable: true, filter: [["x"]] } } } }],
-  ["services", { hosts: ["a.com"] }],
+  ["services", { hosts: ["a.com"], upstream: upstream({ type: "ewma" }) }],
+  ["upstreams", upstream({ type: "chash", hash_on: "cookie", key: "sid" })],
   ["upstreams", upstream({ scheme: "tcp" })],
   ["ssls", {}],
 ];
@@ -22,7 +24,12 @@ for (const [kind, conf] of accepted) {
 
 const refused: readonly (readonly [kind: Kind, conf: object, reason: string])[] = [
   ["routes", { vars: [["arg_a", "===", "1"]] }, "failed to validate the 'vars' expression: invalid operator '==='"],
-  ["routes", { filter_func: "function() end" }, 'property "filter_func" is not supported: Lua is not run'],
+  [
+    "routes",
+    { filter_func: "function() end" },
+    "property \"filter_func\" validation failed: filter_func is not JavaScript: Unexpected identifier 'end'; Lua is not run. " +
+      'Write: function (vars) { return vars.arg_name === "a"; }',
+  ],
   ["routes", { script: "local _M = {}" }, 'property "script" is not supported: Lua is not run'],
   ["routes", { script_id: "1" }, 'property "script_id" is not supported: Lua is not run'],
   [
@@ -31,21 +38,10 @@ const refused: readonly (readonly [kind: Kind, conf: object, reason: string])[] 
     'property "remote_addrs" validation failed: invalid IP address or CIDR: ::/129',
   ],
   [
-    "routes",
-    { upstream: upstream({ type: "chash" }) },
-    'property "upstream" validation failed: property "type": chash is not supported yet',
-  ],
-  [
-    "services",
-    { upstream: upstream({ type: "ewma" }) },
-    'property "upstream" validation failed: property "type": ewma is not supported yet',
-  ],
-  [
     "upstreams",
     upstream({ nodes: { "127.0.0.1:99999": 1 } }),
     'property "nodes" validation failed: invalid port 99999',
   ],
-  ["upstreams", upstream({ type: "least_conn" }), 'property "type": least_conn is not supported yet'],
   [
     "upstreams",
     upstream({ nodes: undefined, service_name: "s", discovery_type: "dns" }),

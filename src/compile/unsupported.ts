@@ -7,6 +7,7 @@ import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import { compileExpression } from "./expression.ts";
+import { compileFilterFunction } from "./filter-function.ts";
 
 /**
  * What the schemas accept and this version cannot do yet. Such a resource is
@@ -36,11 +37,14 @@ export function checkSupport(kind: Kind, conf: unknown): string | null {
 
 /** The reason why a route cannot be served, or `null`. */
 export function checkRoute(route: Route): string | null {
-  if (route.filter_func !== undefined) return 'property "filter_func" is not supported: Lua is not run';
   if (route.script !== undefined) return 'property "script" is not supported: Lua is not run';
   if (route.script_id !== undefined) return 'property "script_id" is not supported: Lua is not run';
   return (
-    checkAddresses(route) ?? checkExpression(route.vars) ?? checkPlugins(route.plugins) ?? checkInline(route.upstream)
+    checkAddresses(route) ??
+    checkExpression(route.vars) ??
+    checkFilterFunction(route.filter_func) ??
+    checkPlugins(route.plugins) ??
+    checkInline(route.upstream)
   );
 }
 
@@ -65,6 +69,15 @@ function checkExpression(rules: readonly unknown[] | undefined): string | null {
   }
 }
 
+function checkFilterFunction(source: string | undefined): string | null {
+  try {
+    if (source !== undefined) compileFilterFunction(source, () => undefined);
+    return null;
+  } catch (thrown) {
+    return `property "filter_func" validation failed: ${reasonOf(thrown)}`;
+  }
+}
+
 function checkService(service: Service): string | null {
   if (service.script !== undefined) return 'property "script" is not supported: Lua is not run';
   return checkPlugins(service.plugins) ?? checkInline(service.upstream);
@@ -77,7 +90,6 @@ function checkInline(upstream: InlineUpstream | undefined): string | null {
 
 /** The reason why an upstream cannot be used, or `null`. */
 export function checkUpstream(upstream: InlineUpstream): string | null {
-  if (upstream.type !== "roundrobin") return `property "type": ${upstream.type} is not supported yet`;
   if (upstream.nodes === undefined) return 'property "service_name": service discovery is not supported yet';
   for (const key of Array.isArray(upstream.nodes) ? [] : Object.keys(upstream.nodes)) {
     const address = parseNodeKey(key);

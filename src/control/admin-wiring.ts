@@ -36,26 +36,28 @@ export function buildAdminApi(parts: AdminParts): AdminApi | null {
     return createAdminApi({ settings: admin, log, content: { configs } });
   }
   if (provider.repository === null) return null;
+  const loaded = buildLoadedView(store, {
+    plugins: check.plugins,
+    settled: (revision, limitMs) => configuration.settled(revision, limitMs),
+  });
   const resources = {
     repository: provider.repository,
-    loaded: buildLoadedView(store, {
-      plugins: check.plugins,
-      settled: (revision, limitMs) => configuration.settled(revision, limitMs),
-    }),
+    loaded,
     cipher,
     prefix: settings.source.kind === "etcd" ? settings.source.etcd.prefix : "/apisix",
     stream: settings.proxyMode !== "http",
     now: Date.now,
   };
-  const content = { resources, catalogue: buildCatalogue(check), reloadPlugins };
+  const content = { resources, catalogue: buildCatalogue(settings.plugins, loaded), reloadPlugins };
   return createAdminApi({ settings: admin, log, content });
 }
 
 function buildPushHandler(parts: AdminParts, source: NonNullable<Provider["pushed"]>): AdminHandler {
-  const { board, store, check } = parts;
+  const { board, configuration, store, check } = parts;
   return buildConfigsHandler({
     source,
     check,
+    idle: () => configuration.idle(),
     loaded: () => ({ revision: store.revision, rejected: store.rejected }),
     async waitApplied(revision, limitMs) {
       const laggards = await untilApplied(board, revision, limitMs);

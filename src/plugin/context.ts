@@ -4,6 +4,9 @@
  * request pays only for what its route asks for.
  */
 
+/** What a body is looked into for; each use has a limit of its own. */
+export type BodyUse = "graphql" | "post_arg";
+
 /** A consumer that an authentication plugin has recognised. Immutable: a change makes a new object. */
 export interface Consumer {
   readonly username: string;
@@ -32,8 +35,10 @@ export interface RequestContext {
   readonly method: string;
   /** The request target byte for byte as received (latin1), in origin form. */
   readonly target: string;
-  /** The path, percent-decoded once and normalised; what routes are matched with. */
+  /** The path, percent-decoded once and normalised. */
   readonly uri: string;
+  /** `uri`, or with the setting `match_uri_encoded_slash` the path that keeps its `%2F`: what routes are matched with. */
+  readonly routePath: string;
   /** The query without `?`, as received; `""` without one. */
   readonly query: string;
   /** `HTTP/1.0` or `HTTP/1.1`. */
@@ -63,6 +68,13 @@ export interface RequestContext {
   argument(name: string): string | undefined;
   /** The last cookie of that name. */
   cookie(name: string): string | undefined;
+
+  /**
+   * The body, for conditions that look into it. `null`: there is none, it is longer than
+   * this use allows, or it has not been read yet; then asking makes the gateway read
+   * it and match again.
+   */
+  bodyFor(use: BodyUse): Buffer | null;
 
   /** What matched; rows of `""` before matching and on 404. */
   readonly route: RouteInfo;

@@ -10,6 +10,7 @@ type HeaderList = [name: string, value: string][];
 /** What a test says of its request; everything else has a plain value. */
 export interface FakeRequestOptions {
   method?: string;
+  body?: string;
   target?: string;
   protocol?: string;
   headers?: readonly (readonly [name: string, value: string])[];
@@ -66,6 +67,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     method: options.method ?? "GET",
     target,
     uri: normalise(rawPath),
+    routePath: normalise(rawPath),
     query,
     protocol: options.protocol ?? "HTTP/1.1",
     scheme: "http",
@@ -81,6 +83,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     header: (name) => find(headers, name),
     headers: () => headers,
     argument: (name) => decodedArguments(query).find(([key]) => key === name)?.[1],
+    bodyFor: () => (options.body === undefined ? null : Buffer.from(options.body)),
     cookie: (name) =>
       (find(headers, "cookie") ?? "")
         .split(/[;,] */)

@@ -1,5 +1,5 @@
 /** Percent-decoding of a query's name or value: `+` is a blank, broken escapes stay as they are. */
-function decodeQuery(text: string): string {
+export function decodeQuery(text: string): string {
   return text
     .replaceAll("+", " ")
     .replaceAll(/%([0-9a-f]{2})/gi, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));

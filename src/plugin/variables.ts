@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { isoTime, localTime } from "../lib/log-time.ts";
+import { compileBodyVariable } from "./body-variables.ts";
 import type { Attempt, RequestContext } from "./context.ts";
 import { parseTemplate } from "./template-parts.ts";
 import type { TemplatePart, TemplateSyntax } from "./template-parts.ts";
@@ -181,6 +182,13 @@ export function compileVariable(name: string): VariableAccessor {
   if (known !== undefined) return known;
   for (const [prefix, compile] of families) {
     if (name.startsWith(prefix) && name.length > prefix.length) return compile(name.slice(prefix.length));
+  }
+  const inBody = compileBodyVariable(name);
+  if (inBody !== null) {
+    return (ctx) => {
+      const value = inBody(ctx);
+      return typeof value === "string" || value === undefined ? value : JSON.stringify(value);
+    };
   }
   return (ctx) => {
     const value = ctx.values.get(name);

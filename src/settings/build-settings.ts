@@ -8,6 +8,7 @@ import type { CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-
 import { httpAddresses } from "./listeners.ts";
 import type {
   Address,
+  DnsSettings,
   HttpSettings,
   LogSettings,
   Settings,
@@ -36,6 +37,13 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     http: httpSettings(config),
     upstream: upstreamSettings(nginx.http.upstream),
     router: apisix.router.http,
+    matching: {
+      encodedSlash: apisix.match_uri_encoded_slash,
+      graphqlMaxSize: Number(config.graphql.max_size ?? DEFAULT_GRAPHQL_SIZE),
+      postArgMaxSize: Number(apisix.max_post_args_readable_size) * 1_048_576,
+    },
+    dns: dnsSettings(apisix),
+    healthChecksOff: apisix.disable_upstream_healthcheck,
     status: apisix.status === false || apisix.status === null ? null : statusSettings(apisix.status),
     control: apisix.enable_control ? address(apisix.control) : null,
     source: around.source,
@@ -88,6 +96,24 @@ function headLimits(http: HttpConfig): Pick<HttpSettings, "maxRequestLine" | "ma
   const [number = "", each = ""] = http.large_client_header_buffers.trim().split(/\s+/);
   const line = Math.max(bytes(http.client_header_buffer_size), bytes(each));
   return { maxRequestLine: line, maxHeaderLine: line, maxHead: Math.max(line, Number(number) * bytes(each)) };
+}
+
+/** What APISIX reads of a GraphQL body at most. */
+const DEFAULT_GRAPHQL_SIZE = 1_048_576;
+
+function dnsSettings(apisix: CheckedConfig["apisix"]): DnsSettings {
+  return {
+    servers: apisix.dns_resolver?.map(dnsServer) ?? null,
+    validMs: apisix.dns_resolver_valid === undefined ? null : Number(apisix.dns_resolver_valid) * 1_000,
+    timeoutMs: Number(apisix.resolver_timeout) * 1_000,
+    search: apisix.enable_resolv_search_opt,
+  };
+}
+
+/** `8.8.8.8`, `8.8.8.8:53`, `[::1]`, `[::1]:53` or `::1`; the schema has refused everything else. */
+function dnsServer(text: string): Address {
+  const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(text) ?? /^([^:]+)(?::(\d+))?$/.exec(text);
+  return { ip: canonicalIp(bracketed?.[1] ?? text), port: Number(bracketed?.[2] ?? 53) };
 }
 
 function upstreamSettings(upstream: HttpConfig["upstream"]): UpstreamSettings {

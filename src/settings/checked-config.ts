@@ -17,6 +17,13 @@ export interface CheckedConfig {
     readonly data_encryption: { readonly enable_encrypt_fields: boolean; readonly keyring: readonly string[] };
     readonly router: { readonly http: Settings["router"] };
     readonly delete_uri_tail_slash: boolean;
+    readonly match_uri_encoded_slash: boolean;
+    readonly max_post_args_readable_size: Scalar;
+    readonly dns_resolver?: readonly string[];
+    readonly dns_resolver_valid?: Scalar;
+    readonly resolver_timeout: Scalar;
+    readonly enable_resolv_search_opt: boolean;
+    readonly disable_upstream_healthcheck: boolean;
     readonly normalize_uri_like_servlet: boolean;
     readonly show_upstream_status_in_response_header: boolean;
     readonly enable_server_tokens: boolean;
@@ -42,6 +49,7 @@ export interface CheckedConfig {
     readonly admin: AdminConfig;
     readonly etcd?: EtcdConfig;
   };
+  readonly graphql: { readonly max_size?: Scalar };
   readonly plugins: readonly string[];
   readonly plugin_attr: {
     readonly prometheus: {

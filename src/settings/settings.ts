@@ -12,6 +12,10 @@ export interface Settings {
   readonly workers: number;
   readonly http: HttpSettings;
   readonly upstream: UpstreamSettings;
+  readonly matching: MatchingSettings;
+  readonly dns: DnsSettings;
+  /** `apisix.disable_upstream_healthcheck`: nodes are neither probed nor judged. */
+  readonly healthChecksOff: boolean;
   readonly router: "radixtree_host_uri" | "radixtree_uri" | "radixtree_uri_with_parameter";
   /** `null`: the Status API is turned off. */
   readonly status: StatusSettings | null;
@@ -73,6 +77,28 @@ export interface HttpSettings {
   readonly realIpFrom: readonly string[];
   /** `apisix.trusted_addresses`, `null` where not configured. */
   readonly trustedAddresses: readonly string[] | null;
+}
+
+/** What conditions of routes may look at. */
+export interface MatchingSettings {
+  /** `apisix.match_uri_encoded_slash`. */
+  readonly encodedSlash: boolean;
+  /** `graphql.max_size`: bytes of a body that may be read for `graphql_*`. */
+  readonly graphqlMaxSize: number;
+  /** `apisix.max_post_args_readable_size` in bytes: of a body that may be read for `post_arg*`. */
+  readonly postArgMaxSize: number;
+}
+
+/** How names of nodes are resolved. */
+export interface DnsSettings {
+  /** `apisix.dns_resolver`; `null`: the servers of /etc/resolv.conf. */
+  readonly servers: readonly Address[] | null;
+  /** `apisix.dns_resolver_valid`: for how long an answer counts; `null`: as long as its TTL says. */
+  readonly validMs: number | null;
+  /** `apisix.resolver_timeout`. */
+  readonly timeoutMs: number;
+  /** `apisix.enable_resolv_search_opt`: whether the search list of resolv.conf is used. */
+  readonly search: boolean;
 }
 
 /** `nginx_config.http.upstream`. */

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { TextReader } from "../lib/env-references.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import type { Kind } from "../schema/kinds.ts";
@@ -7,7 +8,7 @@ import { formatPath, readDocument } from "../source/document.ts";
 import { parseJson } from "../source/json-text.ts";
 import type { SourceDocument } from "../source/source.ts";
 import { hasEnd } from "../source/yaml-file.ts";
-import { faultsOf, locateYaml, valueOf, type LocatedYaml } from "../source/yaml-text.ts";
+import { faultsOf, locateYaml, readPlainText, valueOf, type LocatedYaml } from "../source/yaml-text.ts";
 import { checkPluginsList } from "./check-plugins-list.ts";
 import { checkResource, findFaults, type ResourceCheck } from "./check-resource.ts";
 import { identify } from "./identify.ts";
@@ -56,7 +57,8 @@ export function checkStandaloneText(
   const findings = [...parsed.findings];
   if (parsed.content !== null) {
     const { value, locate } = parsed.content;
-    for (const { path, message } of findProblems(value, check)) {
+    const readText = format === "yaml" ? readPlainText : undefined;
+    for (const { path, message } of findProblems(value, readText, check)) {
       findings.push(finding(file, locate(path), formatPath(path), message));
     }
   }
@@ -109,8 +111,8 @@ interface Problem {
   readonly message: string;
 }
 
-function findProblems(value: unknown, check: DocumentCheck): readonly Problem[] {
-  const { document, problems } = readDocument(value);
+function findProblems(value: unknown, readText: TextReader | undefined, check: DocumentCheck): readonly Problem[] {
+  const { document, problems } = readDocument(value, readText);
   const found: Problem[] = [...problems];
   const enabled = enabledPlugins(document, check.plugins, found);
   const entries = new Map<string, KnownEntry>();

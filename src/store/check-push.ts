@@ -60,9 +60,9 @@ function checkOwnPlugins(
 ): PluginRegistry {
   if (list === undefined) return registry;
   const checked = checkPluginsList(structuredClone(list), registry);
-  for (const { path, words } of checked.faults) {
+  for (const { path, answer } of checked.faults) {
     const index = typeof path[0] === "number" ? path[0] : 0;
-    const error = words.startsWith("unknown plugin") ? words : `invalid configuration: ${words}`;
+    const error = answer.startsWith("unknown plugin") ? answer : `invalid configuration: ${answer}`;
     faults.push({ kind: "plugins", id: "", index, error });
   }
   return checked.faults.length > 0 ? registry : checked.enabled;

@@ -4,7 +4,7 @@ import type { TimerWheel } from "../lib/timer-wheel.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { UpstreamPools } from "../upstream/pools.ts";
-import { withoutPathParameters } from "./normalise-path.ts";
+import { compilePathAdjustment, withEncodedSlashes } from "../lib/normalise-path.ts";
 import { compileRealIp, type RealIp } from "./real-ip.ts";
 import { version } from "../lib/version.ts";
 
@@ -32,6 +32,8 @@ export interface Environment {
   trusts(peer: string): boolean;
   /** Further normalisation of paths that settings ask for; `null`: the path is refused. */
   readonly adjustPath: ((path: string) => string | null) | null;
+  /** The path that routes are matched with where it is not the one above; `null`: it always is. */
+  readonly routePath: ((target: string, path: string) => string) | null;
   /** Value of the Server header. */
   readonly serverName: string;
   /** Header lines of every answer: Server and, where asked for, the revision. */
@@ -58,21 +60,13 @@ export function createEnvironment(
     realIp: compileRealIp(http),
     trusts: (peer) => trusted !== null && trusted.matches(peer),
     adjustPath: compilePathAdjustment(http.normalizeUriLikeServlet, http.deleteUriTailSlash),
+    routePath: settings.matching.encodedSlash ? withEncodedSlashes : null,
     serverName,
     answerLines: settings.showRevision
       ? () => `${serverLine}X-Turnpike-Revision: ${revision()}; worker=${slot}\r\n`
       : () => serverLine,
     draining: false,
     requests: 0,
-  };
-}
-
-function compilePathAdjustment(servlet: boolean, tailSlash: boolean): Environment["adjustPath"] {
-  if (!servlet && !tailSlash) return null;
-  return (path) => {
-    const plain = servlet ? withoutPathParameters(path) : path;
-    if (plain === null || !tailSlash || plain.length < 2 || !plain.endsWith("/")) return plain;
-    return plain.slice(0, -1);
   };
 }
 

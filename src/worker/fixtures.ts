@@ -2,7 +2,7 @@ import { Board, type WorkerRecord } from "../board/board.ts";
 import type { Engine, Plan } from "../compile/plan.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { Settings } from "../settings/settings.ts";
-import { createRoundRobin } from "../upstream/round-robin.ts";
+import { createRoundRobin } from "../upstream/picker.ts";
 import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { AccessLogSink } from "./environment.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
@@ -37,6 +37,9 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
       ...http,
     },
     upstream: { keepalive: 320, keepaliveRequests: 1_000, keepaliveTimeoutMs: 60_000 },
+    matching: { encodedSlash: false, graphqlMaxSize: 1_048_576, postArgMaxSize: 67_108_864 },
+    dns: { servers: null, validMs: null, timeoutMs: 5_000, search: true },
+    healthChecksOff: false,
     router: "radixtree_host_uri",
     status: null,
     control: null,
@@ -60,7 +63,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
 /** A node on this machine. */
 export function nodeAt(port: number, host = "127.0.0.1"): UpstreamNode {
   const address = `${host}:${port}`;
-  return { host, port, weight: 1, priority: 0, address, hostHeader: address };
+  return { host, port, weight: 1, priority: 0, address, hostHeader: address, health: null };
 }
 
 let keys = 0;
@@ -102,6 +105,7 @@ export function planFor(upstream: Upstream | null, changes: Partial<Plan> = {}):
     upstream,
     enableWebsocket: false,
     consumerRewrite: null,
+    bodyUses: null,
     withConsumer: () => plan,
     ...changes,
   };

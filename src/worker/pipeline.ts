@@ -2,8 +2,10 @@ import type { BodyHandler, Plan, RequestHandler } from "../compile/plan.ts";
 import { type ErrorCode, errors, reasonOf } from "../lib/errors.ts";
 import type { Reply } from "../plugin/plugin.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
+import type { BodyUse } from "../plugin/context.ts";
 import { Answer } from "./answer.ts";
 import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
+import { EarlyBody, limitOf } from "./early-body.ts";
 import { type Environment, httpDate } from "./environment.ts";
 import { LINE_TOO_LONG } from "./http1/request-head.ts";
 import { Relay, type RelayOwner } from "./relay.ts";
@@ -30,7 +32,9 @@ export class Exchange implements RelayOwner, DownstreamSink {
   timed = false;
   readonly #env: Environment;
   readonly #downstream: Downstream;
-  #plan!: Plan;
+  #plan = noPlan;
+  /** The body as far as it was read before matching. */
+  #early: EarlyBody | null = null;
   #relay: Relay | null = null;
   #answer: Answer | null = null;
   #bodyFilter: readonly BodyHandler[] | null = null;
@@ -49,24 +53,65 @@ export class Exchange implements RelayOwner, DownstreamSink {
   /** Matches and runs the phases; everything else follows from events. */
   start(): void {
     const { ctx } = this;
+    let plan: Plan;
     try {
-      this.#plan = this.#env.engine.match(ctx);
+      if (this.#env.routePath !== null) ctx.routePath = this.#env.routePath(ctx.target, ctx.uri);
+      plan = this.#env.engine.match(ctx);
+      if (ctx.bodyWanted === null && plan.bodyUses !== null) for (const use of plan.bodyUses) ctx.bodyFor(use);
     } catch (error) {
-      this.#plan = noPlan;
       this.#env.log.error(`matching ${ctx.method} ${ctx.uri}: ${reasonOf(error)}`);
       this.#fail("INTERNAL");
       return;
     }
-    ctx.route = this.#plan.route;
+    if (ctx.bodyWanted !== null) {
+      this.#readBody(ctx.bodyWanted);
+      return;
+    }
+    this.#plan = plan;
+    ctx.route = plan.route;
     this.timed = this.#env.accessLog !== null || this.#plan.log !== null || this.#plan.headerFilter !== null;
     const limit = this.#env.settings.http.clientMaxBodySize;
     if (limit > 0 && ctx.head.bodyLength > limit) this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
     else this.#advance(Stage.rewrite, 0);
   }
 
+  /** Reads the body as far as the conditions of a route may look, and then matches again. */
+  #readBody(uses: ReadonlySet<BodyUse>): void {
+    const { settings } = this.#env;
+    const { bodyLength } = this.ctx.head;
+    const limit = Math.max(...Array.from(uses, (use) => limitOf(use, settings.matching)));
+    const bodyLimit = settings.http.clientMaxBodySize;
+    const early = (this.#early ??= new EarlyBody());
+    early.limit = limit;
+    if (bodyLength > limit || (bodyLimit > 0 && bodyLength > bodyLimit) || early.complete || early.length > limit) {
+      this.#bodyRead(early);
+    } else if (early.paused) {
+      early.paused = false;
+      this.#downstream.resumeBody();
+    } else this.#downstream.startBody();
+  }
+
+  #collect(early: EarlyBody, piece: Buffer, complete: boolean, trailers: string): true {
+    early.add(piece, complete, trailers);
+    if (!complete && early.length <= early.limit) return true;
+    if (!complete) {
+      early.paused = true;
+      this.#downstream.pauseBody();
+    }
+    this.#bodyRead(early);
+    return true;
+  }
+
+  #bodyRead(early: EarlyBody): void {
+    const { ctx } = this;
+    const bodies = (ctx.bodies ??= new Map());
+    for (const use of ctx.bodyWanted ?? []) bodies.set(use, early.seenBy(use, this.#env.settings.matching));
+    ctx.bodyWanted = null;
+    this.start();
+  }
+
   /** Answers with the page of an error before anything was matched. */
   refuse(code: ErrorCode, detail: string): void {
-    this.#plan = noPlan;
     this.#fail(code, detail);
   }
 
@@ -140,7 +185,7 @@ export class Exchange implements RelayOwner, DownstreamSink {
     } else {
       const upgrade = enableWebsocket ? this.ctx.head.upgrade : null;
       this.#relay = new Relay(this, this.#env, this.#downstream, upstream, upgrade);
-      this.#relay.start();
+      this.#relay.start(this.#early);
     }
   }
 
@@ -215,7 +260,9 @@ export class Exchange implements RelayOwner, DownstreamSink {
   // ---- the client's side
 
   requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
-    return this.#relay?.requestBody(buffer, from, to, complete, trailers) ?? true;
+    if (this.#relay !== null) return this.#relay.requestBody(buffer, from, to, complete, trailers);
+    if (this.#early === null || this.#plan !== noPlan || this.#ended) return true;
+    return this.#collect(this.#early, buffer.subarray(from, to), complete, trailers);
   }
 
   requestFailed(code: ErrorCode, detail: string): void {
@@ -411,5 +458,6 @@ const noPlan: Plan = {
   upstream: null,
   enableWebsocket: false,
   consumerRewrite: null,
+  bodyUses: null,
   withConsumer: () => noPlan,
 };

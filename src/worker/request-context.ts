@@ -1,5 +1,5 @@
 import { findField, forEachField } from "../lib/header-fields.ts";
-import type { Attempt, Consumer, RequestContext, RouteInfo } from "../plugin/context.ts";
+import type { Attempt, BodyUse, Consumer, RequestContext, RouteInfo } from "../plugin/context.ts";
 import type { Answer } from "./answer.ts";
 import type { RequestHead } from "./http1/request-head.ts";
 import type { Peer } from "./peer.ts";
@@ -17,6 +17,8 @@ export class HttpRequestContext implements RequestContext {
   readonly peer: Peer;
   readonly #realIp: RealIp;
   readonly uri: string;
+  /** Set before matching where it is not `uri`. */
+  routePath: string;
   readonly connectionRequests: number;
   /** `performance.now()` at the first byte of the head. */
   readonly startedTicks: number;
@@ -31,6 +33,10 @@ export class HttpRequestContext implements RequestContext {
   answer: Answer | null = null;
   /** `performance.now()` at the end; 0 while the request lasts. */
   endedTicks = 0;
+  /** Uses of the body that conditions asked for before it was read. */
+  bodyWanted: Set<BodyUse> | null = null;
+  /** The body as far as it was read for these uses; `null`: longer than the use allows. */
+  bodies: Map<BodyUse, Buffer | null> | null = null;
   #remote: { readonly address: string; readonly port: number } | null = null;
   #upstream: OutgoingRequest | null = null;
   #values: Map<string, unknown> | null = null;
@@ -38,6 +44,7 @@ export class HttpRequestContext implements RequestContext {
   constructor(head: RequestHead, uri: string, peer: Peer, realIp: RealIp, startedTicks: number, number: number) {
     this.head = head;
     this.uri = uri;
+    this.routePath = uri;
     this.peer = peer;
     this.#realIp = realIp;
     this.startedTicks = startedTicks;
@@ -152,6 +159,13 @@ export class HttpRequestContext implements RequestContext {
       }
     });
     return found;
+  }
+
+  bodyFor(use: BodyUse): Buffer | null {
+    if (this.head.bodyLength === 0) return null;
+    const body = this.bodies?.get(use);
+    if (body === undefined) (this.bodyWanted ??= new Set()).add(use);
+    return body ?? null;
   }
 
   authenticate(consumer: Consumer): void {

@@ -1,6 +1,7 @@
 import { versioned } from "./answer-form.ts";
 import { refuse } from "./answers.ts";
-import type { AdminCatalogue, Subsystem } from "./catalogue.ts";
+import type { Subsystem } from "../../plugin/plugin.ts";
+import type { AdminCatalogue } from "./catalogue.ts";
 import type { AdminAnswer, AdminHandler, AdminRequest } from "./exchange.ts";
 import { parseBody } from "./json-body.ts";
 import { resourceKind } from "./resource-kinds.ts";
@@ -33,7 +34,9 @@ export function buildPluginsHandler({ catalogue, version, reloadPlugins }: Catal
     if (query.get("all") === "true" && name !== "list") {
       return versioned({ status: 200, body: catalogue.pluginAttributes(subsystem) }, version);
     }
-    if (name === "list" && more === undefined) return { status: 200, body: catalogue.pluginNames(subsystem) };
+    // With a slash at its end APISIX takes `list` for the name of a plugin.
+    if (name === "list" && more === undefined && request.trailingSlash !== true)
+      return { status: 200, body: catalogue.pluginNames(subsystem) };
     return versioned(pluginSchema(catalogue, name, query, subsystem), version);
   };
 }

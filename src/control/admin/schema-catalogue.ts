@@ -1,26 +1,43 @@
-import { schemaOf, validateResource } from "../../schema/validate.ts";
-import { checkRules } from "../../schema/rules.ts";
-import { checkResource, type ResourceCheck } from "../../store/check-resource.ts";
+import type { PluginRegistry, Subsystem } from "../../plugin/plugin.ts";
+import { knownPlugins } from "../../plugins/catalogue/index.ts";
+import { describePlugins, enabledPlugins, pluginNames, pluginSchema } from "../../plugins/plugin-answers.ts";
+import type { Kind } from "../../schema/kinds.ts";
+import { resourceSchemas } from "../../schema/resource-schemas.ts";
+import { validateResource } from "../../schema/validate.ts";
+import { validate, type ResourceCheck } from "../../store/check-resource.ts";
+import type { LoadedView } from "../../store/loaded-view.ts";
 import type { AdminCatalogue } from "./catalogue.ts";
+import { contentFault } from "./content-rules.ts";
 
-export function buildCatalogue(check: ResourceCheck): AdminCatalogue {
+/** The schemas and rules of this gateway, with the plugins of these names; `loaded` knows their metadata. */
+export function buildCatalogue(names: readonly string[], loaded: Pick<LoadedView, "get">): AdminCatalogue {
+  const enabled = enabledPlugins(names);
+  const metadata = (name: string): Readonly<Record<string, unknown>> | undefined => loaded.get("plugin_metadata", name);
+  const checks = {
+    http: { plugins: enabled.http, metadata },
+    stream: { plugins: enabled.stream, metadata },
+    // Plugins may have metadata before they are turned on.
+    metadata: { plugins: knownPlugins, metadata },
+  } satisfies Record<string, ResourceCheck>;
+  const checkOf = (kind: Kind): ResourceCheck =>
+    kind === "plugin_metadata" ? checks.metadata : kind === "stream_routes" ? checks.stream : checks.http;
   return {
-    validate(kind, id, value) {
-      const r = validateResource(kind, value, id);
-      if ("error" in r)
-        return r.error.startsWith("invalid secret manager") ? r.error : `invalid configuration: ${r.fault.message}`;
-      const [f] = checkRules(kind, r.value);
-      if (f !== undefined) return f.message;
-      const c = checkResource(kind, id, value, { ...check, checkSupport: () => null });
-      return "error" in c && !c.error.includes("not available in this version") ? c.error : null;
-    },
+    validate: (kind, id, value) => validate(kind, id, value, checkOf(kind)) ?? contentFault(kind, value),
     validateSchema(kind, value) {
-      const r = validateResource(kind, value, "");
-      return "error" in r ? r.fault.message : null;
+      const checked = validateResource(kind, value);
+      return "fault" in checked ? checked.fault.message : null;
     },
-    pluginNames: () => [...check.plugins.keys()],
-    pluginAttributes: () => ({}),
-    pluginSchema: (name) => (check.plugins.get(name)?.schema as object) ?? null,
-    namedSchema: (name) => (name === "route" ? (schemaOf("routes", "") as object) : null),
+    pluginNames: (subsystem) => pluginNames(enabled[subsystem], subsystem),
+    pluginAttributes: (subsystem) => describePlugins(enabled[subsystem], subsystem),
+    pluginSchema(name, subsystem, schemaType) {
+      const plugin = find(enabled[subsystem], name, subsystem);
+      return plugin === undefined ? null : pluginSchema(plugin, schemaType);
+    },
+    namedSchema: (name) => (Object.hasOwn(resourceSchemas, name) ? (resourceSchemas[name] ?? null) : null),
   };
+}
+
+function find(plugins: PluginRegistry, name: string, subsystem: Subsystem): ReturnType<PluginRegistry["get"]> {
+  const plugin = plugins.get(name);
+  return (plugin?.subsystems ?? ["http"]).includes(subsystem) ? plugin : undefined;
 }

@@ -183,10 +183,17 @@ export const apisixKeys: Keys = {
     planned,
   ),
   proxy_cache: proxyCache,
-  dns_resolver: list(text("One server."), "DNS servers; without the key those of /etc/resolv.conf.", planned),
-  dns_resolver_valid: count(undefined, "Seconds for which a DNS answer is kept.", planned),
-  resolver_timeout: count(5, "Seconds to wait for a DNS answer.", planned),
-  enable_resolv_search_opt: flag(true, "Whether the search list of resolv.conf is used.", planned),
+  dns_resolver: list(
+    text("One server.", {
+      pattern: "^(\\d{1,3}(\\.\\d{1,3}){3}(:\\d{1,5})?|\\[[0-9A-Fa-f:.]+\\](:\\d{1,5})?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+)$",
+      expected: "an IP address, or an address and a port such as 10.0.0.2:53 and [::1]:53",
+    }),
+    "DNS servers; without the key those of /etc/resolv.conf.",
+    { minItems: 1 },
+  ),
+  dns_resolver_valid: count(undefined, "Seconds for which a DNS answer counts; without the key its TTL says."),
+  resolver_timeout: count(5, "Seconds to wait for a DNS answer."),
+  enable_resolv_search_opt: flag(true, "Whether the search list of resolv.conf is used."),
   data_encryption: section("Encryption of secrets at rest.", {
     enable_encrypt_fields: flag(true, "Whether fields of plugins are encrypted."),
     keyring: list(
@@ -195,9 +202,9 @@ export const apisixKeys: Keys = {
       { default: ["qeddd145sfvddff3", "edd1c9f0985e76a2"] },
     ),
   }),
-  disable_upstream_healthcheck: flag(false, "Whether health checks of upstreams are turned off.", planned),
-  match_uri_encoded_slash: flag(false, "Whether %2F is kept while matching.", planned),
-  max_post_args_readable_size: count(64, "MB of a body that post_arg conditions may read.", planned),
+  disable_upstream_healthcheck: flag(false, "Whether health checks of upstreams are turned off."),
+  match_uri_encoded_slash: flag(false, "Whether %2F is kept while matching."),
+  max_post_args_readable_size: count(64, "MB of a body that post_arg conditions may read."),
   enable_http2: flag(true, "HTTP/2 with clients.", planned),
   tracing: flag(false, "Spans for the phases of a request.", planned),
   lru: section(

@@ -2,7 +2,7 @@ import { apisixKeys } from "./apisix.ts";
 import { defaultPlugins } from "./default-plugins.ts";
 import { deploymentKeys } from "./deployment.ts";
 import type { Key } from "./key.ts";
-import { flag, foreign, ip, list, mapping, openMap, port, section, text } from "./key.ts";
+import { count, flag, foreign, ip, list, mapping, openMap, port, section, text } from "./key.ts";
 import { nginxConfigKeys } from "./nginx-config.ts";
 
 const pluginName = text("Name of a plugin.", { minLength: 1, expected: "the name of a plugin" });
@@ -37,7 +37,10 @@ export const configSchema: Key = mapping("The file.", {
     support: "planned",
   }),
   discovery: openMap("Service discovery.", { support: "planned" }),
-  graphql: openMap("Limits of GraphQL.", { default: { max_size: 1048576 }, support: "planned" }),
+  graphql: openMap("Limits of GraphQL.", {
+    default: { max_size: 1048576 },
+    properties: { max_size: count(1048576, "Bytes of a body that graphql_* conditions may read.") },
+  }),
   xrpc: openMap("Protocols over TCP.", { support: "planned" }),
   wasm: foreign("There is no proxy-wasm."),
   "ext-plugin": foreign("There are no external plugin runners."),

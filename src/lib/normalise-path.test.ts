@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { normalisePath, withoutPathParameters } from "./normalise-path.ts";
+import { normalisePath, withEncodedSlashes, withoutPathParameters } from "./normalise-path.ts";
 
 test("paths become what nginx matches", () => {
   const cases: Record<string, string | null> = {
@@ -36,6 +36,24 @@ test("paths become what nginx matches", () => {
     "/%0a": "/\n",
   };
   for (const [path, expected] of Object.entries(cases)) assert.equal(normalisePath(path), expected, path);
+});
+
+test("encoded slashes are kept where nothing else was normalised", () => {
+  const cases: Record<string, string> = {
+    "/a/b": "/a/b",
+    "/a%2fb/c?x=%2F": "/a%2Fb/c",
+    "/a%2Fb%20c": "/a%2Fb c",
+    "/%E4%BD%A0%2F": "/你%2F",
+    "/a//b%2Fc": "/a/b/c",
+    "/a/..%2Fb": "/b",
+    "/a/%2e%2e%2fb": "/b",
+    "/a%2F%2Fb": "/a/b",
+    "/a%252Fb": "/a%2Fb",
+  };
+  for (const [target, expected] of Object.entries(cases)) {
+    const path = target.split("?")[0] ?? "";
+    assert.equal(withEncodedSlashes(target, normalisePath(path) ?? ""), expected, target);
+  }
 });
 
 test("parameters of segments", () => {

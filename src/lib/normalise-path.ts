@@ -16,6 +16,39 @@ export function withoutPathParameters(path: string): string | null {
   return path.includes(";") ? resolveSegments(path.replace(/;[^/]*/g, "")) : path;
 }
 
+/**
+ * What settings ask for beyond `normalisePath`: `servlet` drops the parameters of segments,
+ * `tailSlash` a slash at the end. `null`: nothing; the function's: the path is refused.
+ */
+export function compilePathAdjustment(servlet: boolean, tailSlash: boolean): ((path: string) => string | null) | null {
+  if (!servlet && !tailSlash) return null;
+  return (path) => {
+    const plain = servlet ? withoutPathParameters(path) : path;
+    if (plain === null || !tailSlash || plain.length < 2 || !plain.endsWith("/")) return plain;
+    return plain.slice(0, -1);
+  };
+}
+
+/**
+ * The path as `normalisePath` makes it (`path`), but with every `%2F` of the target left
+ * encoded (`match_uri_encoded_slash`). Only where nothing but percent-encoding was
+ * normalised: with dot segments or double slashes the encoded slashes could hide what
+ * they stand for, so the plain path is matched then.
+ */
+export function withEncodedSlashes(target: string, path: string): string {
+  const question = target.indexOf("?");
+  const raw = question < 0 ? target : target.slice(0, question);
+  if (!/%2f/i.test(raw)) return path;
+  const decoded = decodeBytes(raw);
+  if (decoded === null || asText(decoded) !== path) return path;
+  return asText(
+    raw
+      .split(/%2f/i)
+      .map((part) => decodeBytes(part) ?? part)
+      .join("%2F"),
+  );
+}
+
 /** Decoded once to one character per byte. */
 function decodeBytes(path: string): string | null {
   if (!path.includes("%")) return path;
