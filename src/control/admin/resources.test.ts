@@ -220,6 +220,11 @@ test("what APISIX takes and this node cannot serve is stored, and the answer say
   assert.match(String(written.headers.get("x-turnpike-rejected")), /filter_func/);
   assert.match(String((await admin.send("GET", "/routes/1")).headers.get("x-turnpike-rejected")), /filter_func/);
   assert.equal((await admin.send("PUT", "/routes/1", route)).headers.get("x-turnpike-rejected"), null);
+  const script = await admin.send("PUT", "/routes/1", { ...route, filter_func: "function (vars) { return true; }" });
+  assert.equal(script.status, 200, "JavaScript is as good as Lua");
+  const neither = await admin.send("PUT", "/routes/1", { ...route, filter_func: "function (vars) { return" });
+  assert.equal(neither.status, 400);
+  assert.match(String(neither.body.error_msg), /^failed to load 'filter_func' string: /);
 });
 
 test("a store that cannot be reached: 503, for reads, writes and references", async (t) => {
