@@ -197,6 +197,12 @@ test("consumers, their keys and their credentials", async (t) => {
   assert.equal((await admin.send("PUT", "/consumers/jack/credentials/c", keyAuth("other"))).status, 201);
   const second = await admin.send("PUT", "/consumers/jack/credentials/d", keyAuth("other"));
   assert.equal(second.body.error_msg, "duplicate key of plugin key-auth found with credential: c of consumer: jack");
+  const basic = { "basic-auth": { username: "same", password: "p" } };
+  assert.equal((await admin.send("PUT", "/consumers", { username: "joe", plugins: basic })).status, 201);
+  const third = await admin.send("PUT", "/consumers/jack/credentials/d", { plugins: basic });
+  assert.equal(third.body.error_msg, "duplicate username of plugin basic-auth found with consumer: joe");
+  assert.equal((await admin.send("PUT", "/consumers", { username: "joe", plugins: basic, desc: "x" })).status, 200);
+  assert.equal((await admin.send("DELETE", "/consumers/joe")).status, 200);
   assert.equal((await admin.send("POST", "/consumers/jack/credentials", {})).status, 405);
   assert.equal((await admin.send("GET", "/consumers")).body.total, 1);
   assert.equal((await admin.send("DELETE", "/consumers/jack")).status, 200);
