@@ -5,17 +5,19 @@ import type { Board } from "../board/board.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import type { ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
-import { encryptFieldsOf } from "../plugin/plugin.ts";
 import type { Address, Settings } from "../settings/settings.ts";
 import { createLastGoodFile, identityOf, type LastGoodFile } from "../source/last-good.ts";
 import type { ResourceCheck } from "../store/check-resource.ts";
+import { encryptedFieldsOf } from "../store/encryption.ts";
 import { Store } from "../store/store.ts";
 import { buildCipher } from "./admin/cipher.ts";
 import type { AdminApi } from "./admin/admin-api.ts";
 import type { ResourceCipher } from "./admin/deps.ts";
 import { Configuration } from "./configuration.ts";
 import { ConfigReporter } from "./config-reporter.ts";
-import { type ControlActions, createControlApi, type FaultActions, listenControlApi } from "./control-api.ts";
+import type { FaultActions } from "./control-api/faults.ts";
+import { createControlApi, listenControlApi } from "./control-api/server.ts";
+import { buildControlEndpoints, type Served } from "./control-wiring.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import { keptNodeId } from "./fleet/node-id.ts";
 import { openProvider, type Provider } from "./provider.ts";
@@ -38,6 +40,7 @@ export class Control {
   readonly #settings: Settings;
   readonly #board: Board;
   readonly #send: (message: ControlToSupervisor) => void;
+  readonly #kept: string | null;
   readonly #log: Logger;
   readonly #publisher: Publisher;
   readonly #reporter: ConfigReporter;
@@ -52,19 +55,20 @@ export class Control {
   /** `null`: the source is not etcd. */
   #fleet: Fleet | null = null;
   #api: Server | null = null;
+  /** What the Control API shows, once there is something. */
+  readonly #served = Promise.withResolvers<Served>();
 
-  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void) {
+  /** `kept`: what the thread before this one has left for it; `null`: nothing. */
+  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void, kept: string | null) {
     this.#settings = settings;
+    this.#kept = kept;
     this.#board = board;
     this.#send = send;
     this.#log = createLogger(settings.log, "control");
     this.#publisher = new Publisher(board);
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
     const check = resourceCheckFor(settings);
-    this.#cipher = buildCipher(settings.dataEncryption, (name, place) => {
-      const plugin = check.plugins.get(name);
-      return plugin === undefined ? [] : encryptFieldsOf(plugin, place);
-    });
+    this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
     this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
     const resolver = createSecretResolver({
       env: process.env,
@@ -80,7 +84,10 @@ export class Control {
   async start(): Promise<void> {
     await this.#listen();
     const { source } = this.#settings;
-    const provider = await openProvider(source, this.#log);
+    const provider = await openProvider(source, this.#log, {
+      kept: this.#kept,
+      keep: (text) => this.#send({ type: "keep", text }),
+    });
     this.#provider = provider;
     const revision = this.#board.revision;
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
@@ -100,6 +107,7 @@ export class Control {
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
+    this.#served.resolve({ store, provider, configuration });
     await this.#openAdmin(provider, configuration, store);
     this.#fleet = await this.#joinFleet(provider, store);
     provider.source.start(this.#fleet?.observe(configuration) ?? configuration);
@@ -160,7 +168,14 @@ export class Control {
   async #listen(): Promise<void> {
     const address = this.#settings.control;
     if (address === null) return this.#send({ type: "listening", address: null });
-    this.#api = createControlApi(this.#actions());
+    const endpoints = buildControlEndpoints({
+      settings: this.#settings,
+      check: this.#check,
+      served: this.#served.promise,
+      drain: (on) => this.#send({ type: "drain", on }),
+      faults: process.env.TURNPIKE_FAULTS === undefined ? null : this.#faults(),
+    });
+    this.#api = createControlApi(endpoints, this.#log);
     try {
       this.#send({ type: "listening", address: await listenControlApi(this.#api, address) });
     } catch (error) {
@@ -183,13 +198,6 @@ export class Control {
       report: (report) => this.#send({ type: "fleet", report }),
       log: this.#log,
     });
-  }
-
-  #actions(): ControlActions {
-    return {
-      drain: (on) => this.#send({ type: "drain", on }),
-      faults: process.env.TURNPIKE_FAULTS === undefined ? null : this.#faults(),
-    };
   }
 
   #faults(): FaultActions {

@@ -9,6 +9,8 @@ export interface ControlData {
   readonly role: "control";
   readonly settings: Settings;
   readonly board: SharedArrayBuffer;
+  /** What the thread before this one left with `keep`; `null`: nothing. */
+  readonly kept: string | null;
 }
 
 export interface WorkerData {
@@ -40,6 +42,8 @@ export type ControlToSupervisor =
   | { readonly type: "fleet"; readonly report: FleetReport }
   | { readonly type: "drain"; readonly on: boolean }
   | { readonly type: "fault"; readonly worker: number; readonly fault: Fault | "release" }
+  /** For the thread that comes after this one, which alone reads it: what its source cannot tell it. */
+  | { readonly type: "keep"; readonly text: string }
   | { readonly type: "closed" };
 
 export type SupervisorToWorker =

@@ -3,14 +3,14 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { buildKeyring } from "../lib/keyring.ts";
 import type { StoredValue } from "../source/repository.ts";
-import { decryptResource, encryptResource } from "./encryption.ts";
+import { decryptResource, encryptedFieldsOf, encryptResource } from "./encryption.ts";
 import { exportDocument } from "./export-document.ts";
 import { planImport, type ImportPlan } from "./import-plan.ts";
 import type { Cipher } from "./stored-form.ts";
 import { nodes, plugins } from "./testing.ts";
 
 const keyring = buildKeyring(["qeddd145sfvddff3"]);
-const fieldsOf = (name: string): readonly string[] => plugins.get(name)?.encryptFields ?? [];
+const fieldsOf = encryptedFieldsOf(plugins);
 const cipher: Cipher = {
   encrypt: (kind, value) => encryptResource(kind, value, keyring, fieldsOf),
   decrypt: (kind, value) => decryptResource(kind, value, keyring, fieldsOf),

@@ -1,4 +1,5 @@
 import { type ErrorCode, errors } from "../lib/errors.ts";
+import { hostName } from "../lib/host-name.ts";
 import { latin1 } from "../lib/latin1.ts";
 import type { Attempt } from "../plugin/context.ts";
 import type { ResponseSink, UpstreamConnection } from "../upstream/connection.ts";
@@ -8,7 +9,6 @@ import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { BufferOwner, Downstream } from "./downstream.ts";
 import type { EarlyBody } from "./early-body.ts";
 import type { Environment } from "./environment.ts";
-import { hostName } from "./http1/host.ts";
 import { CHUNKED } from "./http1/request-head.ts";
 import type { HttpRequestContext } from "./request-context.ts";
 import { upstreamHead, upstreamHost } from "./upstream-head.ts";
