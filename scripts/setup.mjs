@@ -40,7 +40,10 @@ function installed(program) {
  */
 function compileOnce() {
   const entries = ["supervisor/run", "control/main", "worker/main"].map((entry) => `./src/${entry}.ts`);
-  const script = `await Promise.allSettled(${JSON.stringify(entries)}.map((entry) => import(entry)))`;
+  // Plugins are loaded when they are named; asking for all of them loads all.
+  const script =
+    `await Promise.allSettled(${JSON.stringify(entries)}.map((entry) => import(entry)));` +
+    `[...(await import("./src/plugins/catalogue/index.ts")).knownPlugins.values()];`;
   execFileSync(`${root}node_modules/node/bin/node`, ["--input-type=module", "-e", script], {
     cwd: root,
     stdio: "ignore",

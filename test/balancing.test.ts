@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
-import { ask, exchangeBytes } from "./support/client.ts";
+import { ask, exchangeBytes, type Reply } from "./support/client.ts";
 import { echoOf, startEcho } from "./support/echo.ts";
 import { startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
@@ -162,4 +163,80 @@ test("a kept connection that the origin closes as it is reused costs nobody an a
   });
   const gateway = await serving(t, { routes: [to({ [origin.node]: 1 })] });
   for (let i = 0; i < 6; i++) assert.equal((await ask(gateway.httpPort, "/")).text, "ok");
+});
+
+test("chash: what it hashes on, and the same answer from every worker", async (t) => {
+  const origins = [await startEcho(t, "a"), await startEcho(t, "b"), await startEcho(t, "c")];
+  const nodes = Object.fromEntries(origins.map(({ node }) => [node, 1]));
+  const route = (id: string, upstream: object): object => ({
+    id,
+    uri: `/${id}`,
+    upstream: { type: "chash", nodes, ...upstream },
+  });
+  const routes = [
+    route("header", { hash_on: "header", key: "X-User" }),
+    route("cookie", { hash_on: "cookie", key: "sid" }),
+    route("vars", { key: "arg_user" }),
+    route("many", { hash_on: "vars_combinations", key: "$arg_user$http_x_user" }),
+  ];
+  const gateway = await serving(t, { routes }, { workers: 2 });
+  const homes = async (
+    path: (user: number) => string,
+    headers: (user: number) => Record<string, string>,
+  ): Promise<string[]> => {
+    const seen: string[] = [];
+    for (let user = 0; user < 40; user++) {
+      // A connection of its own each, so that both workers are asked.
+      const home = echoOf(await ask(gateway.httpPort, path(user), { headers: headers(user) })).origin;
+      assert.equal(echoOf(await ask(gateway.httpPort, path(user), { headers: headers(user) })).origin, home);
+      seen.push(home);
+    }
+    return seen;
+  };
+  const none = (): Record<string, string> => ({});
+  const byHeader = await homes(
+    () => "/header",
+    (user) => ({ "X-User": `u${user}` }),
+  );
+  assert.deepEqual([...new Set(byHeader)].sort(), ["a", "b", "c"]);
+  assert.deepEqual(
+    await homes(
+      () => "/cookie",
+      (user) => ({ Cookie: `sid=u${user}` }),
+    ),
+    byHeader,
+  );
+  assert.deepEqual(await homes((user) => `/vars?user=u${user}`, none), byHeader);
+  assert.equal(
+    new Set(
+      await homes(
+        (user) => `/many?user=${user}`,
+        (user) => ({ "X-User": `${user}` }),
+      ),
+    ).size,
+    3,
+  );
+  assert.equal(new Set(await homes((user) => `/vars?other=${user}`, none)).size, 1, "by the client's address");
+});
+
+test("least_conn and ewma leave a slow origin alone", async (t) => {
+  const held: (() => void)[] = [];
+  const slow = await startOrigin(t, "slow", (_, response) => void held.push(() => response.end("slow")));
+  const fast = await startOrigin(t, "fast", (_, response) => response.end("fast"));
+  const nodes = { [slow.node]: 1, [fast.node]: 1 };
+  const route = (type: string): object => ({ id: type, uri: `/${type}`, upstream: { type, nodes } });
+  const gateway = await serving(t, { routes: [route("least_conn"), route("ewma")] });
+  for (const type of ["least_conn", "ewma"]) {
+    const before = slow.requests();
+    const asked: Promise<Reply>[] = [];
+    // One after the other, as the fast origin answers; what the slow one holds stays open.
+    for (let i = 0; i < 40; i++) {
+      const reply = ask(gateway.httpPort, `/${type}`);
+      asked.push(reply);
+      await Promise.race([reply, once(slow.server, "request")]);
+    }
+    assert.ok(slow.requests() - before <= 5, `${type}: ${slow.requests() - before} of 40 went to the slow origin`);
+    for (const release of held.splice(0)) release();
+    for (const reply of asked) assert.equal((await reply).status, 200);
+  }
 });

@@ -4,6 +4,8 @@ import type { EtcdSettings } from "../src/settings/settings.ts";
 import { createEtcdStore, type EtcdStore } from "../src/source/etcd/etcd-store.ts";
 import type { KeyedSnapshot, KeyedStep } from "../src/source/source.ts";
 import { type Etcd, startEtcd } from "./support/etcd.ts";
+import { contentOf } from "./support/etcd-content.ts";
+import { etcdSettings, retried } from "./support/etcd-settings.ts";
 import { forward } from "./support/forward.ts";
 import { freePort } from "./support/ports.ts";
 
@@ -23,25 +25,12 @@ interface Follower {
   reaches(revision: number): Promise<void>;
 }
 
-const settings = (hosts: readonly string[], more: Partial<EtcdSettings> = {}): EtcdSettings => ({
-  hosts,
-  prefix: "/apisix",
-  user: null,
-  password: null,
-  timeoutMs: 10_000,
-  watchTimeoutMs: 50_000,
-  healthCheckTimeoutMs: 10_000,
-  startupRetry: 0,
-  tls: null,
-  ...more,
-});
-
 function follow(t: TestContext, hosts: readonly string[], more: Partial<EtcdSettings> = {}): Follower {
   const held = new Map<string, string>();
   const waiting = new Set<() => void>();
   const log: string[] = [];
   const say = (line: string): void => void log.push(line);
-  const store = createEtcdStore(settings(hosts, more), { info: say, warn: say, error: say });
+  const store = createEtcdStore(etcdSettings(hosts, more), { info: say, warn: say, error: say });
   const state = {
     store,
     held,
@@ -92,17 +81,8 @@ function follow(t: TestContext, hosts: readonly string[], more: Partial<EtcdSett
   return state;
 }
 
-/** What etcd holds, as etcdctl reads it. */
-async function contentOf(etcd: Etcd): Promise<Map<string, string>> {
-  const answer = JSON.parse(await etcd.ctl("get", "/apisix/", "--prefix", "-w", "json")) as {
-    kvs?: readonly { key: string; value: string }[];
-  };
-  const decode = (text: string): string => Buffer.from(text, "base64").toString();
-  return new Map((answer.kvs ?? []).map(({ key, value }) => [decode(key).slice("/apisix/".length), decode(value)]));
-}
-
 async function assertSame(follower: Follower, etcd: Etcd): Promise<void> {
-  assert.deepEqual(new Map([...follower.held].sort()), new Map([...(await contentOf(etcd))].sort()));
+  assert.deepEqual(new Map([...follower.held].sort()), (await contentOf(etcd)).texts);
 }
 
 test("loads in pages, then follows put, delete and transactions, at etcd's revisions", async (t) => {
@@ -245,17 +225,6 @@ test("a member that falls silent during the watch is left for another", async (t
   assert.deepEqual([...one.held], [["routes/1", "{}"]]);
   leader.resume();
 });
-
-async function retried<T>(work: () => Promise<T>): Promise<T> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (tries > 50) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
-}
 
 test("two members stopped, all stopped, compacted meanwhile: nothing is lost, nothing invented", async (t) => {
   const etcd = await startEtcd(t, { members: 3 });

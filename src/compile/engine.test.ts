@@ -87,7 +87,7 @@ test("a resource that cannot be compiled is reported, and the last good one goes
     route("1", { uri: "/1", vars: [["arg_a", "nope", "1"]] }),
     route("2", { uri: "/2", remote_addr: "10.0.0.0/33" }),
     { kind: "routes", id: "3", text: "{" },
-    change("upstreams", "u", upstream({ type: "chash" })),
+    change("upstreams", "u", upstream({ nodes: undefined, service_name: "s", discovery_type: "nacos" })),
     change("global_rules", "g", { plugins: { one: { tag: "fails" } } }),
   ]);
   assert.deepEqual(

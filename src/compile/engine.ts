@@ -1,7 +1,7 @@
 import { addHash, contentHash, subtractHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
-import type { ConsumerLookup, PluginRegistry } from "../plugin/plugin.ts";
+import type { ConsumerLookup, BuiltPlugins } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
 import type { ConsumerResource } from "../schema/consumer.ts";
 import type { CredentialResource } from "../schema/credential.ts";
@@ -12,6 +12,7 @@ import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
 import type { InlineUpstream, UpstreamResource } from "../schema/upstream.ts";
 import type { Settings } from "../settings/settings.ts";
+import { targetKeys, type Target } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ConsumerIndex } from "./consumers.ts";
 import { Dependents } from "./dependents.ts";
@@ -21,17 +22,24 @@ import { PluginInstances, type EngineLog } from "./plugin-instances.ts";
 import { RouteTable } from "./route-table.ts";
 import type { RouteEntry } from "./route-entry.ts";
 import { checkSupport } from "./unsupported.ts";
-import { compileUpstream, servesHttp } from "./upstreams.ts";
+import { compileUpstream, servesHttp, type UpstreamSurroundings } from "./upstreams.ts";
 
 /** What an engine is made with. */
 export interface EngineOptions {
   readonly settings: Pick<Settings, "router" | "upstream" | "pluginAttr">;
-  readonly plugins: PluginRegistry;
+  /** Finds the health of nodes; `null`: nothing is checked. */
+  readonly health?: UpstreamSurroundings["health"];
+  readonly plugins: BuiltPlugins;
   readonly log: EngineLog;
 }
 
+/** What a key stands for now; `null`: nothing is known any more. */
+export type TargetEntry = readonly [key: string, targets: readonly Target[] | null];
+
 /** The engine of a worker, with what its owner does at the end. */
 export interface WorkerEngine extends Engine {
+  /** Takes over what names and services stand for now; what depends on them is made anew. */
+  setTargets(entries: readonly TargetEntry[]): void;
   /** The consumers as plugins find them. */
   readonly consumers: ConsumerLookup;
   /** Disposes of all plugins; no request may be running. */
@@ -55,7 +63,6 @@ export function createEngine(options: EngineOptions): WorkerEngine {
  * resource, and the next match makes them again.
  */
 class IncrementalEngine implements WorkerEngine {
-  readonly #settings: EngineOptions["settings"];
   readonly #texts = new Map<Kind, Map<string, string>>(kinds.map((kind) => [kind, new Map<string, string>()]));
   readonly #routes: RouteTable;
   readonly #services = new Map<string, Compiled<Service>>();
@@ -66,10 +73,14 @@ class IncrementalEngine implements WorkerEngine {
   readonly #instances: PluginInstances;
   readonly #compiler: PlanCompiler;
   readonly #dependents = new Dependents();
+  readonly #targets = new Map<string, readonly Target[]>();
+  /** Services and upstreams by the targets that they are compiled from. */
+  readonly #byTarget = new Map<string, Set<string>>();
+  readonly #surroundings: UpstreamSurroundings;
   #hash = 0n;
 
-  constructor({ settings, plugins, log }: EngineOptions) {
-    this.#settings = settings;
+  constructor({ settings, plugins, log, health = null }: EngineOptions) {
+    this.#surroundings = { defaults: settings.upstream, targets: this.#targets, health };
     const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;
     this.#routes = new RouteTable(settings.router, hostsOf, (id, reason) => log.warn(`routes/${id}: ${reason}`));
     this.#consumers = new ConsumerIndex(plugins);
@@ -80,7 +91,7 @@ class IncrementalEngine implements WorkerEngine {
       globalRules: () => this.#globalRules.values(),
       upstream: (id: string) => this.#upstreams.get(id)?.upstream ?? null,
       serviceUpstream: (id: string) => this.#services.get(id)?.upstream ?? null,
-      routeUpstream: (id: string, conf: InlineUpstream) => compileUpstream(`routes/${id}`, conf, settings.upstream),
+      routeUpstream: (id: string, conf: InlineUpstream) => compileUpstream(`routes/${id}`, conf, this.#surroundings),
     };
     this.#compiler = new PlanCompiler(sources, this.#instances, log);
   }
@@ -116,6 +127,17 @@ class IncrementalEngine implements WorkerEngine {
 
   resources(): readonly Change[] {
     return [...this.#texts].flatMap(([kind, texts]) => Array.from(texts, ([id, text]) => ({ kind, id, text })));
+  }
+
+  setTargets(entries: readonly TargetEntry[]): void {
+    const owners = new Set<string>();
+    for (const [key, targets] of entries) {
+      if (targets === null) this.#targets.delete(key);
+      else this.#targets.set(key, targets);
+      for (const owner of this.#byTarget.get(key) ?? []) owners.add(owner);
+      this.#dependents.dropAll(`targets/${key}`);
+    }
+    for (const owner of owners) this.#compileAgain(owner);
   }
 
   close(): void {
@@ -200,7 +222,9 @@ class IncrementalEngine implements WorkerEngine {
 
   #setService(id: string, conf: Service | null): void {
     const upstream = conf?.upstream === undefined ? null : this.#httpUpstream(`services/${id}`, conf.upstream);
-    const before = this.#services.get(id)?.conf.hosts;
+    const held = this.#services.get(id)?.conf;
+    const before = held?.hosts;
+    this.#noteTargets(`services/${id}`, held?.upstream, conf?.upstream);
     setOrDelete(this.#services, id, conf === null ? null : { conf, upstream });
     if (JSON.stringify(before) !== JSON.stringify(conf?.hosts)) this.#routes.serviceHostsChanged(id);
     this.#instances.retain(`services/${id}`, conf?.plugins);
@@ -209,13 +233,39 @@ class IncrementalEngine implements WorkerEngine {
 
   #setUpstream(id: string, conf: UpstreamResource | null): void {
     const upstream = conf === null ? null : this.#httpUpstream(`upstreams/${id}`, conf);
+    this.#noteTargets(`upstreams/${id}`, this.#upstreams.get(id)?.conf, conf ?? undefined);
     setOrDelete(this.#upstreams, id, conf === null ? null : { conf, upstream });
     this.#dependents.dropAll(`upstreams/${id}`);
   }
 
   /** `null` for the schemes of streams, which only HTTP routes cannot use. */
   #httpUpstream(key: string, conf: InlineUpstream): Upstream | null {
-    return servesHttp(conf) ? compileUpstream(key, conf, this.#settings.upstream) : null;
+    return servesHttp(conf) ? compileUpstream(key, conf, this.#surroundings) : null;
+  }
+
+  /** Compiles the upstream of a service or of an upstream again, and drops what was made from it. */
+  #compileAgain(owner: string): void {
+    const [kind, id] = [owner.slice(0, owner.indexOf("/")), owner.slice(owner.indexOf("/") + 1)];
+    const service = kind === "services" ? this.#services.get(id) : undefined;
+    const upstream = kind === "upstreams" ? this.#upstreams.get(id) : undefined;
+    if (service?.conf.upstream !== undefined) {
+      this.#services.set(id, { conf: service.conf, upstream: this.#httpUpstream(owner, service.conf.upstream) });
+    } else if (upstream !== undefined) {
+      this.#upstreams.set(id, { conf: upstream.conf, upstream: this.#httpUpstream(owner, upstream.conf) });
+    }
+    this.#dependents.dropAll(owner);
+  }
+
+  #noteTargets(owner: string, before: InlineUpstream | undefined, after: InlineUpstream | undefined): void {
+    for (const key of before === undefined ? [] : targetKeys(before)) {
+      const owners = this.#byTarget.get(key);
+      if (owners?.delete(owner) === true && owners.size === 0) this.#byTarget.delete(key);
+    }
+    for (const key of after === undefined ? [] : targetKeys(after)) {
+      const owners = this.#byTarget.get(key);
+      if (owners === undefined) this.#byTarget.set(key, new Set([owner]));
+      else owners.add(owner);
+    }
   }
 
   #setGlobalRule(id: string, conf: GlobalRule | null): void {

@@ -7,6 +7,7 @@ import type { PluginConf, Plugins } from "../schema/plugins.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
+import { targetKeys } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { CompiledPlan, type PlanParts } from "./compiled-plan.ts";
 import { ownerOf } from "./consumers.ts";
@@ -133,7 +134,10 @@ export class PlanCompiler {
       return this.#sources.upstream(id);
     };
     if (route.upstream_id !== undefined) return byId(route.upstream_id);
-    if (route.upstream !== undefined) return this.#sources.routeUpstream(route.id, route.upstream);
+    if (route.upstream !== undefined) {
+      for (const key of targetKeys(route.upstream)) dependencies.push(`targets/${key}`);
+      return this.#sources.routeUpstream(route.id, route.upstream);
+    }
     if (service?.upstream_id !== undefined) return byId(service.upstream_id);
     return service === undefined ? null : this.#sources.serviceUpstream(service.id);
   }

@@ -10,7 +10,8 @@ const accepted: readonly (readonly [kind: Kind, conf: object])[] = [
   ["routes", { uri: "/", vars: [], plugins: { any: { _meta: { filter: [["arg_a", "==", "1"]] } } } }],
   // The configuration of a disabled plugin is not looked at.
   ["routes", { uri: "/", plugins: { any: { _meta: { disable: true, filter: [["x"]] } } } }],
-  ["services", { hosts: ["a.com"] }],
+  ["services", { hosts: ["a.com"], upstream: upstream({ type: "ewma" }) }],
+  ["upstreams", upstream({ type: "chash", hash_on: "cookie", key: "sid" })],
   ["upstreams", upstream({ scheme: "tcp" })],
   ["ssls", {}],
 ];
@@ -37,21 +38,10 @@ const refused: readonly (readonly [kind: Kind, conf: object, reason: string])[] 
     'property "remote_addrs" validation failed: invalid IP address or CIDR: ::/129',
   ],
   [
-    "routes",
-    { upstream: upstream({ type: "chash" }) },
-    'property "upstream" validation failed: property "type": chash is not supported yet',
-  ],
-  [
-    "services",
-    { upstream: upstream({ type: "ewma" }) },
-    'property "upstream" validation failed: property "type": ewma is not supported yet',
-  ],
-  [
     "upstreams",
     upstream({ nodes: { "127.0.0.1:99999": 1 } }),
     'property "nodes" validation failed: invalid port 99999',
   ],
-  ["upstreams", upstream({ type: "least_conn" }), 'property "type": least_conn is not supported yet'],
   [
     "upstreams",
     upstream({ nodes: undefined, service_name: "s", discovery_type: "dns" }),

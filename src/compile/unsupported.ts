@@ -90,7 +90,6 @@ function checkInline(upstream: InlineUpstream | undefined): string | null {
 
 /** The reason why an upstream cannot be used, or `null`. */
 export function checkUpstream(upstream: InlineUpstream): string | null {
-  if (upstream.type !== "roundrobin") return `property "type": ${upstream.type} is not supported yet`;
   if (upstream.nodes === undefined) return 'property "service_name": service discovery is not supported yet';
   for (const key of Array.isArray(upstream.nodes) ? [] : Object.keys(upstream.nodes)) {
     const address = parseNodeKey(key);

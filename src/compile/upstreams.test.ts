@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { InlineUpstream } from "../schema/upstream.ts";
-import { routerSettings, upstream } from "./testing.ts";
+import type { Target } from "../upstream/targets.ts";
+import { request, routerSettings, upstream } from "./testing.ts";
+import { compileBalancing } from "./balancing.ts";
 import { compileUpstream, withTimeout } from "./upstreams.ts";
 
-function compile(fields: object): ReturnType<typeof compileUpstream> {
-  return compileUpstream("upstreams/1", upstream(fields) as InlineUpstream, routerSettings.upstream);
+function compile(
+  fields: object,
+  targets: Readonly<Record<string, readonly Target[]>> = {},
+): ReturnType<typeof compileUpstream> {
+  const known = new Map(Object.entries(targets));
+  const surroundings = { defaults: routerSettings.upstream, targets: known, health: null };
+  return compileUpstream("upstreams/1", upstream(fields) as InlineUpstream, surroundings);
 }
 
 test("defaults are APISIX's", () => {
@@ -62,7 +69,7 @@ test("weights and priorities are kept", () => {
 
 test("no nodes: no node to pick, and no retries", () => {
   const compiled = compile({ nodes: {} });
-  assert.equal(compiled.picker.pick([]), null);
+  assert.equal(compiled.picker.pick([], request({ uri: "/" })), null);
   assert.equal(compiled.retries, 0);
 });
 
@@ -77,3 +84,59 @@ test("a route's timeouts change nothing else", () => {
   assert.equal(own.picker, compiled.picker);
   assert.equal(own.key, compiled.key);
 });
+
+const address = (host: string, more: Partial<Target> = {}): Target => ({
+  host,
+  port: null,
+  weight: 1,
+  priority: 0,
+  ...more,
+});
+
+test("names give way to their addresses, which share the weight; the Host stays the name", () => {
+  const targets = { "name/a.example": [address("10.0.0.1"), address("10.0.0.2")], "name/none.example": [] };
+  const conf = { nodes: { "A.example:8080": 3, "10.0.0.9": 1, "none.example": 1, "zero.example": 0 } };
+  const { nodes, retries } = compile(conf, { ...targets, "name/zero.example": [address("10.0.0.7")] });
+  assert.deepEqual(
+    nodes.map((node) => [node.address, node.hostHeader, node.weight]),
+    [
+      ["10.0.0.1:8080", "A.example:8080", 3],
+      ["10.0.0.2:8080", "A.example:8080", 3],
+      ["10.0.0.9:80", "10.0.0.9", 2],
+      ["none.example:80", "none.example", 2],
+      ["10.0.0.7:80", "zero.example", 0],
+    ],
+  );
+  assert.equal(retries, 4);
+});
+
+test("nodes of a service", () => {
+  const conf = { nodes: undefined, service_name: "shop", discovery_type: "dns", scheme: "http" };
+  assert.deepEqual(compile(conf).nodes, []);
+  const found = [address("10.0.0.1", { port: 81, weight: 60, priority: -10 }), address("10.0.0.2")];
+  assert.deepEqual(
+    compile(conf, { "dns/shop": found }).nodes.map((node) => [node.address, node.weight, node.priority]),
+    [
+      ["10.0.0.1:81", 60, -10],
+      ["10.0.0.2:80", 1, 0],
+    ],
+  );
+});
+
+const hashed: readonly (readonly [fields: object, key: string])[] = [
+  [{ hash_on: "vars", key: "arg_user" }, "ann"],
+  [{ hash_on: "vars", key: "uri" }, "/x"],
+  [{ hash_on: "header", key: "X-User" }, "bob"],
+  [{ hash_on: "vars_combinations", key: "$request_uri$remote_addr" }, "/x?user=ann127.0.0.1"],
+  [{ hash_on: "vars", key: "arg_none" }, "127.0.0.1"],
+  [{ hash_on: "consumer" }, "127.0.0.1"],
+  [{ hash_on: "vars" }, "127.0.0.1"],
+];
+
+for (const [fields, key] of hashed) {
+  test(`chash over ${JSON.stringify(fields)}`, () => {
+    const balancing = compileBalancing(upstream({ type: "chash", ...fields }) as InlineUpstream);
+    assert.ok(balancing.type === "chash");
+    assert.equal(balancing.keyOf(request({ uri: "/x?user=ann", headers: { "x-user": "bob" } })), key);
+  });
+}

@@ -1,24 +1,38 @@
-import { parseNodeKey, type Nodes } from "../schema/nodes.ts";
 import type { Timeout } from "../schema/timeout.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { UpstreamSettings } from "../settings/settings.ts";
-import { createRoundRobin } from "../upstream/round-robin.ts";
-import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
+import { createPicker } from "../upstream/picker.ts";
+import { expandNodes, type ExpandedNode, type Targets } from "../upstream/targets.ts";
+import type { NodeHealth, Upstream, UpstreamNode } from "../upstream/upstream.ts";
+import { compileBalancing } from "./balancing.ts";
 
 /** Seconds that APISIX gives to connecting, sending and reading where nothing is configured. */
 const DEFAULT_TIMEOUT: Timeout = { connect: 60, send: 60, read: 60 };
 
 const DEFAULT_PORTS = { http: 80, grpc: 80, https: 443, grpcs: 443 } as const;
 
+/** Finds the health of the node `address` of the upstream `key`; `null` where it is not checked. */
+export type HealthLookup = (key: string, address: string) => NodeHealth | null;
+
+/** What an upstream is compiled with besides its configuration. */
+export interface UpstreamSurroundings {
+  readonly defaults: UpstreamSettings;
+  readonly targets: Targets;
+  /** The lookup for an upstream with `checks`; `null` where it has none, or none are made. */
+  readonly health: ((conf: InlineUpstream) => HealthLookup | null) | null;
+}
+
 /**
  * An upstream as the data path uses it. `key` names the resource that holds it and
  * is the identity of its live state. Throws an Error with the reason where it
  * cannot serve HTTP.
  */
-export function compileUpstream(key: string, conf: InlineUpstream, defaults: UpstreamSettings): Upstream {
+export function compileUpstream(key: string, conf: InlineUpstream, surroundings: UpstreamSurroundings): Upstream {
   const { scheme } = conf;
+  const { defaults, targets } = surroundings;
   if (!isHttpScheme(scheme)) throw new Error(`scheme ${scheme} cannot serve HTTP routes`);
-  const nodes = compileNodes(conf.nodes ?? [], DEFAULT_PORTS[scheme]);
+  const health = surroundings.health?.(conf) ?? null;
+  const nodes = expandNodes(conf, targets).map((node) => compileNode(node, key, DEFAULT_PORTS[scheme], health));
   const pool = conf.keepalive_pool;
   return {
     key,
@@ -32,7 +46,7 @@ export function compileUpstream(key: string, conf: InlineUpstream, defaults: Ups
     keepaliveTimeoutMs: pool === undefined ? defaults.keepaliveTimeoutMs : milliseconds(pool.idle_timeout),
     keepaliveRequests: pool?.requests ?? defaults.keepaliveRequests,
     nodes,
-    picker: createRoundRobin(key, nodes),
+    picker: createPicker(key, nodes, compileBalancing(conf)),
   };
 }
 
@@ -63,26 +77,28 @@ function milliseconds(seconds: number): number {
   return Math.ceil(seconds * 1000);
 }
 
-function compileNodes(nodes: Nodes, defaultPort: number): UpstreamNode[] {
-  if (isList(nodes)) {
-    return nodes.map(({ host, port, weight, priority }) =>
-      compileNode(host, port ?? defaultPort, weight, priority ?? 0, defaultPort),
-    );
-  }
-  return Object.entries(nodes).map(([key, weight]) => {
-    const address = parseNodeKey(key);
-    if (typeof address === "string") throw new Error(address);
-    return compileNode(address.host, address.port ?? defaultPort, weight, 0, defaultPort);
-  });
+function compileNode(
+  node: ExpandedNode,
+  upstreamKey: string,
+  defaultPort: number,
+  health: HealthLookup | null,
+): UpstreamNode {
+  const { host, weight, priority } = node;
+  const port = node.port ?? defaultPort;
+  const address = `${shown(host)}:${port}`;
+  const name = shown(node.name);
+  return {
+    host,
+    port,
+    weight,
+    priority,
+    address,
+    hostHeader: port === defaultPort ? name : `${name}:${port}`,
+    health: health?.(upstreamKey, address) ?? null,
+  };
 }
 
-function isList(nodes: Nodes): nodes is Exclude<Nodes, Readonly<Record<string, number>>> {
-  return Array.isArray(nodes);
-}
-
-function compileNode(text: string, port: number, weight: number, priority: number, defaultPort: number): UpstreamNode {
-  const host = text.startsWith("[") ? text.slice(1, -1) : text;
-  const shown = host.includes(":") ? `[${host}]` : host;
-  const address = `${shown}:${port}`;
-  return { host, port, weight, priority, address, hostHeader: port === defaultPort ? shown : address };
+/** IPv6 in brackets. */
+function shown(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }

@@ -36,18 +36,19 @@ export function buildAdminApi(parts: AdminParts): AdminApi | null {
     return createAdminApi({ settings: admin, log, content: { configs } });
   }
   if (provider.repository === null) return null;
+  const loaded = buildLoadedView(store, {
+    plugins: check.plugins,
+    settled: (revision, limitMs) => configuration.settled(revision, limitMs),
+  });
   const resources = {
     repository: provider.repository,
-    loaded: buildLoadedView(store, {
-      plugins: check.plugins,
-      settled: (revision, limitMs) => configuration.settled(revision, limitMs),
-    }),
+    loaded,
     cipher,
     prefix: settings.source.kind === "etcd" ? settings.source.etcd.prefix : "/apisix",
     stream: settings.proxyMode !== "http",
     now: Date.now,
   };
-  const content = { resources, catalogue: buildCatalogue(check), reloadPlugins };
+  const content = { resources, catalogue: buildCatalogue(settings.plugins, loaded), reloadPlugins };
   return createAdminApi({ settings: admin, log, content });
 }
 

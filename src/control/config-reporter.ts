@@ -34,6 +34,12 @@ export class ConfigReporter {
     });
   }
 
+  /** The source's revision has grown, and nothing had changed. */
+  advanced(revision: number): void {
+    const { lastFailure } = this.#report;
+    this.#publish({ revision, lastFailure: lastFailure === null ? null : { ...lastFailure, current: false } });
+  }
+
   /** What the workers held already when this control thread started. */
   inherited(revision: number, hash: bigint, now: number): void {
     this.#publish({ revision, hash: formatHash(hash), loadedAt: now, lastChangeAt: now });

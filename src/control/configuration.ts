@@ -154,13 +154,22 @@ export class Configuration implements SourceSink {
   }
 
   #apply(staged: Staged): void {
-    this.#finish(this.#store.apply(staged, Date.now()));
+    const applied = this.#store.apply(staged, Date.now());
+    // Others write into the same etcd all the time: that is nothing to tell of.
+    if (staged.mode === "step" && staged.entries.length === 0) return this.#advance(applied);
+    this.#finish(applied);
     if (staged.mode !== "document") {
       const { revision } = staged;
       this.#lastGood?.save(() => ({ revision, at: Date.now(), content: { entries: this.#store.entries() } }));
     }
     const again = this.#secrets.applied(staged, this.#store);
     if (again.size > 0) this.#finish(this.#store.recheck(again, Date.now()));
+  }
+
+  #advance({ fromRevision, revision, hash }: Applied): void {
+    this.#reporter.advanced(revision);
+    this.#publisher.publish({ fromRevision, revision, hash, changes: [] });
+    this.#wake(revision);
   }
 
   #finish({ fromRevision, revision, hash, changes, rejected }: Applied): void {
@@ -172,6 +181,10 @@ export class Configuration implements SourceSink {
     this.serve();
     const first = fromRevision === 0 ? ", first load" : "";
     this.#log.info(`revision ${revision}: ${changes.length} changes${first}`);
+    this.#wake(revision);
+  }
+
+  #wake(revision: number): void {
     for (const waiter of this.#waiters) if (waiter.revision <= revision) waiter.resolve(true);
   }
 }

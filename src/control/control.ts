@@ -8,6 +8,7 @@ import { createLogger, type Logger } from "../observe/logger.ts";
 import type { Address, Settings } from "../settings/settings.ts";
 import { createLastGoodFile, identityOf, type LastGoodFile } from "../source/last-good.ts";
 import type { ResourceCheck } from "../store/check-resource.ts";
+import { encryptedFieldsOf } from "../store/encryption.ts";
 import { Store } from "../store/store.ts";
 import { buildCipher } from "./admin/cipher.ts";
 import type { AdminApi } from "./admin/admin-api.ts";
@@ -63,7 +64,7 @@ export class Control {
     this.#publisher = new Publisher(board);
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
     const check = resourceCheckFor(settings);
-    this.#cipher = buildCipher(settings.dataEncryption, (name) => check.plugins.get(name)?.encryptFields ?? []);
+    this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
     this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
     const resolver = createSecretResolver({
       env: process.env,
@@ -72,7 +73,7 @@ export class Control {
       warn: (message) => this.#log.warn(message),
     });
     this.#secrets = new SecretFlow(resolver);
-    this.#check = check;
+    this.#check = { ...check, lookupSecret: this.#secrets.lookup };
   }
 
   /** Opens the source and the APIs, takes over what is being served, then follows the source. */

@@ -1,4 +1,5 @@
 import type { Keyring } from "../lib/keyring.ts";
+import { encryptFieldsOf, type PluginRegistry } from "../plugin/plugin.ts";
 import type { Kind } from "../schema/kinds.ts";
 
 /**
@@ -7,6 +8,14 @@ import type { Kind } from "../schema/kinds.ts";
  * without a schema of its own for them answers as for `conf`.
  */
 export type EncryptedFields = (plugin: string, part: "conf" | "consumer" | "metadata") => readonly string[];
+
+/** The fields that these plugins want encrypted. */
+export function encryptedFieldsOf(plugins: PluginRegistry): EncryptedFields {
+  return (name, part) => {
+    const plugin = plugins.get(name);
+    return plugin === undefined ? [] : encryptFieldsOf(plugin, part);
+  };
+}
 
 /** No field of any plugin: for `enable_encrypt_fields: false`, which private keys do not heed. */
 export const noEncryptedFields: EncryptedFields = () => [];

@@ -3,7 +3,13 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { kinds, type Kind } from "../schema/kinds.ts";
 import { maskValues } from "./mask.ts";
-import { collectReferences, isReference, parseReference, substituteReferences } from "./secret-references.ts";
+import {
+  collectReferences,
+  isReference,
+  parseReference,
+  restoreReferences,
+  substituteReferences,
+} from "./secret-references.ts";
 
 test("references taken apart", () => {
   const good: readonly (readonly [text: string, parsed: unknown])[] = [
@@ -92,11 +98,29 @@ test("what cannot be resolved is named, with its place and without any value", (
   const value = { plugins: { "key-auth": { key: "$env://NONE" }, a: { v: ["$env://A", "$env://NONE"] } } };
   const { value: done, faults } = substituteReferences("consumers", value, lookup);
   const detail = "$env://NONE cannot be resolved: environment variable X is not set";
-  assert.deepEqual(faults, [
-    { path: ["plugins", "key-auth", "key"], message: `property "plugins.key-auth.key": ${detail}`, detail },
-    { path: ["plugins", "a", "v", 1], message: `property "plugins.a.v.1": ${detail}`, detail },
-  ]);
+  const fault = (path: readonly (string | number)[]): object => {
+    const message = `property "${path.join(".")}": ${detail}`;
+    return { path, message, detail, answer: message };
+  };
+  assert.deepEqual(faults, [fault(["plugins", "key-auth", "key"]), fault(["plugins", "a", "v", 1])]);
   assert.deepEqual(done.plugins.a.v, ["alpha", "$env://NONE"]);
+});
+
+test("references are put back for who looks", () => {
+  const written = { id: "1", plugins: { a: { list: ["x", "$env://A"] }, b: { "x.y": "$env://P", none: "$env://A" } } };
+  const resolved = {
+    id: "1",
+    status: 1,
+    plugins: { a: { list: ["x", "alpha"], size: 5 }, b: { "x.y": "---" }, c: {} },
+  };
+  assert.deepEqual(restoreReferences("routes", resolved, written), {
+    id: "1",
+    status: 1,
+    plugins: { a: { list: ["x", "$env://A"], size: 5 }, b: { "x.y": "$env://P" }, c: {} },
+  });
+  assert.equal(resolved.plugins.a.list[1], "alpha", "the resource itself is not changed");
+  assert.equal(restoreReferences("routes", resolved, { plugins: {} }), resolved);
+  assert.equal(restoreReferences("routes", null, written), null);
 });
 
 test("whatever is no resource passes, and no key of an object is taken for another", () => {
@@ -136,6 +160,7 @@ test("after substitution no reference is left, and nothing else has changed", ()
       ) as unknown;
       const done = substituteReferences(kind, value, lookup);
       if (done.faults.length === 0) assert.equal(JSON.stringify(done.value), JSON.stringify(expected));
+      assert.equal(JSON.stringify(restoreReferences(kind, done.value, value)), JSON.stringify(value));
       assert.deepEqual(
         [...collectReferences(kind, done.value)],
         [...collectReferences(kind, value)].filter((reference) => !values.has(reference)),

@@ -97,6 +97,29 @@ export function substituteReferences<T>(kind: Kind, value: T, lookup: ReferenceL
   return { value: replaced as T, secrets, faults };
 }
 
+/**
+ * A resource as it may be shown: `resolved`, which was made of `written` by putting
+ * secrets and defaults in, with the references of `written` in their places again.
+ */
+export function restoreReferences<T>(kind: Kind, resolved: T, written: unknown): T {
+  let shown: unknown = resolved;
+  mapReferences(kind, written, (reference, path) => {
+    shown = replaceAt(shown, path, 0, reference);
+    return reference;
+  });
+  return shown as T;
+}
+
+/** A copy of `value` with `text` at `path`; `value` itself where there is no such place. */
+function replaceAt(value: unknown, path: Path, depth: number, text: string): unknown {
+  const part = path[depth];
+  if (part === undefined) return text;
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return value;
+  const inner = replaceAt((value as Readonly<Record<string | number, unknown>>)[part], path, depth + 1, text);
+  if (Array.isArray(value)) return value.with(Number(part), inner);
+  return { ...value, ...Object.fromEntries([[part, inner]]) };
+}
+
 type Path = readonly (string | number)[];
 type MapReference = (reference: string, path: Path) => string;
 

@@ -6,7 +6,7 @@ import { TimerWheel } from "../lib/timer-wheel.ts";
 import type { UpstreamConnection } from "./connection.ts";
 import { type ConnectionWaiter, FIRST_CONNECTS, type Pool } from "./pool.ts";
 import { UpstreamPools } from "./pools.ts";
-import { createRoundRobin } from "./round-robin.ts";
+import { createRoundRobin } from "./picker.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** A listening node, its pool, and an upstream to take connections for. */
@@ -20,7 +20,7 @@ async function setUp(t: TestContext) {
   const at = server.address();
   const port = typeof at === "object" && at !== null ? at.port : 0;
   const address = `127.0.0.1:${port}`;
-  const node = { host: "127.0.0.1", port, weight: 1, priority: 0, address, hostHeader: address };
+  const node = { host: "127.0.0.1", port, weight: 1, priority: 0, address, hostHeader: address, health: null };
   const upstream: Upstream = {
     key: "upstreams/1",
     scheme: "http",

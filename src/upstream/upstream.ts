@@ -1,3 +1,5 @@
+import type { RequestContext } from "../plugin/context.ts";
+
 /**
  * An upstream as the data path uses it: compiled from the resource, immutable.
  * Live state (pools, round-robin positions, health) is kept elsewhere by identity
@@ -14,12 +16,33 @@ export interface UpstreamNode {
   readonly address: string;
   /** Host header under `pass_host: node`: without the scheme's default port. */
   readonly hostHeader: string;
+  /** What checks say of the node; `null` where it is not checked. */
+  readonly health: NodeHealth | null;
+}
+
+/** What health checks know of a node, and what requests tell them. */
+export interface NodeHealth {
+  /** Whether requests may go there. */
+  readonly usable: boolean;
+  /** A request was answered with that status. */
+  answered(status: number): void;
+  /** A request failed: the connection, or a time limit. */
+  failed(kind: "tcp" | "timeout"): void;
 }
 
 /** Yields the node for the next attempt. */
 export interface Picker {
   /** A node that is not in `tried`; `null` when there is none left. */
-  pick(tried: readonly UpstreamNode[]): UpstreamNode | null;
+  pick(tried: readonly UpstreamNode[], ctx: RequestContext): UpstreamNode | null;
+  /** Is told of every attempt; `null` where the algorithm learns nothing from them. */
+  readonly feedback: PickFeedback | null;
+}
+
+/** What an algorithm learns from. Every `began` is followed by one `ended`. */
+export interface PickFeedback {
+  began(node: UpstreamNode): void;
+  /** @param elapsedMs since `began`. */
+  ended(node: UpstreamNode, elapsedMs: number, failed: boolean): void;
 }
 
 export interface Upstream {

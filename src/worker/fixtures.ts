@@ -2,7 +2,7 @@ import { Board, type WorkerRecord } from "../board/board.ts";
 import type { Engine, Plan } from "../compile/plan.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { Settings } from "../settings/settings.ts";
-import { createRoundRobin } from "../upstream/round-robin.ts";
+import { createRoundRobin } from "../upstream/picker.ts";
 import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { AccessLogSink } from "./environment.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
@@ -63,7 +63,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
 /** A node on this machine. */
 export function nodeAt(port: number, host = "127.0.0.1"): UpstreamNode {
   const address = `${host}:${port}`;
-  return { host, port, weight: 1, priority: 0, address, hostHeader: address };
+  return { host, port, weight: 1, priority: 0, address, hostHeader: address, health: null };
 }
 
 let keys = 0;

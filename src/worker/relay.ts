@@ -6,7 +6,7 @@ import type { ResponseSink, UpstreamConnection } from "../upstream/connection.ts
 import type { ConnectionWaiter, Ticket } from "../upstream/pool.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
-import type { Downstream } from "./downstream.ts";
+import type { BufferOwner, Downstream } from "./downstream.ts";
 import type { EarlyBody } from "./early-body.ts";
 import type { Environment } from "./environment.ts";
 import { CHUNKED } from "./http1/request-head.ts";
@@ -58,6 +58,10 @@ export class Relay implements ResponseSink, ConnectionWaiter {
   /** The place in the queue for a connection. */
   #ticket: Ticket | null = null;
   #attempt: AttemptRow | null = null;
+  /** The algorithm waits to hear how the attempt at `#node` ends. */
+  #watched = false;
+  #pickedTicks = 0;
+  #headTicks = 0;
   #startedTicks = 0;
   #firstTicks = 0;
   /** The body so far, while it is short enough to be sent again. */
@@ -139,6 +143,7 @@ export class Relay implements ResponseSink, ConnectionWaiter {
   /** The request is not needed any more. */
   cancel(): void {
     this.#endAttempt(0);
+    this.#tellAlgorithm(false);
     this.#ticket?.cancel();
     this.#ticket = null;
     this.#connection?.destroy();
@@ -150,9 +155,9 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     this.#connection?.resume();
   }
 
-  /** The connection whose buffer is being handed over. */
-  get source(): UpstreamConnection | null {
-    return this.#connection;
+  /** Whose buffer is being handed over. */
+  get source(): BufferOwner | null {
+    return this.#connection === null ? null : this.#connection.buffer;
   }
 
   connected(): void {
@@ -171,6 +176,9 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     attempt.headerTime = this.#elapsed();
     if (complete) attempt.responseTime = attempt.headerTime;
     this.#forgetParts();
+    if (this.#watched) this.#headTicks = performance.now();
+    this.#node!.health?.answered(head.status);
+    if (complete) this.#tellAlgorithm(false);
     if (head.status === 101) this.#openTunnel();
     const flowing = this.#owner.responseHead(head, buffer, from, to, complete);
     if (complete) this.#connection = null;
@@ -178,7 +186,10 @@ export class Relay implements ResponseSink, ConnectionWaiter {
   }
 
   body(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
-    if (complete) this.#attempt!.responseTime = this.#elapsed();
+    if (complete) {
+      this.#attempt!.responseTime = this.#elapsed();
+      this.#tellAlgorithm(false);
+    }
     const flowing = this.#owner.responseBody(buffer, from, to, complete, trailers);
     if (complete) this.#connection = null;
     return flowing;
@@ -192,6 +203,14 @@ export class Relay implements ResponseSink, ConnectionWaiter {
 
   failed(code: ErrorCode, detail: string): void {
     this.#connection = null;
+    if (code === "UPSTREAM_CLOSED_REUSED" && !this.#began && this.#mayRepeat()) {
+      // The node closed the connection while it was idle: not an attempt, and no fault of the node.
+      this.#owner.ctx.attempts.pop();
+      this.#send(this.#node!, true);
+      return;
+    }
+    this.#tellAlgorithm(true);
+    this.#node!.health?.failed(errors[code].status === 504 ? "timeout" : "tcp");
     if (this.#began) {
       this.#endAttempt(this.#attempt!.status);
       this.#owner.relayFailed(code, detail, true);
@@ -199,12 +218,6 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     }
     this.#endAttempt(errors[code].status);
     const node = this.#node!;
-    if (code === "UPSTREAM_CLOSED_REUSED" && this.#mayRepeat()) {
-      // The node closed the connection while it was idle: not an attempt, and no fault of the node.
-      this.#owner.ctx.attempts.pop();
-      this.#send(node, true);
-      return;
-    }
     this.#tried = [...this.#tried, node];
     const safe = errors[code].retry === "safe" || (errors[code].retry === "idempotent" && this.#mayRepeat());
     if (safe && this.#replayable && this.#tried.length <= this.#upstream.retries && !this.#retryTimeOver()) {
@@ -216,13 +229,31 @@ export class Relay implements ResponseSink, ConnectionWaiter {
   #next(code: ErrorCode, detail: string): void {
     let node: UpstreamNode | null;
     try {
-      node = this.#upstream.picker.pick(this.#tried);
+      node = this.#upstream.picker.pick(this.#tried, this.#owner.ctx);
     } catch (error) {
       this.#owner.relayFailed("INTERNAL", `picker of ${this.#upstream.key}: ${String(error)}`, false);
       return;
     }
-    if (node === null) this.#owner.relayFailed(code, detail, false);
-    else this.#send(node, false);
+    if (node === null) {
+      this.#owner.relayFailed(code, detail, false);
+      return;
+    }
+    const { feedback } = this.#upstream.picker;
+    if (feedback !== null) {
+      this.#watched = true;
+      this.#pickedTicks = performance.now();
+      this.#headTicks = 0;
+      feedback.began(node);
+    }
+    this.#send(node, false);
+  }
+
+  /** Tells the algorithm, once, how long the head of the answer took. */
+  #tellAlgorithm(failed: boolean): void {
+    if (!this.#watched) return;
+    this.#watched = false;
+    const until = this.#headTicks === 0 ? performance.now() : this.#headTicks;
+    this.#upstream.picker.feedback?.ended(this.#node!, until - this.#pickedTicks, failed);
   }
 
   #send(node: UpstreamNode, fresh: boolean): void {

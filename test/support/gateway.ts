@@ -23,6 +23,8 @@ export interface GatewayOptions {
   /** `TURNPIKE_FAULTS`. */
   readonly faults?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** More words after `turnpike start`. */
+  readonly args?: readonly string[];
   /** `yaml` unless given. With `embedded`, `api` (whole configurations are pushed) and etcd there is an Admin API. */
   readonly provider?: Provider;
 }
@@ -241,7 +243,10 @@ export async function startGateway(t: TestContext, options: GatewayOptions = {})
 export function runIn(prefix: string, ports: Ports, options: GatewayOptions = {}): Gateway {
   const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
   if (options.faults !== undefined) env.TURNPIKE_FAULTS = options.faults;
-  const child = spawn(turnpike, ["start", "-p", prefix], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(turnpike, ["start", "-p", prefix, ...(options.args ?? [])], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   return new Gateway(prefix, ports, child);
 }
 

@@ -1,6 +1,7 @@
 import { versioned } from "./answer-form.ts";
 import { refuse } from "./answers.ts";
-import type { AdminCatalogue, Subsystem } from "./catalogue.ts";
+import type { Subsystem } from "../../plugin/plugin.ts";
+import type { AdminCatalogue } from "./catalogue.ts";
 import type { AdminAnswer, AdminHandler, AdminRequest } from "./exchange.ts";
 import { parseBody } from "./json-body.ts";
 import { resourceKind } from "./resource-kinds.ts";

@@ -1,8 +1,6 @@
+import type { Subsystem } from "../../plugin/plugin.ts";
 import type { Kind } from "../../schema/kinds.ts";
 import type { ResourceRules } from "./deps.ts";
-
-/** Which traffic a plugin is for. */
-export type Subsystem = "http" | "stream";
 
 /** Schemas of resources and plugins as the Admin API shows them. */
 export interface AdminCatalogue extends ResourceRules {

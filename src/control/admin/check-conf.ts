@@ -78,9 +78,13 @@ function nameConf(address: ResourceAddress, value: Fields): Named {
     return { id: String(given), value };
   }
   const whole = kind.kind === "secrets" ? fullId(address, id) : id;
-  if (given !== undefined && (given === null || String(given) !== whole)) return { error: `wrong ${kind.label} id` };
+  if (given !== undefined && !isId(given, whole)) return { error: `wrong ${kind.label} id` };
   return { id, value: { ...value, id: whole } };
 }
+
+/** Numbers are ids, too; a list of one would turn into the same text. */
+const isId = (given: unknown, id: string): boolean =>
+  (typeof given === "string" || typeof given === "number") && String(given) === id;
 
 /** Consumers are called by their name and store no id. */
 function nameConsumer(id: string | null, value: Fields): Named {

@@ -21,8 +21,8 @@ export async function selectListing(
   query: URLSearchParams,
 ): Promise<Listing | AdminAnswer> {
   const kept = await filterResources(all, readFilters(query));
-  const page = readNumber(query.get("page"));
-  const size = readNumber(query.get("page_size"));
+  const page = readNumber(query.getAll("page"));
+  const size = readNumber(query.getAll("page_size"));
   if (page === null || size === null) return { resources: kept, total: kept.length };
   if (size < 10 || size > 500) {
     return { ...refuse(400, ""), body: "page_size must be between 10 and 500" };
@@ -74,9 +74,9 @@ function urisOf({ uri, uris }: Readonly<Record<string, unknown>>): readonly stri
   return all.filter((one) => typeof one === "string");
 }
 
-/** A number as Lua reads one; `null` where it is none. */
-function readNumber(text: string | null): number | null {
-  if (text === null || !/^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text)) return null;
+/** A number as Lua reads one; `null` where it is none, or more than one. */
+function readNumber([text, ...more]: readonly string[]): number | null {
+  if (text === undefined || more.length > 0 || !/^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text)) return null;
   const number = Number(text);
   return Number.isFinite(number) ? number : null;
 }

@@ -1,26 +1,36 @@
-import { schemaOf, validateResource } from "../../schema/validate.ts";
-import { checkRules } from "../../schema/rules.ts";
-import { checkResource, type ResourceCheck } from "../../store/check-resource.ts";
+import type { PluginRegistry, Subsystem } from "../../plugin/plugin.ts";
+import { describePlugins, enabledPlugins, pluginNames, pluginSchema } from "../../plugins/plugin-answers.ts";
+import { resourceSchemas } from "../../schema/resource-schemas.ts";
+import { validateResource } from "../../schema/validate.ts";
+import { validate, type ResourceCheck } from "../../store/check-resource.ts";
+import type { LoadedView } from "../../store/loaded-view.ts";
 import type { AdminCatalogue } from "./catalogue.ts";
 
-export function buildCatalogue(check: ResourceCheck): AdminCatalogue {
-  return {
-    validate(kind, id, value) {
-      const r = validateResource(kind, value, id);
-      if ("error" in r)
-        return r.error.startsWith("invalid secret manager") ? r.error : `invalid configuration: ${r.fault.message}`;
-      const [f] = checkRules(kind, r.value);
-      if (f !== undefined) return f.message;
-      const c = checkResource(kind, id, value, { ...check, checkSupport: () => null });
-      return "error" in c && !c.error.includes("not available in this version") ? c.error : null;
-    },
-    validateSchema(kind, value) {
-      const r = validateResource(kind, value, "");
-      return "error" in r ? r.fault.message : null;
-    },
-    pluginNames: () => [...check.plugins.keys()],
-    pluginAttributes: () => ({}),
-    pluginSchema: (name) => (check.plugins.get(name)?.schema as object) ?? null,
-    namedSchema: (name) => (name === "route" ? (schemaOf("routes", "") as object) : null),
+/** The schemas and rules of this gateway, with the plugins of these names; `loaded` knows their metadata. */
+export function buildCatalogue(names: readonly string[], loaded: Pick<LoadedView, "get">): AdminCatalogue {
+  const enabled = enabledPlugins(names);
+  const metadata = (name: string): Readonly<Record<string, unknown>> | undefined => loaded.get("plugin_metadata", name);
+  const checks: Readonly<Record<Subsystem, ResourceCheck>> = {
+    http: { plugins: enabled.http, metadata },
+    stream: { plugins: enabled.stream, metadata },
   };
+  return {
+    validate: (kind, id, value) => validate(kind, id, value, checks[kind === "stream_routes" ? "stream" : "http"]),
+    validateSchema(kind, value) {
+      const checked = validateResource(kind, value);
+      return "fault" in checked ? checked.fault.message : null;
+    },
+    pluginNames: (subsystem) => pluginNames(enabled[subsystem], subsystem),
+    pluginAttributes: (subsystem) => describePlugins(enabled[subsystem], subsystem),
+    pluginSchema(name, subsystem, schemaType) {
+      const plugin = find(enabled[subsystem], name, subsystem);
+      return plugin === undefined ? null : pluginSchema(plugin, schemaType);
+    },
+    namedSchema: (name) => (Object.hasOwn(resourceSchemas, name) ? (resourceSchemas[name] ?? null) : null),
+  };
+}
+
+function find(plugins: PluginRegistry, name: string, subsystem: Subsystem): ReturnType<PluginRegistry["get"]> {
+  const plugin = plugins.get(name);
+  return (plugin?.subsystems ?? ["http"]).includes(subsystem) ? plugin : undefined;
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createHttpServer, STATUS_CODES } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { compileAddresses } from "../../lib/cidr.ts";
@@ -121,9 +122,9 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
   });
   server.on("connect", (_request, socket) => socket.end(rawAnswer(405)));
   server.on("upgrade", (_request, socket) => socket.end(rawAnswer(400)));
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+  server.on("clientError", (error: ParserError, socket: Socket) => {
     if (!socket.writable) return void socket.destroy();
-    socket.end(rawAnswer(refusalOf(error.code)), () => socket.destroy());
+    socket.end(rawAnswer(refusalOf(error)), () => socket.destroy());
   });
 
   return {
@@ -199,16 +200,22 @@ function send(request: IncomingMessage, response: ServerResponse, answer: AdminA
   response.end(text);
 }
 
-function refusalOf(code: string | undefined): number {
+/** What Node's parser refused, with the bytes at hand. */
+interface ParserError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+}
+
+function refusalOf({ code, rawPacket }: ParserError): number {
   if (code === "HPE_HEADER_OVERFLOW") return 431;
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return 408;
-  // Node's parser takes the methods it knows; another one is an unknown method all the same (RFC 9110, 9.1).
-  return code === "HPE_INVALID_METHOD" ? 404 : 400;
+  // Node's parser takes the methods it knows; another token is an unknown method all the same (RFC 9110, 9.1).
+  const line = rawPacket?.toString("latin1", 0, 300) ?? "";
+  return code === "HPE_INVALID_METHOD" && /^[!#$%&'*+.^_`|~\w-]{1,50} \S+ HTTP\/1\.[01]\r\n/.test(line) ? 404 : 400;
 }
 
 function rawAnswer(status: number): string {
   const { body, headers = {} } = page(status, "the request cannot be read");
   const lines = Object.entries({ ...headers, "Content-Length": String(body).length, Connection: "close" });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  return `HTTP/1.1 ${status} ${status}\r\n${head}\r\n${String(body)}`;
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${String(body)}`;
 }

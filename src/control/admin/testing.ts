@@ -1,5 +1,7 @@
 import type { TestContext } from "node:test";
 import type { Logger } from "../../observe/logger.ts";
+import { encryptFieldsOf } from "../../plugin/plugin.ts";
+import { defaultPlugins } from "../../settings/keys/default-plugins.ts";
 import type { AdminSettings } from "../../settings/settings.ts";
 import { parseKey } from "../../source/keyed-layout.ts";
 import { createMemoryRepository, type MemoryRepository } from "../../source/memory-repository.ts";
@@ -58,9 +60,12 @@ export async function startAdmin(t: TestContext, options: TestAdminOptions = {})
 /** Starts one that the caller closes. */
 export async function createTestAdmin(options: TestAdminOptions = {}): Promise<TestAdmin> {
   const repository = createMemoryRepository();
-  const check = resourceCheckFor(null);
+  const check = resourceCheckFor({ plugins: defaultPlugins, pluginAttr: {} });
   const store = new Store({ ...check, revision: 0, inherited: [] });
-  const encryptedFields: EncryptedFields = (name) => check.plugins.get(name)?.encryptFields ?? [];
+  const encryptedFields: EncryptedFields = (name, place) => {
+    const plugin = check.plugins.get(name);
+    return plugin === undefined ? [] : encryptFieldsOf(plugin, place);
+  };
   const cipher = buildCipher({ enabled: options.encrypt ?? true, keyring: ["qeddd145sfvddff3"] }, encryptedFields);
   store.applySnapshot({ revision: 1, entries: [] }, Date.now());
   repository.onChange = (key, text) => {
@@ -68,6 +73,7 @@ export async function createTestAdmin(options: TestAdminOptions = {}): Promise<T
     const clear = text === null || kind === undefined ? text : JSON.stringify(cipher.decrypt(kind, JSON.parse(text)));
     store.applyStep({ revision: repository.revision, changes: [{ key, text: clear }] }, Date.now());
   };
+  const loaded = buildLoadedView(store, { plugins: check.plugins, settled: async () => true });
   const lines: string[] = [];
   const settings: AdminSettings = {
     listen: { ip: "127.0.0.1", port: options.port ?? 0 },
@@ -89,13 +95,13 @@ export async function createTestAdmin(options: TestAdminOptions = {}): Promise<T
     content: {
       resources: {
         repository,
-        loaded: buildLoadedView(store, { plugins: check.plugins, settled: async () => true }),
+        loaded,
         cipher,
         prefix: "/apisix",
         stream: options.stream ?? true,
         now: Date.now,
       },
-      catalogue: buildCatalogue(check),
+      catalogue: buildCatalogue(defaultPlugins, loaded),
       reloadPlugins: () => undefined,
     },
   });

@@ -57,10 +57,15 @@ interface Secret {
   failures: number;
   /** When it is to be read (again); `Infinity` while that is going on. */
   dueAt: number;
-  /** Ends with the read that is going on, `null` where there is none. */
-  reading: Promise<void> | null;
+  /** The read that is going on, `null` where there is none. */
+  reading: Reading | null;
   /** What was last answered, by reference. */
   readonly answered: Map<string, SecretAnswer>;
+}
+
+/** One read. It is overtaken once its secret has another one, or none. */
+interface Reading {
+  done: Promise<void>;
 }
 
 /** Values read from Vault within so short a time are told as one change. */
@@ -104,7 +109,9 @@ class Resolver implements SecretResolver {
       const secret = this.#secretOf(reference);
       if (secret === null) continue;
       if (secret.dueAt <= Date.now()) this.#read(secret);
-      if (secret.reading !== null && secret.fields === null) waiting.add(secret.reading);
+      // A failure is an answer; that it is over will be told.
+      const unknown = secret.fields === null && secret.error === null;
+      if (secret.reading !== null && unknown) waiting.add(secret.reading.done);
     }
     if (waiting.size === 0) return;
     let timer: NodeJS.Timeout | undefined;
@@ -192,15 +199,18 @@ class Resolver implements SecretResolver {
   #read(secret: Secret): void {
     const manager = this.#managers.get(secret.manager);
     if (manager === undefined) return;
-    const read = (): Promise<VaultAnswer> => this.#options.vault.read(manager as VaultManager, secret.path);
     secret.dueAt = Number.POSITIVE_INFINITY;
-    const reading = this.#queue.run(secret.manager, read).then((answer) => {
-      // Overtaken by a change of its manager, or not needed any more.
-      if (secret.reading !== reading || this.#closed) return;
+    const reading: Reading = { done: Promise.resolve() };
+    secret.reading = reading;
+    // Its manager may change meanwhile, or nothing need it any more.
+    const overtaken = (): boolean => secret.reading !== reading || this.#closed;
+    const read = async (): Promise<VaultAnswer | null> =>
+      overtaken() ? null : await this.#options.vault.read(manager as VaultManager, secret.path);
+    reading.done = this.#queue.run(secret.manager, read).then((answer) => {
+      if (answer === null || overtaken()) return;
       secret.reading = null;
       this.#settle(secret, answer);
     });
-    secret.reading = reading;
   }
 
   #settle(secret: Secret, answer: VaultAnswer): void {

@@ -46,36 +46,55 @@ export function createVaultClient({ env, timeoutMs, ca }: VaultOptions): VaultCl
   const checking = new HttpsAgent({ ...settings, ca });
   const trusting = new HttpsAgent({ ...settings, rejectUnauthorized: false });
   return {
-    read: (manager, path) =>
-      new Promise((resolve) => {
-        const { url, headers, error } = describeRequest(manager, path, env);
-        if (url === null) return resolve({ error, gone: false });
-        const https = manager.ssl_verify === false ? trusting : checking;
-        let sent: ClientRequest;
-        try {
-          sent =
-            url.protocol === "http:"
-              ? requestHttp(url, { headers, agent: http })
-              : requestHttps(url, { headers, agent: https });
-        } catch (thrown) {
-          return resolve({ error: `it cannot be asked: ${codeOf(thrown)}`, gone: false });
-        }
-        const timer = setTimeout(() => {
-          resolve({ error: `no answer within ${timeoutMs / 1000} s`, gone: false });
-          sent.destroy();
-        }, timeoutMs);
-        const settle = (answer: VaultAnswer): void => {
-          clearTimeout(timer);
-          resolve(answer);
-        };
-        sent.on("error", (thrown) => settle({ error: `it cannot be reached: ${codeOf(thrown)}`, gone: false }));
-        sent.on("response", (response) => void readAnswer(response).then(settle));
-        sent.end();
-      }),
+    read(manager, path) {
+      const { url, headers, error } = describeRequest(manager, path, env);
+      if (url === null) return Promise.resolve({ error, gone: false });
+      const https = manager.ssl_verify === false ? trusting : checking;
+      const send = (): ClientRequest =>
+        url.protocol === "http:"
+          ? requestHttp(url, { headers, agent: http })
+          : requestHttps(url, { headers, agent: https });
+      return readWithin(timeoutMs, send);
+    },
     close() {
       for (const agent of [http, checking, trusting]) agent.destroy();
     },
   };
+}
+
+/** Sends a request and reads its answer; `timeoutMs` is for both. */
+function readWithin(timeoutMs: number, send: () => ClientRequest): Promise<VaultAnswer> {
+  return new Promise((resolve) => {
+    let current: ClientRequest | null = null;
+    let settled = false;
+    const settle = (answer: VaultAnswer): void => {
+      settled = true;
+      clearTimeout(timer);
+      resolve(answer);
+    };
+    const fail = (error: string): void => settle({ error, gone: false });
+    const timer = setTimeout(() => {
+      fail(`no answer within ${timeoutMs / 1000} s`);
+      current?.destroy();
+    }, timeoutMs);
+    const attempt = (): void => {
+      let sent: ClientRequest;
+      try {
+        sent = send();
+      } catch (thrown) {
+        return fail(`it cannot be asked: ${codeOf(thrown)}`);
+      }
+      current = sent;
+      sent.on("error", (thrown) => {
+        // A connection that was idle may be closed just as it is used again.
+        if (sent.reusedSocket && !settled && codeOf(thrown) === "ECONNRESET") attempt();
+        else fail(`it cannot be reached: ${codeOf(thrown)}`);
+      });
+      sent.on("response", (response) => void readAnswer(response).then(settle));
+      sent.end();
+    };
+    attempt();
+  });
 }
 
 type Described =

@@ -1,0 +1,116 @@
+import { isIP } from "node:net";
+import { parseNodeKey, type Nodes } from "../schema/nodes.ts";
+import type { InlineUpstream } from "../schema/upstream.ts";
+
+/**
+ * What the control thread finds out for upstreams: the addresses of names, and the nodes
+ * of services. It travels to the workers under keys: `name/HOST`, and
+ * `TYPE/SERVICE` for discovery.
+ */
+export interface Target {
+  /** An address; a name where discovery gives one. */
+  readonly host: string;
+  /** `null`: the port that the node or the scheme says. */
+  readonly port: number | null;
+  readonly weight: number;
+  readonly priority: number;
+}
+
+/** What is known now, by key. */
+export interface Targets {
+  /** `undefined`: nothing was found out yet. */
+  get(key: string): readonly Target[] | undefined;
+}
+
+/** A node as it is written, in either form of `nodes`. */
+export interface WrittenNode {
+  /** IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number | null;
+  readonly weight: number;
+  readonly priority: number;
+}
+
+/** The nodes of a list or map. Throws an Error with the reason where a key is no address. */
+export function writtenNodes(nodes: Nodes): readonly WrittenNode[] {
+  if (isList(nodes)) {
+    return nodes.map(({ host, port, weight, priority }) => ({
+      host: withoutBrackets(host),
+      port: port ?? null,
+      weight,
+      priority: priority ?? 0,
+    }));
+  }
+  return Object.entries(nodes).map(([key, weight]) => {
+    const address = parseNodeKey(key);
+    if (typeof address === "string") throw new Error(address);
+    return { host: withoutBrackets(address.host), port: address.port, weight, priority: 0 };
+  });
+}
+
+/** The key of a host's addresses; `null` for what is an address itself. */
+export function nameKey(host: string): string | null {
+  return isIP(host) === 0 ? `name/${host.toLowerCase()}` : null;
+}
+
+/** The key of a service's nodes; `null` where the upstream names its nodes itself. */
+export function serviceKey(upstream: InlineUpstream): string | null {
+  const { nodes, service_name: service, discovery_type: type } = upstream;
+  return nodes !== undefined || service === undefined || type === undefined ? null : `${type}/${service}`;
+}
+
+/** Every key that an upstream depends on. */
+export function targetKeys(upstream: InlineUpstream): readonly string[] {
+  const service = serviceKey(upstream);
+  if (service !== null) return [service];
+  const keys = writtenNodes(upstream.nodes ?? []).map(({ host }) => nameKey(host));
+  return [...new Set(keys.filter((key) => key !== null))];
+}
+
+/**
+ * The addresses of an upstream as they are known now: names in their place where nothing
+ * is known of them yet. A name's weight is shared by its addresses.
+ */
+export function expandNodes(upstream: InlineUpstream, targets: Targets): readonly ExpandedNode[] {
+  const service = serviceKey(upstream);
+  if (service !== null) {
+    return (targets.get(service) ?? []).map((target) => ({ ...target, name: target.host }));
+  }
+  const written = writtenNodes(upstream.nodes ?? []).map((node) => {
+    const key = nameKey(node.host);
+    const found = key === null ? undefined : targets.get(key);
+    return { node, hosts: found === undefined || found.length === 0 ? [node.host] : found.map(({ host }) => host) };
+  });
+  const scale = commonMultiple(written.map(({ hosts }) => hosts.length));
+  return written.flatMap(({ node, hosts }) => {
+    const weight = node.weight === 0 ? 0 : Math.max(1, Math.round((node.weight * scale) / hosts.length));
+    return hosts.map((host) => ({ ...node, host, weight, name: node.host }));
+  });
+}
+
+/** One address of an upstream, and the name that led to it. */
+export interface ExpandedNode extends Target {
+  readonly name: string;
+}
+
+/** Weights are multiplied by at most so much. */
+const MAX_SCALE = 1_000;
+
+function commonMultiple(counts: readonly number[]): number {
+  let multiple = 1;
+  for (const count of counts) {
+    let [a, b] = [multiple, count];
+    while (b > 0) [a, b] = [b, a % b];
+    multiple = (multiple / a) * count;
+    if (multiple > MAX_SCALE) return MAX_SCALE;
+  }
+  return multiple;
+}
+
+function isList(nodes: Nodes): nodes is Exclude<Nodes, Readonly<Record<string, number>>> {
+  return Array.isArray(nodes);
+}
+
+function withoutBrackets(host: string): string {
+  return host.startsWith("[") ? host.slice(1, -1) : host;
+}
