@@ -11,7 +11,15 @@ const lock = readFileSync(`${root}package-lock.json`, "utf8");
 
 /** Debian packages by the program that shows that they are there. */
 const debian = {
-  "--test": { curl: "curl", h2load: "nghttp2-client", nginx: "nginx-light", python3: "python3", wrk: "wrk" },
+  "--test": {
+    curl: "curl",
+    h2load: "nghttp2-client",
+    nginx: "nginx-light",
+    python3: "python3",
+    wrk: "wrk",
+    etcd: "etcd-server",
+    etcdctl: "etcd-client",
+  },
   "--bench": { nginx: "nginx-light", haproxy: "haproxy", wrk: "wrk", h2load: "nghttp2-client", curl: "curl" },
 };
 
@@ -32,7 +40,10 @@ function installed(program) {
  */
 function compileOnce() {
   const entries = ["supervisor/run", "control/main", "worker/main"].map((entry) => `./src/${entry}.ts`);
-  const script = `await Promise.allSettled(${JSON.stringify(entries)}.map((entry) => import(entry)))`;
+  // Plugins are loaded when they are named; asking for all of them loads all.
+  const script =
+    `await Promise.allSettled(${JSON.stringify(entries)}.map((entry) => import(entry)));` +
+    `[...(await import("./src/plugins/catalogue/index.ts")).knownPlugins.values()];`;
   execFileSync(`${root}node_modules/node/bin/node`, ["--input-type=module", "-e", script], {
     cwd: root,
     stdio: "ignore",

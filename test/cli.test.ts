@@ -40,7 +40,7 @@ function portsOf({ httpPort, statusPort, controlPort }: Gateway): readonly [numb
   return [httpPort, statusPort, controlPort];
 }
 
-const commands = ["start", "stop", "quit", "reload", "test", "status", "wait"];
+const commands = ["start", "stop", "quit", "reload", "test", "status", "wait", "export", "import"];
 
 test("help of every command, version, wrong usage", async () => {
   const help = await run(["--help"]);

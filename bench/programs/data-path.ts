@@ -4,7 +4,7 @@
 // `four`: key-auth and request-id, and stand-ins with the cost of limit-count and prometheus.
 import { Board } from "../../src/board/board.ts";
 import { createEngine } from "../../src/compile/engine.ts";
-import type { PluginRegistry } from "../../src/plugin/plugin.ts";
+import type { BuiltPlugins } from "../../src/plugin/plugin.ts";
 import { plugins } from "../../src/plugins/index.ts";
 import type { Change, Kind } from "../../src/schema/kinds.ts";
 import { settingsWith } from "../../src/worker/fixtures.ts";
@@ -30,7 +30,7 @@ const route = { id: "1", uri: "/*", priority: 0, status: 1, upstream, plugins: v
 const consumer = { username: "bench", plugins: { "key-auth": { key: "bench-key" } } };
 
 const settings = settingsWith({ keepaliveRequests: 100_000_000 });
-const registry: PluginRegistry = new Map([
+const registry: BuiltPlugins = new Map([
   ...plugins,
   ...[counterStandIn, histogramStandIn].map((plugin) => [plugin.name, plugin] as const),
 ]);

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { version } from "../lib/version.ts";
 import { ExitCode } from "./exit-codes.ts";
 import type { StatusOptions } from "./status.ts";
@@ -14,6 +14,9 @@ const commands = {
   test: async () => (await import("./test.ts")).testCommand,
   status: async () => (await import("./status.ts")).statusCommand,
   wait: async () => (await import("./wait.ts")).waitCommand,
+  seed: async () => (await import("./seed.ts")).seedStore,
+  export: async () => (await import("./export.ts")).exportCommand,
+  import: async () => (await import("./import.ts")).importCommand,
 };
 
 interface PlaceOptions {
@@ -44,6 +47,7 @@ function createProgram(finish: (code: number) => void): Command {
     .showHelpAfterError("(turnpike --help shows the commands)");
   addLifecycle(program, finish);
   addQuestions(program, finish);
+  addTransfer(program, finish);
   program
     .command("version")
     .description("print the version")
@@ -57,7 +61,13 @@ function addLifecycle(program: Command, finish: (code: number) => void): void {
     after:
       "Signals: TERM, QUIT, INT drain and stop (a second one ends it at once); HUP reloads; USR1 opens the logs anew.",
     codes: "0 stopped, 1 refused to start (settings, or an address that is taken)",
-  }).action(async (options: PlaceOptions) => finish(await (await commands.start())(place(options))));
+  })
+    .option("--seed <file>", "at the very first start, import this standalone file into the embedded store")
+    .action(async (options: PlaceOptions & { seed?: string }) => {
+      const { seed } = options;
+      const seeded = seed === undefined || (await (await commands.seed())(place(options), seed));
+      finish(seeded ? await (await commands.start())(place(options)) : ExitCode.failed);
+    });
   command(program, "stop", "end the running gateway at once; requests in flight are cut", {
     codes: "0 ended, 1 it did not end, 3 it is not running",
   }).action(async (options: PlaceOptions) => finish(await (await commands.stop())(place(options))));
@@ -90,12 +100,39 @@ function addQuestions(program: Command, finish: (code: number) => void): void {
   })
     .option("--ready", "wait for readiness (the default)")
     .option("--revision <number>", "wait until every worker has applied this revision or a later one")
+    .option("--fleet", "wait for every node that follows the same etcd")
     .option("--timeout <duration>", "how long, as in 500ms, 30s, 2m", "30s")
     .option("--rejected <what>", "ignore: do not end with 2 when a change was rejected")
     .option("--url <url>", "the Status API, instead of the one in config.yaml")
     .action(async (options: PlaceOptions & Omit<WaitOptions, "place">) =>
       finish(await (await commands.wait())({ ...options, place: place(options) })),
     );
+}
+
+function addTransfer(program: Command, finish: (code: number) => void): void {
+  command(program, "export", "write the configured store as a standalone YAML file; secrets are in clear text", {
+    after: "The gateway may be running. A file is written whole or not at all, with mode 0600.",
+    codes: "0 done, 1 failed, or something that is stored had to be left out",
+  })
+    .option("-o, --output <file>", "the file to write, instead of standard output")
+    .action(async ({ output, ...options }: PlaceOptions & { output?: string }) => {
+      const target = output === undefined ? {} : { output };
+      finish(await (await commands.export())({ place: place(options), ...target }));
+    });
+  command(program, "import", "put a standalone file (.yaml or .json) into the configured store", {
+    after:
+      "All of the file is checked first. The gateway may be running and takes it over by itself.\n" +
+      "Into the embedded store it goes as one change; into etcd one resource after another.",
+    codes: "0 done, 1 the file is wrong or the store cannot be written",
+  })
+    .argument("<file>", "the standalone file")
+    .addOption(new Option("--merge", "add and overwrite, delete nothing (the default)").conflicts("replace"))
+    .option("--replace", "also delete what the file does not have")
+    .option("--dry-run", "only say what would be done")
+    .action(async (file: string, options: PlaceOptions & { replace?: true; dryRun?: true }) => {
+      const mode = options.replace === true ? "replace" : "merge";
+      finish(await (await commands.import())({ place: place(options), file, mode, dryRun: options.dryRun === true }));
+    });
 }
 
 /** A command with the options that all commands have, and its exit codes in the help. */

@@ -57,7 +57,7 @@ function prefixWith(t: TestContext, text: string): string {
 test("status: a ready gateway, for people", async (t) => {
   const fixture = await startFixture(t, boardOf(2, 7));
   fixture.report = reportOf(7, {
-    rejected: [{ kind: "routes", id: "r1", error: "uri: bad", since: 1000, revision: 7, serving: "previous" }],
+    rejected: [{ kind: "routes", id: "r1", field: "uri", error: "bad", since: 1000, revision: 7, serving: "previous" }],
   });
   const terminal = record();
   assert.equal(await statusCommand({ place, url: fixture.origin }, terminal), ExitCode.ok);
@@ -65,7 +65,7 @@ test("status: a ready gateway, for people", async (t) => {
   assert.match(text, /^ready\n/);
   assert.match(text, /configuration {2}degraded \(source yaml\)/);
   assert.match(text, /revision {7}7, applied 7,/);
-  assert.match(text, /rejected {7}routes\/r1: uri: bad \(since 1970-.*, its previous version serves\)/);
+  assert.match(text, /rejected {7}routes\/r1 uri: bad \(since 1970-.*, its previous version serves\)/);
   assert.match(text, /^worker {2}state {4}generation/m);
   assert.match(text, /^1 {7}running {2}1 /m);
 });
@@ -161,11 +161,11 @@ test("wait: for a revision", async (t) => {
 test("wait: a rejected change", async (t) => {
   const fixture = await startFixture(t, boardOf(1, 2));
   fixture.report = reportOf(2, {
-    rejected: [{ kind: "routes", id: "r1", error: "uri: bad", since: 1000, revision: 2, serving: "nothing" }],
+    rejected: [{ kind: "routes", id: "r1", field: "uri", error: "bad", since: 1000, revision: 2, serving: "nothing" }],
   });
   const terminal = record();
   assert.equal(await wait(fixture, { revision: "2" }, terminal), ExitCode.rejected);
-  assert.match(terminal.errors.join(""), /routes\/r1: uri: bad .*nothing serves instead/);
+  assert.match(terminal.errors.join(""), /routes\/r1 uri: bad .*nothing serves instead/);
   assert.equal(await wait(fixture, { revision: "2", rejected: "ignore" }), ExitCode.ok);
 });
 

@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import type { Consumer } from "../plugin/context.ts";
-import type { ConsumerLookup, PluginRegistry } from "../plugin/plugin.ts";
+import type { ConsumerLookup, BuiltPlugins } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
 import type { ConsumerResource } from "../schema/consumer.ts";
 import { parseCredentialKey, type CredentialResource } from "../schema/credential.ts";
@@ -69,7 +69,7 @@ interface Member {
  * much of a guess is right.
  */
 export class ConsumerIndex implements ConsumerLookup {
-  readonly #registry: PluginRegistry;
+  readonly #registry: BuiltPlugins;
   readonly #members = new Map<string, Member>();
   readonly #groups = new Map<string, ConsumerGroup>();
   readonly #usernamesByGroup = new Map<string, Set<string>>();
@@ -79,7 +79,7 @@ export class ConsumerIndex implements ConsumerLookup {
   /** By plugin, then by digest. More than one identity there is a duplicate that control let pass. */
   readonly #byDigest = new Map<string, Map<string, Identity[]>>();
 
-  constructor(registry: PluginRegistry) {
+  constructor(registry: BuiltPlugins) {
     this.#registry = registry;
   }
 

@@ -1,7 +1,7 @@
 import { addHash, contentHash, subtractHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
-import type { Consumer, RequestContext } from "../plugin/context.ts";
-import type { ConsumerLookup, PluginRegistry } from "../plugin/plugin.ts";
+import type { RequestContext } from "../plugin/context.ts";
+import type { ConsumerLookup, BuiltPlugins } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
 import type { ConsumerResource } from "../schema/consumer.ts";
 import type { CredentialResource } from "../schema/credential.ts";
@@ -15,7 +15,6 @@ import type { Settings } from "../settings/settings.ts";
 import { targetKeys, type Target, type TargetEntry } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ConsumerIndex } from "./consumers.ts";
-import type { Explainable, InheritedPlugin } from "./explain.ts";
 import { Dependents } from "./dependents.ts";
 import { GLOBAL_RULES, PlanCompiler } from "./plan-compiler.ts";
 import type { CompileFailure, Engine, Plan } from "./plan.ts";
@@ -30,12 +29,12 @@ export interface EngineOptions {
   readonly settings: Pick<Settings, "router" | "upstream" | "pluginAttr">;
   /** Finds the health of nodes; `null`: nothing is checked. */
   readonly health?: UpstreamSurroundings["health"];
-  readonly plugins: PluginRegistry;
+  readonly plugins: BuiltPlugins;
   readonly log: EngineLog;
 }
 
 /** The engine of a worker, with what its owner does at the end. */
-export interface WorkerEngine extends Engine, Explainable {
+export interface WorkerEngine extends Engine {
   /** Takes over what names and services stand for now; what depends on them is made anew. */
   setTargets(entries: readonly TargetEntry[]): void;
   /** The consumers as plugins find them. */
@@ -63,7 +62,6 @@ export function createEngine(options: EngineOptions): WorkerEngine {
 class IncrementalEngine implements WorkerEngine {
   readonly #texts = new Map<Kind, Map<string, string>>(kinds.map((kind) => [kind, new Map<string, string>()]));
   readonly #routes: RouteTable;
-  readonly routerKind: Explainable["routerKind"];
   readonly #services = new Map<string, Compiled<Service>>();
   readonly #upstreams = new Map<string, Compiled<UpstreamResource>>();
   readonly #pluginConfigs = new Map<string, PluginConfig>();
@@ -79,7 +77,6 @@ class IncrementalEngine implements WorkerEngine {
   #hash = 0n;
 
   constructor({ settings, plugins, log, health = null }: EngineOptions) {
-    this.routerKind = settings.router;
     this.#surroundings = { defaults: settings.upstream, targets: this.#targets, health };
     const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;
     this.#routes = new RouteTable(settings.router, hostsOf, (id, reason) => log.warn(`routes/${id}: ${reason}`));
@@ -127,26 +124,6 @@ class IncrementalEngine implements WorkerEngine {
 
   resources(): readonly Change[] {
     return [...this.#texts].flatMap(([kind, texts]) => Array.from(texts, ([id, text]) => ({ kind, id, text })));
-  }
-
-  winner(ctx: RequestContext): RouteEntry | null {
-    return this.#routes.match(ctx);
-  }
-
-  entries(): Iterable<RouteEntry> {
-    return this.#routes.entries();
-  }
-
-  inherited(route: Route | null): readonly InheritedPlugin[] {
-    return this.#compiler.inherited(route);
-  }
-
-  upstreamOf(entry: RouteEntry): Upstream | null {
-    return (entry.plan ?? this.#compile(entry)).upstream;
-  }
-
-  consumer(username: string): Consumer | undefined {
-    return this.#consumers.byName(username);
   }
 
   setTargets(entries: readonly TargetEntry[]): void {

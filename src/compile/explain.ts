@@ -1,240 +1,211 @@
-import type { Consumer, RequestContext } from "../plugin/context.ts";
-import { compileVariable } from "../plugin/variables.ts";
-import type { Plugins } from "../schema/plugins.ts";
+import type { RequestContext } from "../plugin/context.ts";
+import type { Kind } from "../schema/kinds.ts";
 import type { Route } from "../schema/route.ts";
-import type { Upstream } from "../upstream/upstream.ts";
-import { ownerOf } from "./consumers.ts";
-import { compileConditions, methodBit, parseHost, satisfies, type Conditions } from "./conditions.ts";
-import { imagineContext, type ImaginedRequest } from "./explain-context.ts";
+import type { Service } from "../schema/service.ts";
+import { matchesHost, methodBit, parseHost, type HostPattern } from "./conditions.ts";
 import { compileExpression } from "./expression.ts";
 import { matchesTokens, parsePathPattern } from "./path-pattern.ts";
-import type { RouteEntry } from "./route-entry.ts";
+import { RouteEntry } from "./route-entry.ts";
+import { RouteTable } from "./route-table.ts";
+import type { RouterKind } from "./router.ts";
 
 /**
- * Why a request goes where it goes: the route that matches, routes that nearly do and
- * what keeps them from it, the plugins with the resources they come from, and the node.
+ * Why a request is routed as it is: which route matches, and what keeps the others
+ * from it. The table is a copy of what the workers route with, so that asking costs
+ * them nothing.
  */
-export interface Explanation {
-  /** `null`: no route matches, and the answer is 404. */
-  readonly route: { readonly id: string; readonly name: string; readonly service_id: string } | null;
-  /** Routes of this path, or nearly of it, that were not taken; the nearest first. */
-  readonly near_misses: readonly NearMiss[];
-  /** In the order in which they run within a phase. */
-  readonly plugins: readonly ExplainedPlugin[];
-  readonly upstream: ExplainedUpstream | null;
+
+/** The loaded resources, by kind and id. */
+export interface LoadedResources {
+  get(kind: Kind, id: string): Readonly<Record<string, unknown>> | undefined;
+  ids(kind: Kind): readonly string[];
 }
 
-export interface NearMiss {
-  readonly id: string;
-  readonly uri: string;
-  /** Every condition that fails; empty where only precedence decided. */
-  readonly failed: readonly FailedCondition[];
-  /** What is wrong, for people. */
+/** Why a route does not take the request. */
+export interface Miss {
+  /** `status`, `path`, `host`, `method`, `remote_addr`, `vars`, `filter_func`, or `precedence`: another one comes first. */
+  readonly condition: string;
   readonly why: string;
 }
 
-export interface FailedCondition {
-  readonly condition: "status" | "uri" | "host" | "methods" | "remote_addr" | "vars" | "filter_func";
-  readonly detail: string;
+export interface NearMiss {
+  readonly entry: RouteEntry;
+  readonly misses: readonly Miss[];
 }
 
-export interface ExplainedPlugin {
-  readonly name: string;
-  readonly priority: number;
-  /** `routes/1`, `services/1`, `plugin_configs/1`, `consumers/jack`, `consumer_groups/1`, `global_rules/1`. */
-  readonly from: string;
-  /** Turned off by `_meta.disable`. */
-  readonly disabled: boolean;
-  /** `_meta.filter` does not hold for this request. */
-  readonly filtered: boolean;
-}
-
-export interface ExplainedUpstream {
-  /** The resource that holds it. */
-  readonly from: string;
-  readonly scheme: string;
-  readonly pass_host: string;
-  readonly retries: number;
-  /** Milliseconds. */
-  readonly timeout: { readonly connect: number; readonly send: number; readonly read: number };
-  readonly nodes: readonly {
-    readonly address: string;
-    readonly weight: number;
-    readonly priority: number;
-    readonly healthy: boolean;
-  }[];
-  /** The node that would be asked first; `null`: there is none. Only `chash` always picks the same one. */
-  readonly node: string | null;
-}
-
-/** What an explanation needs of an engine. */
-export interface Explainable {
-  /** The route that matches; `null`: none. */
-  winner(ctx: RequestContext): RouteEntry | null;
-  /** Every route, those that are turned off too. */
-  entries(): Iterable<RouteEntry>;
-  /** Whether hosts are sorted by, and parameters known, in paths. */
-  readonly routerKind: "radixtree_host_uri" | "radixtree_uri" | "radixtree_uri_with_parameter";
-  /** The plugins of a route with where they come from, global rules first; `null`: the route alone has none. */
-  inherited(route: Route | null): readonly InheritedPlugin[];
-  upstreamOf(entry: RouteEntry): Upstream | null;
-  consumer(username: string): Consumer | undefined;
-}
-
-export interface InheritedPlugin {
-  readonly name: string;
-  readonly owner: string;
-  readonly priority: number;
-  readonly conf: Plugins[string];
+export interface Routing {
+  /** `null`: no route takes the request, the answer is 404. */
+  readonly matched: RouteEntry | null;
+  /** The routes that come nearest, the nearest first. */
+  readonly near: readonly NearMiss[];
+  /** How many there are in all. */
+  readonly nearCount: number;
 }
 
 /** Near misses that are told. */
-const MAX_NEAR_MISSES = 20;
+const MAX_NEAR = 20;
 
-/**
- * Explains a request that is only thought of; `consumer` is who it is taken to come
- * from. Throws an Error with the reason where it cannot be a request. It looks at every
- * route once and changes nothing, the turns of balancing included.
- */
-export function explain(
-  engine: Explainable,
-  request: Omit<ImaginedRequest, "consumer"> & { readonly consumer?: string },
-): Explanation {
-  const { consumer: username, ...rest } = request;
-  const consumer = username === undefined ? undefined : engine.consumer(username);
-  if (username !== undefined && consumer === undefined) throw new Error(`there is no consumer ${username}`);
-  const ctx = imagineContext({ ...rest, ...(consumer === undefined ? {} : { consumer }) });
-  const winner = engine.winner(ctx);
-  const route = winner === null ? null : (JSON.parse(winner.text) as Route);
-  return {
-    route: route === null ? null : { id: route.id, name: route.name ?? "", service_id: route.service_id ?? "" },
-    near_misses: nearMisses(engine, ctx, winner),
-    plugins: explainPlugins(engine, ctx, route, consumer),
-    upstream: winner === null ? null : explainUpstream(engine.upstreamOf(winner), ctx),
-  };
+/** A resource as it is shown: references to secrets stand as they were written. */
+export interface ShownText {
+  readonly kind: Kind;
+  readonly id: string;
+  readonly shown: string;
 }
 
-function nearMisses(engine: Explainable, ctx: RequestContext, winner: RouteEntry | null): readonly NearMiss[] {
-  const misses: NearMiss[] = [];
-  for (const entry of engine.entries()) {
-    if (entry === winner) continue;
-    const near = nearUri(entry.uris, ctx.routePath, engine.routerKind === "radixtree_uri_with_parameter");
-    if (near === null) continue;
-    const failed = [...(near.failed === null ? [] : [near.failed]), ...failedConditions(entry, ctx)];
-    const why =
-      failed.length > 0
-        ? failed.map(({ condition, detail }) => `${condition}: ${detail}`).join("; ")
-        : `route ${winner?.id ?? ""} comes first: by host, then by uri, then by priority`;
-    misses.push({ id: entry.id, uri: near.uri, failed, why });
-  }
-  return misses.sort((a, b) => a.failed.length - b.failed.length || (a.id < b.id ? -1 : 1)).slice(0, MAX_NEAR_MISSES);
-}
+/** The routes of the configuration, kept up to date by what has changed. */
+export class ExplainTable {
+  readonly #table: RouteTable;
+  readonly #router: RouterKind;
+  /** The texts that the table was made from, by `<kind>/<id>`. */
+  #texts = new Map<string, string>();
+  readonly #hosts = new Map<string, readonly string[]>();
 
-/** A uri that takes the path, or one that differs by case or a slash at the end. */
-function nearUri(
-  uris: readonly string[],
-  path: string,
-  parameters: boolean,
-): { readonly uri: string; readonly failed: FailedCondition | null } | null {
-  const plain = path.toLowerCase().replace(/\/$/, "");
-  let near: string | null = null;
-  for (const uri of uris) {
-    const { exact, prefix, tokens } = parsePathPattern(uri, parameters);
-    if (exact ? path === uri : path.startsWith(prefix) && (tokens === null || matchesTokens(tokens, path))) {
-      return { uri, failed: null };
-    }
-    if (uri.toLowerCase().replace(/\/?\*?$/, "") === plain) near ??= uri;
-  }
-  return near === null ? null : { uri: near, failed: { condition: "uri", detail: `${near} does not take ${path}` } };
-}
-
-function failedConditions(entry: RouteEntry, ctx: RequestContext): readonly FailedCondition[] {
-  const route = JSON.parse(entry.text) as Route;
-  const failed: FailedCondition[] = [];
-  if (!entry.enabled) failed.push({ condition: "status", detail: "the route is turned off" });
-  if (entry.hosts !== null && !entry.hosts.some((host) => takesHost(host, ctx))) {
-    failed.push({ condition: "host", detail: `${ctx.host} is none of ${entry.hosts.join(", ")}` });
-  }
-  const conditions = compileConditions(route, () => undefined);
-  const without = (part: Partial<Conditions>): boolean =>
-    satisfies(
-      { methods: 0, addresses: null, hosts: null, vars: null, filter: null, selector: null, ...part },
-      ctx,
-      methodBit(ctx.method),
+  constructor(router: RouterKind) {
+    this.#router = router;
+    this.#table = new RouteTable(
+      router,
+      (id) => this.#hosts.get(id) ?? null,
+      () => undefined,
     );
-  if (!without({ methods: conditions.methods })) {
-    failed.push({ condition: "methods", detail: `${ctx.method} is none of ${route.methods?.join(", ")}` });
   }
-  if (!without({ addresses: conditions.addresses })) {
-    const wanted = route.remote_addrs ?? [route.remote_addr ?? ""];
-    failed.push({ condition: "remote_addr", detail: `${ctx.remoteAddr} is none of ${wanted.join(", ")}` });
+
+  /** Makes the table that of `resources`; what is the same as before costs a comparison. */
+  sync(resources: Iterable<ShownText>): void {
+    const texts = new Map<string, string>();
+    const routes: ShownText[] = [];
+    for (const resource of resources) {
+      const { kind, id, shown } = resource;
+      if (kind !== "routes" && kind !== "services") continue;
+      const key = `${kind}/${id}`;
+      texts.set(key, shown);
+      if (this.#texts.get(key) === shown) continue;
+      if (kind === "services") this.#setHosts(id, JSON.parse(shown) as Service);
+      // Routes come last: they are put under the hosts that their services have then.
+      else routes.push(resource);
+    }
+    for (const { id, shown } of routes) this.#table.set(id, shown, JSON.parse(shown) as Route);
+    for (const key of this.#texts.keys()) if (!texts.has(key)) this.#drop(key);
+    this.#texts = texts;
   }
-  if (!without({ vars: conditions.vars }))
-    failed.push({ condition: "vars", detail: failedRule(route.vars ?? [], ctx) });
-  if (!without({ filter: conditions.filter })) {
-    failed.push({ condition: "filter_func", detail: "the function decides against it" });
+
+  #setHosts(id: string, service: Service | null): void {
+    if (service?.hosts === undefined) this.#hosts.delete(id);
+    else this.#hosts.set(id, service.hosts);
+    this.#table.serviceHostsChanged(id);
   }
-  return failed;
+
+  #drop(key: string): void {
+    const id = key.slice(key.indexOf("/") + 1);
+    if (key.startsWith("services/")) this.#setHosts(id, null);
+    else this.#table.set(id, null, null);
+  }
+
+  /** Routes the request as a worker would. */
+  explain(ctx: RequestContext): Routing {
+    const matched = this.#table.match(ctx);
+    const near = Array.from(this.#table.entries())
+      .flatMap((entry): NearMiss[] => {
+        if (entry === matched) return [];
+        const misses = this.#missesOf(entry, ctx, matched);
+        return misses === null ? [] : [{ entry, misses }];
+      })
+      .sort((a, b) => a.misses.length - b.misses.length || b.entry.priority - a.entry.priority);
+    return { matched, near: near.slice(0, MAX_NEAR), nearCount: near.length };
+  }
+
+  /** `null`: the route is about something else. */
+  #missesOf(entry: RouteEntry, ctx: RequestContext, matched: RouteEntry | null): readonly Miss[] | null {
+    const fits = this.#bestUri(entry, ctx.routePath) !== null;
+    if (!fits && !isAlmost(entry.uris, ctx.routePath)) return null;
+    const misses: Miss[] = [];
+    const miss = (condition: string, why: string): void => void misses.push({ condition, why });
+    if (!entry.enabled) miss("status", "the route is disabled (status 0)");
+    if (!fits) miss("path", `${list(entry.uris)} does not take ${ctx.routePath}`);
+    const hosts = entry.hosts?.map(parseHost) ?? null;
+    if (hosts !== null && !matchesHost(hosts, ctx)) {
+      miss("host", `wanted ${list(entry.hosts ?? [])}, got ${ctx.host === "" ? "none" : ctx.host}`);
+    }
+    misses.push(...conditionMisses(entry, ctx));
+    if (misses.length === 0 && matched !== null) miss("precedence", this.#precedence(entry, matched, ctx));
+    return misses;
+  }
+
+  /** Why `winner` comes before `entry`, where both take the request. */
+  #precedence(entry: RouteEntry, winner: RouteEntry, ctx: RequestContext): string {
+    const key = `routes/${winner.id}`;
+    if (this.#router === "radixtree_host_uri") {
+      const [mine, its] = [bestHost(entry, ctx), bestHost(winner, ctx)];
+      if (mine.rank !== its.rank) return `${key} is for ${its.text}, which comes before ${mine.text}`;
+    }
+    const [mine, its] = [this.#bestUri(entry, ctx.routePath), this.#bestUri(winner, ctx.routePath)];
+    if (mine !== null && its !== null && mine.rank !== its.rank) {
+      return `${key} has the more specific path ${its.uri}`;
+    }
+    if (entry.priority !== winner.priority) {
+      return `${key} has the higher priority: ${winner.priority} over ${entry.priority}`;
+    }
+    return `${key} has the same path and priority, and comes first by its path's length and its id`;
+  }
+
+  /** The most specific path of the route that takes `path`. */
+  #bestUri(entry: RouteEntry, path: string): { readonly uri: string; readonly rank: number } | null {
+    let best: { uri: string; rank: number } | null = null;
+    for (const uri of entry.uris) {
+      const { prefix, exact, tokens } = parsePathPattern(uri, this.#router === "radixtree_uri_with_parameter");
+      const takes = exact ? path === prefix : path.startsWith(prefix);
+      if (!takes || (tokens !== null && !matchesTokens(tokens, path))) continue;
+      const rank = exact ? Infinity : prefix.length;
+      if (best === null || rank > best.rank) best = { uri, rank };
+    }
+    return best;
+  }
 }
 
-function takesHost(host: string, ctx: RequestContext): boolean {
-  const { text, wildcard, port } = parseHost(host);
-  return wildcard ? ctx.host.endsWith(text) : text === (port ? ctx.header("host")?.toLowerCase() : ctx.host);
+const list = (texts: readonly string[]): string => texts.join(" or ");
+
+/** Paths that differ by a slash at the end, by case, or by lacking what stands before a `*`. */
+function isAlmost(uris: readonly string[], path: string): boolean {
+  const plain = (text: string): string => text.replace(/\*$/, "").replace(/\/+$/, "").toLowerCase();
+  return uris.some((uri) => uri.length > 2 && plain(uri) === plain(path));
 }
 
-/** The first part of an expression that does not hold, with the value it met. */
-function failedRule(rules: readonly unknown[], ctx: RequestContext): string {
-  const parts = Array.isArray(rules[0]) ? rules : [rules];
-  const part = parts.find(
-    (rule) => !compileExpression(Array.isArray(rule) ? [rule] : rules)(ctx),
-  ) as readonly unknown[];
-  const [name] = part;
-  const text = JSON.stringify(part);
-  if (typeof name !== "string" || part.some(Array.isArray)) return text;
-  const value = compileVariable(name)(ctx);
-  return `${text}, and ${name} is ${value === undefined ? "absent" : JSON.stringify(value)}`;
-}
-
-function explainPlugins(
-  engine: Explainable,
-  ctx: RequestContext,
-  route: Route | null,
-  consumer: Consumer | undefined,
-): readonly ExplainedPlugin[] {
-  const plugins = new Map(
-    engine.inherited(route).map((plugin) => [`${plugin.owner.startsWith("global_rules/")} ${plugin.name}`, plugin]),
-  );
-  for (const [name, conf] of Object.entries((consumer?.plugins ?? {}) as Plugins)) {
-    const own = plugins.get(`false ${name}`);
-    const priority = conf._meta?.priority ?? own?.priority ?? 0;
-    if (consumer !== undefined) plugins.set(`false ${name}`, { name, owner: ownerOf(consumer, name), priority, conf });
+function conditionMisses({ conditions, text }: RouteEntry, ctx: RequestContext): readonly Miss[] {
+  const misses: Miss[] = [];
+  const conf = JSON.parse(text) as Route;
+  if (conditions.methods !== 0 && (conditions.methods & methodBit(ctx.method)) === 0) {
+    misses.push({ condition: "method", why: `wanted ${list(conf.methods ?? [])}, got ${ctx.method}` });
   }
-  const explained = Array.from(plugins.values(), ({ name, owner, priority, conf }) => ({
-    name,
-    priority,
-    from: owner,
-    disabled: conf._meta?.disable === true,
-    filtered: (conf._meta?.filter ?? []).length > 0 && !compileExpression(conf._meta?.filter ?? [])(ctx),
-  }));
-  const isGlobal = ({ from }: ExplainedPlugin): number => (from.startsWith("global_rules/") ? 0 : 1);
-  return explained.sort((a, b) => isGlobal(a) - isGlobal(b) || b.priority - a.priority || (a.name < b.name ? -1 : 1));
+  if (conditions.addresses !== null && !conditions.addresses.matches(ctx.remoteAddr)) {
+    const wanted = conf.remote_addrs ?? [conf.remote_addr ?? ""];
+    misses.push({ condition: "remote_addr", why: `wanted ${list(wanted)}, got ${ctx.remoteAddr}` });
+  }
+  if (conditions.vars !== null && !conditions.vars(ctx)) {
+    misses.push({ condition: "vars", why: falseVars(conf.vars ?? [], ctx) });
+  }
+  if (conditions.filter !== null && !conditions.filter(ctx)) {
+    misses.push({ condition: "filter_func", why: "the function did not return true" });
+  }
+  return misses;
 }
 
-function explainUpstream(upstream: Upstream | null, ctx: RequestContext): ExplainedUpstream | null {
-  if (upstream === null) return null;
-  const { key, scheme, passHost, retries, nodes } = upstream;
-  return {
-    from: key,
-    scheme,
-    pass_host: passHost,
-    retries,
-    timeout: { connect: upstream.connectTimeoutMs, send: upstream.sendTimeoutMs, read: upstream.readTimeoutMs },
-    nodes: nodes.map(({ address, weight, priority, health }) => ({
-      address,
-      weight,
-      priority,
-      healthy: health?.usable ?? true,
-    })),
-    node: upstream.picker.peek(ctx)?.address ?? null,
-  };
+/** The parts of `vars` that do not hold; all of it where it does not fall into parts. */
+function falseVars(vars: readonly unknown[], ctx: RequestContext): string {
+  const parts = vars.every((part) => Array.isArray(part)) ? vars : [];
+  const wrong = parts.filter((part) => !compileExpression([part])(ctx));
+  return `${(wrong.length > 0 ? wrong : [vars]).map((part) => JSON.stringify(part)).join(" and ")} does not hold`;
+}
+
+/** Which of a route's hosts counts, and how it ranks: named with its port, named, wildcards by length, any. */
+function bestHost(entry: RouteEntry, ctx: RequestContext): { readonly text: string; readonly rank: number } {
+  let best = { text: "every host", rank: 0 };
+  for (const host of entry.hosts ?? []) {
+    const pattern = parseHost(host);
+    if (matchesHost([pattern], ctx) && rankOf(pattern) > best.rank) best = { text: host, rank: rankOf(pattern) };
+  }
+  return best;
+}
+
+function rankOf({ wildcard, port, text }: HostPattern): number {
+  if (wildcard) return 1 + text.length;
+  return port ? Infinity : Number.MAX_SAFE_INTEGER;
 }

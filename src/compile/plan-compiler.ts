@@ -11,7 +11,6 @@ import { targetKeys } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { CompiledPlan, type PlanParts } from "./compiled-plan.ts";
 import { ownerOf } from "./consumers.ts";
-import type { InheritedPlugin } from "./explain.ts";
 import { bodyUses } from "./expression.ts";
 import { byPriority, compileFilter, compilePhases, requestHandlers, type ActivePlugin, type Phases } from "./phases.ts";
 import type { Plan, RequestHandler } from "./plan.ts";
@@ -89,20 +88,6 @@ export class PlanCompiler {
     } catch (thrown) {
       return { plan: this.#failed(info, `routes/${route.id}: ${reasonOf(thrown)}`), dependencies };
     }
-  }
-
-  /** The plugins of a route with the resources that they come from, those of global rules first. */
-  inherited(route: Route | null): readonly InheritedPlugin[] {
-    const rules = [...this.#sources.globalRules()].flatMap((rule) =>
-      Object.entries(rule.plugins).map(([name, conf]) => ({ name, owner: `global_rules/${rule.id}`, conf })),
-    );
-    const service = route?.service_id === undefined ? undefined : this.#sources.service(route.service_id);
-    const own =
-      route === null ? [] : Array.from(this.#inherit(route, service, []), ([name, owned]) => ({ name, ...owned }));
-    return [...rules, ...own].map((plugin) => ({
-      ...plugin,
-      priority: plugin.conf._meta?.priority ?? this.#instances.priorityOf(plugin.name),
-    }));
   }
 
   #compile(route: Route, service: Service | undefined, info: RouteInfo, dependencies: string[]): Plan {

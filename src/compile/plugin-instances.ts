@@ -1,4 +1,4 @@
-import type { ConsumerLookup, PluginDefinition, PluginHandlers, PluginRegistry } from "../plugin/plugin.ts";
+import type { ConsumerLookup, PluginDefinition, PluginHandlers, BuiltPlugins } from "../plugin/plugin.ts";
 import type { PluginConf, Plugins } from "../schema/plugins.ts";
 import { reasonOf } from "../lib/errors.ts";
 
@@ -28,7 +28,7 @@ export interface PluginInstance {
  * one is done, and the request path counts nothing.
  */
 export class PluginInstances {
-  readonly #registry: PluginRegistry;
+  readonly #registry: BuiltPlugins;
   readonly #attributes: Readonly<Record<string, unknown>>;
   readonly #consumers: ConsumerLookup;
   readonly #log: EngineLog;
@@ -42,7 +42,7 @@ export class PluginInstances {
   });
 
   constructor(
-    registry: PluginRegistry,
+    registry: BuiltPlugins,
     attributes: Readonly<Record<string, unknown>>,
     consumers: ConsumerLookup,
     log: EngineLog,
@@ -70,11 +70,6 @@ export class PluginInstances {
     const instance = this.#compile(owner, definition, conf, text);
     owned.set(name, instance);
     return instance;
-  }
-
-  /** The priority of a plugin's definition; 0 for one that is not known. */
-  priorityOf(name: string): number {
-    return this.#registry.get(name)?.priority ?? 0;
   }
 
   /** Gives up the instances of a resource that its new configuration does not have (`undefined`: it is gone). */

@@ -23,7 +23,7 @@ export class RouteTable {
     return this.#router.match(ctx);
   }
 
-  /** Every route, those that are turned off too. */
+  /** Every route, disabled ones too. */
   entries(): Iterable<RouteEntry> {
     return this.#entries.values();
   }

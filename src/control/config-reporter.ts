@@ -34,6 +34,12 @@ export class ConfigReporter {
     });
   }
 
+  /** The source's revision has grown, and nothing had changed. */
+  advanced(revision: number): void {
+    const { lastFailure } = this.#report;
+    this.#publish({ revision, lastFailure: lastFailure === null ? null : { ...lastFailure, current: false } });
+  }
+
   /** What the workers held already when this control thread started. */
   inherited(revision: number, hash: bigint, now: number): void {
     this.#publish({ revision, hash: formatHash(hash), loadedAt: now, lastChangeAt: now });
@@ -42,6 +48,12 @@ export class ConfigReporter {
   /** The source failed; what was loaded stays. */
   failed(error: string, now: number): void {
     this.#publish({ lastFailure: { at: now, error, current: true } });
+  }
+
+  /** The source works again, and nothing had changed. */
+  recovered(): void {
+    const { lastFailure } = this.#report;
+    if (lastFailure !== null) this.#publish({ lastFailure: { ...lastFailure, current: false } });
   }
 
   #publish(change: Partial<ConfigReport>): void {

@@ -1,41 +1,69 @@
 import type { Server } from "node:http";
 import type { MessagePort } from "node:worker_threads";
+import { join } from "node:path";
 import type { Board } from "../board/board.ts";
-import { TurnpikeError } from "../lib/errors.ts";
+import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import type { ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
-import type { Settings, SourceSettings } from "../settings/settings.ts";
-import { createJsonFileSource } from "../source/json-file.ts";
-import type { Source, SourceDocument } from "../source/source.ts";
-import { createYamlFileSource } from "../source/yaml-file.ts";
+import type { Address, Settings } from "../settings/settings.ts";
+import { createLastGoodFile, identityOf, type LastGoodFile } from "../source/last-good.ts";
+import type { ResourceCheck } from "../store/check-resource.ts";
+import { encryptedFieldsOf } from "../store/encryption.ts";
 import { Store } from "../store/store.ts";
+import { buildCipher } from "./admin/cipher.ts";
+import type { AdminApi } from "./admin/admin-api.ts";
+import type { ResourceCipher } from "./admin/deps.ts";
+import { Configuration } from "./configuration.ts";
 import { ConfigReporter } from "./config-reporter.ts";
-import { type ControlActions, createControlApi, type FaultActions, listenControlApi } from "./control-api.ts";
+import type { FaultActions } from "./control-api/faults.ts";
+import { createControlApi, listenControlApi } from "./control-api/server.ts";
+import { buildControlEndpoints, type Served } from "./control-wiring.ts";
+import type { Fleet } from "./fleet/fleet.ts";
+import { keptNodeId } from "./fleet/node-id.ts";
+import { openProvider, type Provider } from "./provider.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
+import { createSecretResolver } from "./secrets/resolver.ts";
+import { SecretFlow } from "./secrets/secret-flow.ts";
+import { createVaultClient, type VaultClient } from "./secrets/vault.ts";
 import { UpstreamWatch } from "./upstream-watch.ts";
 
 /** How long a new control thread waits for a worker to tell what is being served. */
 const INHERIT_LIMIT_MS = 2_000;
+/** How long one read of a secret may take. */
+const SECRET_LIMIT_MS = 5_000;
 
 /**
- * The control thread: the only one that talks to the configuration source. Documents
- * go through the store; what the store accepts goes to the workers.
+ * The control thread: the only one that talks to the configuration source. What the
+ * source says goes through the store; what the store accepts goes to the workers.
  */
 export class Control {
   readonly #settings: Settings;
   readonly #board: Board;
   readonly #send: (message: ControlToSupervisor) => void;
+  readonly #kept: string | null;
   readonly #log: Logger;
   readonly #publisher: Publisher;
-  readonly #source: Source;
   readonly #reporter: ConfigReporter;
-  #api: Server | null = null;
-  #store: Store | null = null;
+  readonly #cipher: ResourceCipher;
+  readonly #check: ResourceCheck;
+  readonly #vault: VaultClient;
+  readonly #secrets: SecretFlow;
   readonly #upstreams: UpstreamWatch;
+  #provider: Provider | null = null;
+  #configuration: Configuration | null = null;
+  #lastGood: LastGoodFile | null = null;
+  #admin: AdminApi | null = null;
+  /** `null`: the source is not etcd. */
+  #fleet: Fleet | null = null;
+  #api: Server | null = null;
+  /** What the Control API shows, once there is something. */
+  readonly #served = Promise.withResolvers<Served>();
 
-  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void) {
+  /** `kept`: what the thread before this one has left for it; `null`: nothing. */
+  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void, kept: string | null) {
     this.#settings = settings;
+    this.#kept = kept;
     this.#board = board;
     this.#send = send;
     this.#log = createLogger(settings.log, "control");
@@ -47,31 +75,53 @@ export class Control {
       publish: (entries) => this.#publisher.publishTargets(entries),
       log: this.#log,
     });
-    this.#publisher.serveTargets(() => this.#upstreams.targets());
-    this.#source = createSource(settings.source);
-    this.#reporter = new ConfigReporter(this.#source.name, (report) => send({ type: "config", report }));
+    this.#publisher.precede(this.#upstreams);
+    this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
+    const check = resourceCheckFor(settings);
+    this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
+    this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
+    const resolver = createSecretResolver({
+      env: process.env,
+      vault: this.#vault,
+      onChange: (references) => this.#configuration?.secretsChanged(references),
+      warn: (message) => this.#log.warn(message),
+    });
+    this.#secrets = new SecretFlow(resolver);
+    this.#check = { ...check, lookupSecret: this.#secrets.lookup };
   }
 
-  /** Opens the Control API, takes over what is being served, then follows the source. */
+  /** Opens the source and the APIs, takes over what is being served, then follows the source. */
   async start(): Promise<void> {
     await this.#listen();
+    const { source } = this.#settings;
+    const provider = await openProvider(source, this.#log, {
+      kept: this.#kept,
+      keep: (text) => this.#send({ type: "keep", text }),
+    });
+    this.#provider = provider;
     const revision = this.#board.revision;
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
-    const check = resourceCheckFor(this.#settings);
-    const store = new Store({ ...check, revision, inherited: inherited?.resources ?? [] });
-    this.#store = store;
+    const decrypt = this.#cipher.decrypt;
+    const store = new Store({ ...this.#check, decrypt, revision, inherited: inherited?.resources ?? [] });
+    if (source.kind === "etcd") this.#lastGood = this.#openLastGood();
+    const configuration = new Configuration({
+      store,
+      publisher: this.#publisher,
+      reporter: this.#reporter,
+      log: this.#log,
+      secrets: this.#secrets,
+      lastGood: this.#lastGood,
+    });
+    this.#configuration = configuration;
     if (inherited !== null) {
       this.#upstreams.apply(store.snapshot());
       this.#reporter.inherited(revision, store.hash, Date.now());
-      this.#publisher.serve(() => snapshotOf(store));
+      configuration.serve();
     }
-    this.#source.start({
-      document: (document) => this.#apply(document),
-      snapshot: () => undefined,
-      step: () => undefined,
-      failed: (error) => this.#failed(error),
-      recovered: () => undefined,
-    });
+    this.#served.resolve({ store, provider, configuration });
+    await this.#openAdmin(provider, configuration, store);
+    this.#fleet = await this.#joinFleet(provider, store);
+    provider.source.start(this.#fleet?.observe(configuration) ?? configuration);
   }
 
   /** Takes over the line to the worker that owns the record. */
@@ -84,8 +134,13 @@ export class Control {
   }
 
   async close(): Promise<void> {
-    this.#source.close();
+    await this.#admin?.close();
+    await this.#fleet?.close();
+    await this.#provider?.source.close();
     this.#upstreams.close();
+    await this.#lastGood?.close();
+    this.#secrets.close();
+    this.#vault.close();
     const api = this.#api;
     if (api !== null) {
       api.closeAllConnections();
@@ -94,27 +149,76 @@ export class Control {
     this.#publisher.close();
   }
 
+  #openLastGood(): LastGoodFile {
+    const { prefix, source } = this.#settings;
+    return createLastGoodFile(join(prefix, "data", "last-good"), identityOf(source), (line) => this.#log.warn(line));
+  }
+
+  async #openAdmin(provider: Provider, configuration: Configuration, store: Store): Promise<void> {
+    const { admin } = this.#settings;
+    if (admin === null) return;
+    const { buildAdminApi } = await import("./admin-wiring.ts");
+    const api = buildAdminApi({
+      settings: this.#settings,
+      admin,
+      log: this.#log,
+      board: this.#board,
+      provider,
+      configuration,
+      store,
+      check: this.#check,
+      cipher: this.#cipher,
+      reloadPlugins: () => this.#log.info("plugins/reload: plugins are reloaded with config.yaml (turnpike reload)"),
+    });
+    if (api === null) return;
+    this.#admin = api;
+    await api.listen().catch((error: unknown) => {
+      throw inUse("admin", admin.listen, error);
+    });
+  }
+
   async #listen(): Promise<void> {
     const address = this.#settings.control;
     if (address === null) return this.#send({ type: "listening", address: null });
-    this.#api = createControlApi(this.#actions());
+    const endpoints = buildControlEndpoints({
+      settings: this.#settings,
+      check: this.#check,
+      served: this.#served.promise,
+      upstreams: this.#upstreams,
+      drain: (on) => this.#send({ type: "drain", on }),
+      faults: process.env.TURNPIKE_FAULTS === undefined ? null : this.#faults(),
+    });
+    this.#api = createControlApi(endpoints, this.#log);
     try {
       this.#send({ type: "listening", address: await listenControlApi(this.#api, address) });
     } catch (error) {
-      throw new TurnpikeError("ADDRESS_IN_USE", `control ${address.ip}:${address.port}: ${String(error)}`, error);
+      throw inUse("control", address, error);
     }
   }
 
-  #actions(): ControlActions {
-    return {
-      drain: (on) => this.#send({ type: "drain", on }),
-      faults: process.env.TURNPIKE_FAULTS === undefined ? null : this.#faults(),
-    };
+  async #joinFleet({ etcd }: Provider, store: Store): Promise<Fleet | null> {
+    const { source, prefix, role, nodeId: given } = this.#settings;
+    if (etcd === null || source.kind !== "etcd") return null;
+    const { createFleet } = await import("./fleet/fleet.ts");
+    return createFleet({
+      cluster: etcd.cluster,
+      board: this.#board,
+      resourcePrefix: source.etcd.prefix,
+      watchTimeoutMs: source.etcd.watchTimeoutMs,
+      id: given ?? keptNodeId(prefix, this.#log),
+      role,
+      rejected: () => store.rejected,
+      report: (report) => this.#send({ type: "fleet", report }),
+      log: this.#log,
+    });
   }
 
   #faults(): FaultActions {
     return {
       worker: (worker, fault) => this.#send({ type: "fault", worker, fault }),
+      pauseControl: (ms) => {
+        setImmediate(() => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms));
+      },
       crashControl: () => {
         setImmediate(() => {
           throw new Error("fault: control-crash");
@@ -122,38 +226,8 @@ export class Control {
       },
     };
   }
-
-  #apply(document: SourceDocument): void {
-    const store = this.#store;
-    if (store === null) return;
-    const fromRevision = store.revision;
-    const first = fromRevision === 0;
-    const { revision, hash, changes, rejected } = store.applyDocument(document, Date.now());
-    for (const rejection of rejected) this.#log.warn(`${rejection.kind}/${rejection.id} rejected: ${rejection.error}`);
-    this.#reporter.loaded(revision, hash, changes.length, rejected, Date.now());
-    this.#upstreams.apply(changes);
-    this.#publisher.publish({ fromRevision, revision, hash, changes });
-    this.#publisher.serve(() => snapshotOf(store));
-    this.#log.info(`revision ${revision}: ${changes.length} changes${first ? ", first load" : ""}`);
-  }
-
-  #failed(error: string): void {
-    this.#log.error(error);
-    this.#reporter.failed(error, Date.now());
-  }
 }
 
-function snapshotOf(store: Store): { revision: number; hash: bigint; resources: ReturnType<Store["snapshot"]> } {
-  return { revision: store.revision, hash: store.hash, resources: store.snapshot() };
-}
-
-function createSource(source: SourceSettings): Source {
-  switch (source.kind) {
-    case "yaml":
-      return createYamlFileSource(source.file);
-    case "json":
-      return createJsonFileSource(source.file);
-    default:
-      throw new TurnpikeError("SETTINGS_INVALID", `source ${source.kind} is not available in this version`);
-  }
+function inUse(name: string, { ip, port }: Address, error: unknown): TurnpikeError {
+  return new TurnpikeError("ADDRESS_IN_USE", `${name} ${ip}:${port}: ${reasonOf(error)}`, error);
 }

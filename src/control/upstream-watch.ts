@@ -12,7 +12,8 @@ import {
 } from "../upstream/targets.ts";
 import { createResolver, type Resolver } from "./discovery/resolver.ts";
 import { TargetWatch, type Lookup } from "./discovery/target-watch.ts";
-import { Prober, type HealthReport } from "./health/prober.ts";
+import type { HealthReport } from "./control-api/healthcheck.ts";
+import { Prober } from "./health/prober.ts";
 
 /** What the watch is made of. */
 export interface UpstreamWatchParts {
@@ -70,9 +71,14 @@ export class UpstreamWatch {
     return [...this.#targets.known()];
   }
 
-  /** The health of all checked upstreams, as `GET /v1/healthcheck` shows it. */
-  health(): readonly HealthReport[] {
-    return this.#prober?.report() ?? [];
+  /** What a key stands for; `undefined`: not known yet. */
+  get(key: string): readonly Target[] | undefined {
+    return this.#targets.get(key);
+  }
+
+  /** The health of all checked upstreams, as `GET /v1/healthcheck` shows it. `prefix`: what stands before their keys. */
+  health(prefix: string): readonly HealthReport[] {
+    return this.#prober?.report(prefix) ?? [];
   }
 
   close(): void {

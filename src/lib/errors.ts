@@ -57,6 +57,12 @@ export const errors = {
   INTERNAL: spec("internal", "never", 500, "A fault of the gateway."),
   SETTINGS_INVALID: spec("internal", "never", 0, "config.yaml cannot be used; start is refused."),
   ADDRESS_IN_USE: spec("internal", "never", 0, "An address to listen on is taken."),
+  SOURCE_UNAVAILABLE: spec(
+    "internal",
+    "never",
+    503,
+    "The store of the resources cannot be reached; whether a write was done is not known.",
+  ),
   SOURCE_UNREADABLE: spec("internal", "never", 0, "The configuration source cannot be read or parsed."),
   RESOURCE_REJECTED: spec("internal", "never", 0, "A resource failed its checks and is not served."),
 } as const satisfies Record<string, ErrorSpec>;

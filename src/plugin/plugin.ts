@@ -74,17 +74,37 @@ export interface ConsumerLookup {
   byName(username: string): Consumer | undefined;
 }
 
-/** A plugin as it is registered. */
-export interface PluginDefinition<Conf = unknown> {
+/** The two kinds of traffic, each with plugins of its own. */
+export type Subsystem = "http" | "stream";
+
+/** What the rules beyond a plugin's schema may look at. */
+export interface ConfCheck {
+  /** Another plugin that configurations may name. */
+  readonly plugin: (name: string) => PluginFacts | undefined;
+  /** `plugin_metadata/<name>`; absent where it cannot be looked up. */
+  readonly metadata?: (name: string) => Readonly<Record<string, unknown>> | undefined;
+}
+
+/**
+ * A rule beyond a schema. The value has passed its schema, its defaults are filled
+ * in (but for `checkFirst`). The reason in APISIX's words, `null` where nothing is wrong.
+ */
+export type ConfRule = (conf: Readonly<Record<string, unknown>>, check: ConfCheck) => string | null;
+
+/**
+ * What is known of a plugin, whether this version can run it or not: enough to
+ * judge a configuration of it as APISIX does.
+ */
+export interface PluginFacts {
   /** Name in configurations, as APISIX has it. */
   readonly name: string;
-  /** One sentence for the generated reference. */
-  readonly summary?: string;
   /** Higher runs earlier; APISIX's number where APISIX has the plugin. */
   readonly priority: number;
   readonly version: string;
   /** `auth`: recognises consumers; is not taken over from consumers into plans. */
   readonly type?: "auth";
+  /** Where it may be used; absent: with HTTP only. */
+  readonly subsystems?: readonly Subsystem[];
   /** JSON Schema (draft-07) of the configuration on routes, services and the like. */
   readonly schema: JsonSchema;
   /** JSON Schema of the configuration on consumers and credentials. */
@@ -93,8 +113,18 @@ export interface PluginDefinition<Conf = unknown> {
   readonly consumerKey?: string;
   /** JSON Schema of the plugin's metadata. */
   readonly metadataSchema?: JsonSchema;
-  /** Paths of fields encrypted at rest and masked in messages. */
-  readonly encryptFields?: readonly string[];
+  /** Judges a configuration before its schema does. */
+  readonly checkFirst?: ConfRule;
+  /** Judges what `schema` cannot. */
+  readonly checkConf?: ConfRule;
+  /** Judges what `consumerSchema` cannot. */
+  readonly checkConsumer?: ConfRule;
+}
+
+/** A plugin as it is registered. */
+export interface PluginDefinition<Conf = unknown> extends PluginFacts {
+  /** One sentence for the generated reference. */
+  readonly summary?: string;
   /**
    * Checked configuration to handlers; may throw an Error with the reason why the
    * configuration cannot work. Runs once in control (dry, disposed at once) and
@@ -102,6 +132,9 @@ export interface PluginDefinition<Conf = unknown> {
    */
   compile(conf: Conf, env: PluginEnv): PluginHandlers;
 }
+
+/** A plugin that configurations may name; without `compile` this version cannot run it. */
+export type KnownPlugin = PluginFacts & Partial<Pick<PluginDefinition, "compile">>;
 
 /** Declares a plugin; the type of `conf` follows from the schema. */
 export function definePlugin<const S extends JsonSchema>(
@@ -113,5 +146,25 @@ export function definePlugin<const S extends JsonSchema>(
   return definition as unknown as PluginDefinition;
 }
 
-/** The plugins of this gateway by name. */
-export type PluginRegistry = ReadonlyMap<string, PluginDefinition>;
+/** The plugins that can be run, by name: what workers need. */
+export type BuiltPlugins = ReadonlyMap<string, PluginDefinition>;
+
+/** The plugins that configurations may name: what the checks in control need. */
+export type PluginRegistry = ReadonlyMap<string, KnownPlugin>;
+
+/** Where a plugin's configuration stands. */
+export type ConfPlace = "conf" | "consumer" | "metadata";
+
+/**
+ * The schema of a plugin's configuration in that place; consumers that need none of
+ * their own have the ordinary one. `undefined`: any metadata will do.
+ */
+export function schemaIn(plugin: PluginFacts, place: ConfPlace): JsonSchema | undefined {
+  if (place === "metadata") return plugin.metadataSchema;
+  return place === "consumer" ? (plugin.consumerSchema ?? plugin.schema) : plugin.schema;
+}
+
+/** Paths (as in `auth.password`) of what is encrypted at rest and masked in messages: `encrypt_fields` of the schema. */
+export function encryptFieldsOf(plugin: PluginFacts, place: ConfPlace): readonly string[] {
+  return (schemaIn(plugin, place)?.encrypt_fields ?? []) as readonly string[];
+}

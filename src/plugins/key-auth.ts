@@ -12,16 +12,16 @@ export const keyAuth = definePlugin({
   schema: {
     type: "object",
     properties: {
-      header: { type: "string", default: "apikey", description: "Request header that holds the key." },
+      header: { type: "string", default: "apikey", $comment: "Request header that holds the key." },
       query: {
         type: "string",
         default: "apikey",
-        description: "Query argument that holds the key; looked at where the header is absent.",
+        $comment: "Query argument that holds the key; looked at where the header is absent.",
       },
       hide_credentials: {
         type: "boolean",
         default: false,
-        description: "Removes the header or query argument from the request that goes to the node.",
+        $comment: "Removes the header or query argument from the request that goes to the node.",
       },
       realm: {
         type: "string",
@@ -29,23 +29,22 @@ export const keyAuth = definePlugin({
         minLength: 1,
         maxLength: 128,
         pattern: "^[ -!#-[\\]-~]+$",
-        description: "Realm in the `WWW-Authenticate` header of a refusal.",
+        $comment: "Realm in the `WWW-Authenticate` header of a refusal.",
       },
       anonymous_consumer: {
         type: "string",
         minLength: 1,
-        description: "Consumer that a request without a valid key is taken for.",
+        $comment: "Consumer that a request without a valid key is taken for.",
       },
     },
   },
   consumerSchema: {
     type: "object",
-    properties: { key: { type: "string", description: "The key; unique over all consumers and credentials." } },
+    properties: { key: { type: "string", $comment: "The key; unique over all consumers and credentials." } },
     required: ["key"],
     encrypt_fields: ["key"],
   },
   consumerKey: "key",
-  encryptFields: ["key"],
 
   compile(conf, env) {
     const header = conf.header.toLowerCase();

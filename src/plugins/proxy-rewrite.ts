@@ -1,5 +1,7 @@
 import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
+import { pcreFault } from "../plugin/conf-rules.ts";
+import { isHeaderName } from "../plugin/header-text.ts";
 import { compileHeaderEdits } from "../plugin/header-edits.ts";
 import type { HeaderEditsConf } from "../plugin/header-edits.ts";
 import { definePlugin, reply } from "../plugin/plugin.ts";
@@ -20,6 +22,7 @@ export const proxyRewrite = definePlugin({
   version: "0.1",
   schema: {
     type: "object",
+    minProperties: 1,
     properties: {
       uri: {
         type: "string",
@@ -31,7 +34,7 @@ export const proxyRewrite = definePlugin({
       regex_uri: {
         type: "array",
         minItems: 2,
-        items: { type: "string" },
+        items: { type: "string", description: "A pattern, or what replaces its match." },
         description:
           "Pairs of a regular expression for the path and what replaces its match; the first that matches counts. Not looked at where `uri` is given.",
       },
@@ -85,6 +88,9 @@ export const proxyRewrite = definePlugin({
     },
   },
 
+  checkConf: ({ regex_uri: pairs, headers }) =>
+    regexFault((pairs ?? []) as readonly string[]) ?? headerFault(readHeaders(headers)),
+
   compile(conf, env) {
     const raw = conf.use_real_request_uri_unsafe;
     const target = conf.uri === undefined ? null : compileTarget(conf.uri, false, raw);
@@ -119,6 +125,21 @@ export const proxyRewrite = definePlugin({
     };
   },
 });
+
+/** A pattern that PCRE refuses, or one without a replacement. */
+function regexFault(pairs: readonly string[]): string | null {
+  if (pairs.length % 2 !== 0) return "The length of regex_uri should be an even number";
+  for (let i = 0; i < pairs.length; i += 2) {
+    const fault = pcreFault(pairs[i] as string);
+    if (fault !== null) return `invalid regex_uri(${pairs[i]}, ${pairs[i + 1]}): ${fault}`;
+  }
+  return null;
+}
+
+function headerFault({ add, set }: HeaderEditsConf): string | null {
+  const names = [...add, ...set].map(([name]) => name);
+  return names.every(isHeaderName) ? null : "invalid field character in header";
+}
 
 const DOT_SEGMENT: Reply = reply(400, { error_msg: "the rewritten path has a segment of dots" });
 const TOO_LONG: Reply = reply(414);

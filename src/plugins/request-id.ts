@@ -12,28 +12,28 @@ export const requestId = definePlugin({
   schema: {
     type: "object",
     properties: {
-      header_name: { type: "string", default: "X-Request-Id", description: "Header that carries the id." },
+      header_name: { type: "string", default: "X-Request-Id", $comment: "Header that carries the id." },
       include_in_response: {
         type: "boolean",
         default: true,
-        description: "Sends the id to the client too, unless the answer has that header already.",
+        $comment: "Sends the id to the client too, unless the answer has that header already.",
       },
       algorithm: {
         type: "string",
         enum: ["uuid", "nanoid", "range_id", "ksuid", "uuidv7"],
         default: "uuid",
-        description: "How ids are made.",
+        $comment: "How ids are made.",
       },
       range_id: {
         type: "object",
-        description: "For `range_id`.",
+        $comment: "For `range_id`.",
         properties: {
-          length: { type: "integer", minimum: 6, default: 16, description: "Characters of an id." },
+          length: { type: "integer", minimum: 6, default: 16, $comment: "Characters of an id." },
           char_set: {
             type: "string",
             minLength: 6,
             default: CHARACTERS,
-            description: "Characters that an id is made of.",
+            $comment: "Characters that an id is made of.",
           },
         },
         default: { length: 16, char_set: CHARACTERS },

@@ -34,12 +34,13 @@ export const responseRewrite = definePlugin({
           },
         ],
       },
-      vars: { type: "array", description: "Not available in this version, except for an empty list." },
+      vars: { type: "array", $comment: "Not available in this version, except for an empty list." },
       filters: {
         type: "array",
         minItems: 1,
         description: "Replacements in the body, one after the other; not together with `body`.",
         items: {
+          description: "A replacement.",
           type: "object",
           required: ["regex", "replace"],
           properties: {

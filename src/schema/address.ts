@@ -20,8 +20,8 @@ export const ipSchema = {
       pattern: `^${octet}\\.${octet}\\.${octet}\\.${octet}/([12]?[0-9]|3[0-2])$`,
     },
     { title: "IPv6", type: "string", format: "ipv6" },
-    // APISIX lets any three digits pass as the length of an IPv6 prefix.
-    { title: "IPv6/CIDR", type: "string", pattern: `^${ipv6}/([1-9]?[0-9]|1[01][0-9]|12[0-8])$` },
+    // Any three digits pass as the length of an IPv6 prefix, as in APISIX; the rules of routes say more.
+    { title: "IPv6/CIDR", type: "string", pattern: `^${ipv6}/[0-9]{1,3}$` },
   ],
 } as const satisfies JsonSchema;
 

@@ -74,7 +74,7 @@ export const healthChecksSchema = {
         http_path: { type: "string", default: "/" },
         http_req_body: { type: "string", default: "" },
         https_verify_certificate: { type: "boolean", default: true },
-        req_headers: { type: "array", minItems: 1, items: { type: "string" } },
+        req_headers: { type: "array", minItems: 1, items: { type: "string", uniqueItems: true } },
         healthy: {
           type: "object",
           properties: { interval, http_statuses: statuses([200, 302]), successes: count(1, 2) },

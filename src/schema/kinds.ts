@@ -42,6 +42,8 @@ export interface Rejection {
   /** A kind, or what the document has in place of one. */
   readonly kind: string;
   readonly id: string;
+  /** What is wrong, as in `upstream.nodes`; `""`: the resource as a whole. */
+  readonly field: string;
   readonly error: string;
   /** Unix milliseconds of the first load that was rejected for this reason. */
   readonly since: number;

@@ -1,8 +1,10 @@
+import { expressionFault } from "./expression-syntax.ts";
 import type { Kind } from "./kinds.ts";
 import { parseNodeKey } from "./nodes.ts";
 import type { Ssl } from "./ssl.ts";
 import type { StreamRoute } from "./stream-route.ts";
-import type { InlineUpstream } from "./upstream.ts";
+import { balancers, type InlineUpstream } from "./upstream.ts";
+import type { Route } from "./route.ts";
 import type { SchemaFault } from "./schema-fault.ts";
 
 /**
@@ -16,10 +18,13 @@ export function checkRules(kind: Kind, resource: unknown): readonly SchemaFault[
     case "upstreams":
       return checkUpstream(resource as InlineUpstream, []);
     case "routes":
+      return [...checkAddresses(resource as Route), ...checkInline(resource as Route), ...checkVars(resource as Route)];
     case "services":
       return checkInline(resource as { readonly upstream?: InlineUpstream });
     case "stream_routes":
-      return [...checkProtocol(resource as StreamRoute), ...checkInline(resource as StreamRoute)];
+      return [...checkProtocol(resource as StreamRoute), ...checkInline(resource as StreamRoute)].filter(
+        concernsStreams,
+      );
     case "ssls":
       return checkPairs(resource as Ssl);
     default:
@@ -27,23 +32,58 @@ export function checkRules(kind: Kind, resource: unknown): readonly SchemaFault[
   }
 }
 
+/** A stream has no Host, so nobody asks for the one to send. */
+const concernsStreams = ({ path }: SchemaFault): boolean => path.at(-1) !== "pass_host";
+
 function checkInline({ upstream }: { readonly upstream?: InlineUpstream }): readonly SchemaFault[] {
   return upstream === undefined ? [] : checkUpstream(upstream, ["upstream"]);
 }
 
-const hashVariable =
+/** The length of an IPv6 prefix, which the schema's pattern leaves open, as in APISIX. */
+function checkAddresses({ remote_addr: one, remote_addrs: several = [] }: Route): readonly SchemaFault[] {
+  const detail = "object matches none of the required";
+  const wrong = (address: string): boolean => Number(/:.*\/(\d+)$/.exec(address)?.[1] ?? 0) > 128;
+  const report = (path: SchemaFault["path"], way: string): SchemaFault => ({
+    ...fault(path, detail),
+    message: `invalid configuration: property "${path[0]}" validation failed: ${way}${detail}`,
+  });
+  return [
+    ...(one !== undefined && wrong(one) ? [report(["remote_addr"], "")] : []),
+    ...several.flatMap((address, index) =>
+      wrong(address) ? [report(["remote_addrs", index], `failed to validate item ${index + 1}: `)] : [],
+    ),
+  ];
+}
+
+function checkVars({ vars }: Route): readonly SchemaFault[] {
+  const reason = expressionFault(vars ?? []);
+  return reason === null ? [] : [fault(["vars"], `failed to validate the 'vars' expression: ${reason}`)];
+}
+
+/** What `key` may be where `hash_on` is `vars`. */
+export const hashVariable =
   "^((uri|server_name|server_addr|request_uri|remote_port|remote_addr|query_string|host|hostname|mqtt_client_id)" +
   "|arg_[0-9a-zA-z_-]+)$";
-const hashName = "^[a-zA-Z0-9-_]+$";
+/** What `key` may be where `hash_on` is a header or a cookie. */
+export const hashName = "^[a-zA-Z0-9-_]+$";
 
 function checkUpstream(upstream: InlineUpstream, path: readonly string[]): readonly SchemaFault[] {
   return [
+    ...checkType(upstream, path),
     ...checkNodes(upstream, [...path, "nodes"]),
     ...checkHash(upstream, path),
     ...(upstream.pass_host === "rewrite" && (upstream.upstream_host ?? "") === ""
       ? [fault([...path, "pass_host"], "`upstream_host` can't be empty when `pass_host` is `rewrite`")]
       : []),
   ];
+}
+
+/** APISIX takes any word and fails when a request comes. */
+function checkType({ type }: InlineUpstream, path: readonly string[]): readonly SchemaFault[] {
+  if (balancers.includes(type)) return [];
+  const detail = "matches none of the enum values";
+  const way = [...path, "type"].map((name) => `property "${name}" validation failed: `).join("");
+  return [{ ...fault([...path, "type"], detail), message: `invalid configuration: ${way}${detail}` }];
 }
 
 function checkNodes({ nodes }: InlineUpstream, path: readonly string[]): readonly SchemaFault[] {

@@ -56,11 +56,17 @@ export const sslSchema = {
       properties: {
         ca: certificateSchema,
         depth: { type: "integer", minimum: 0, default: 1 },
-        skip_mtls_uri_regex: { type: "array", items: { type: "string" }, minItems: 1, uniqueItems: true },
+        skip_mtls_uri_regex: {
+          type: "array",
+          items: { description: "pattern of a path without mTLS", type: "string" },
+          minItems: 1,
+          uniqueItems: true,
+        },
       } satisfies Record<keyof ClientVerification, JsonSchema>,
       required: ["ca"],
     },
     ssl_protocols: {
+      description: "versions of TLS",
       type: "array",
       items: { enum: ["TLSv1.1", "TLSv1.2", "TLSv1.3"] },
       maxItems: 3,

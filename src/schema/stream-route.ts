@@ -51,14 +51,14 @@ export const streamRouteSchema = {
       properties: {
         name: { type: "string" },
         superior_id: idSchema,
-        conf: { type: "object" },
+        conf: { description: "configuration of the protocol", type: "object" },
         logger: {
           type: "array",
           items: {
             properties: {
               name: { type: "string" },
-              filter: { type: "array" },
-              conf: { type: "object" },
+              filter: { description: "when the logger is used", type: "array" },
+              conf: { description: "configuration of the logger", type: "object" },
             },
             dependencies: { name: ["conf"] },
             additionalProperties: false,

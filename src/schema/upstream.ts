@@ -77,16 +77,23 @@ export const upstreamSchema = {
     name: nameSchema,
     desc: descSchema,
     labels: labelsSchema,
-    // APISIX takes any word here and fails when a request comes.
-    type: { description: "algorithms of load balancing", type: "string", enum: balancers, default: "roundrobin" },
+    // The rules say which ones there are: the schema is shown to clients, and APISIX's has no list.
+    type: { description: "algorithms of load balancing", type: "string", default: "roundrobin" },
     nodes: nodesSchema,
     service_name: { type: "string", minLength: 1, maxLength: 256 },
     discovery_type: { description: "discovery type", type: "string" },
     discovery_args: {
       type: "object",
-      properties: { namespace_id: { type: "string" }, group_name: { type: "string" } },
+      properties: {
+        namespace_id: { description: "namespace id", type: "string" },
+        group_name: { description: "group name", type: "string" },
+      },
     },
-    scheme: { enum: schemes, default: "http" },
+    scheme: {
+      description: "HTTP: grpc, grpcs, http, https; streams: tcp, tls, udp; kafka",
+      enum: schemes,
+      default: "http",
+    },
     pass_host: {
       description: "mod of host passing",
       type: "string",
@@ -114,7 +121,7 @@ export const upstreamSchema = {
         client_cert: certificateSchema,
         client_key: privateKeySchema,
         client_cert_id: idSchema,
-        verify: { type: "boolean", default: false },
+        verify: { description: "whether the certificate of a node is checked", type: "boolean", default: false },
       } satisfies Record<keyof UpstreamTls, JsonSchema>,
       dependencies: {
         client_cert: { required: ["client_key"] },

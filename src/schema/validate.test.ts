@@ -180,7 +180,11 @@ const answers: readonly (readonly [kind: Kind, value: unknown, error: string | n
   ["stream_routes", { ...up, protocol: { name: "redis" } }, "unknown protocol [redis]"],
   ["plugins", [{}], 'failed to validate item 1: property "name" is required'],
   // Where APISIX is wrong: it takes these, or crashes.
-  ["upstreams", { ...nodes, type: "nonsense" }, 'property "type" validation failed: matches none of the enum values'],
+  [
+    "upstreams",
+    { ...nodes, type: "nonsense" },
+    'invalid configuration: property "type" validation failed: matches none of the enum values',
+  ],
   ["upstreams", { nodes: { "a b:80": 1 } }, "invalid address of a node: a b:80"],
   ["upstreams", { nodes: { "127.0.0.1:x": 1 } }, "invalid port x"],
   ["upstreams", { nodes: { "http://a.test": 1 } }, "invalid address of a node: http://a.test"],
@@ -188,7 +192,7 @@ const answers: readonly (readonly [kind: Kind, value: unknown, error: string | n
   [
     "routes",
     { uri: "/a", ...up, remote_addr: "::1/129" },
-    'property "remote_addr" validation failed: object matches none of the required',
+    'invalid configuration: property "remote_addr" validation failed: object matches none of the required',
   ],
   ["routes", null, "wrong type: expected object, got null"],
   ["routes", [], "wrong type: expected object, got table"],

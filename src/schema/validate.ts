@@ -45,11 +45,13 @@ const schemas: Readonly<Record<Exclude<Kind, "secrets">, JsonSchema>> = {
   plugins: pluginsListSchema,
 };
 
-/**
- * The schema of a kind. Secrets have one per manager, which the id names
- * (`vault/1`); `null` for a manager that does not exist.
- */
-export function schemaOf(kind: Kind, id: string): JsonSchema | null {
+/** The schema of a kind other than secrets. */
+export function schemaOf(kind: Exclude<Kind, "secrets">): JsonSchema {
+  return schemas[kind];
+}
+
+/** The schema that a resource must meet; secrets have one per manager, which the id names (`vault/1`). */
+function schemaFor(kind: Kind, id: string): JsonSchema | null {
   if (kind !== "secrets") return schemas[kind];
   const name = id.split("/")[0];
   const manager = secretManagers.find((known) => known === name);
@@ -65,14 +67,16 @@ export type Validation = { readonly value: unknown } | { readonly error: string;
  * APISIX words it, without `invalid configuration: ` before it.
  */
 export function validateResource(kind: Kind, value: unknown, id = ""): Validation {
+  const fault = checkForms(kind, value);
+  if (fault !== null) return { error: fault.message, fault };
   return validateOwned(kind, value === undefined ? null : (JSON.parse(JSON.stringify(value)) as unknown), id);
 }
 
 /** `validateResource` that may change `value`, for callers that have just parsed it. */
 export function validateOwned(kind: Kind, value: unknown, id = ""): Validation {
-  const schema = schemaOf(kind, id);
+  const schema = schemaFor(kind, id);
   if (schema === null) return refuse(`invalid secret manager: ${id.split("/")[0]}`);
-  const fault = (kind === "routes" ? bothForms(value) : null) ?? validatorOf(schema).check(value);
+  const fault = validatorOf(schema).check(value);
   if (fault !== null) return { error: fault.message, fault };
   normaliseIds(value as Record<string, unknown>);
   return { value };
@@ -84,14 +88,15 @@ const plainFault = (message: string): SchemaFault => ({ path: [], message, detai
 
 /** Every fault of a resource against the schema of its kind; may fill defaults into `value`. */
 export function schemaFaults(kind: Kind, value: unknown, id = ""): readonly SchemaFault[] {
-  const schema = schemaOf(kind, id);
+  const schema = schemaFor(kind, id);
   if (schema === null) return [plainFault(`invalid secret manager: ${id.split("/")[0]}`)];
   return validatorOf(schema).checkAll(value);
 }
 
-/** Two faults of routes that APISIX words itself, before the schema sees them. */
-function bothForms(route: unknown): SchemaFault | null {
-  const fields = (route ?? {}) as Readonly<Record<string, unknown>>;
+/** Two faults of routes that APISIX words itself, before the schema sees them and without a prefix. */
+export function checkForms(kind: Kind, value: unknown): SchemaFault | null {
+  if (kind !== "routes") return null;
+  const fields = (value ?? {}) as Readonly<Record<string, unknown>>;
   for (const name of ["host", "remote_addr"]) {
     if (fields[name] === undefined || fields[`${name}s`] === undefined) continue;
     return plainFault(`only one of ${name} or ${name}s is allowed`);

@@ -2,6 +2,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { compileAnyOf, compileCondition, compileOneOf } from "./alternatives.ts";
 import type { JsonSchema } from "./json-schema.ts";
+import { formatLuaNumber, quoteLua } from "./lua-text.ts";
 import {
   below,
   collect,
@@ -15,13 +16,15 @@ import {
   type SchemaFault,
 } from "./schema-fault.ts";
 import { isSecretName, MASK } from "./secret-names.ts";
+import { isSecretReference } from "./secret-reference.ts";
 
 /**
  * A validator for the part of JSON Schema draft-07 that APISIX's schemas use. It
  * words faults as APISIX does, takes a millisecond to compile a route's schema
  * (which is on the way from start to ready) and fills in defaults, also within
  * the alternative that matched. A keyword it does not know is an error at
- * compile time: nothing is ignored silently.
+ * compile time: nothing is ignored silently. A reference to a secret passes
+ * whatever is asked of a text.
  */
 export interface Validator {
   /** Fills defaults into `value` itself; the first fault, `null` where there is none. */
@@ -58,37 +61,39 @@ const keywords: Readonly<Record<string, (schema: JsonSchema, secret: boolean) =>
   type: compileType,
   enum: ({ enum: allowed }) => {
     const values = new Set(allowed as unknown[]);
-    return (value) => (values.has(value) ? null : fault("matches none of the enum values"));
+    return (value) => (values.has(value) || isSecretReference(value) ? null : fault("matches none of the enum values"));
   },
   const: ({ const: only }) => {
-    return (value) => (value === only ? null : fault("matches none of the enum values"));
+    return (value) => (value === only || isSecretReference(value) ? null : fault("matches none of the enum values"));
   },
   minLength: ({ minLength }) => {
     const least = minLength as number;
     return (value) =>
-      typeof value !== "string" || value.length >= least * 2 || lengthOf(value) >= least
+      typeof value !== "string" || value.length >= least * 2 || lengthOf(value) >= least || isSecretReference(value)
         ? null
         : fault(`string too short, expected at least ${least}, got ${lengthOf(value)}`);
   },
   maxLength: ({ maxLength }) => {
     const most = maxLength as number;
     return (value) =>
-      typeof value !== "string" || value.length <= most || lengthOf(value) <= most
+      typeof value !== "string" || value.length <= most || lengthOf(value) <= most || isSecretReference(value)
         ? null
         : fault(`string too long, expected at most ${most}, got ${lengthOf(value)}`);
   },
   pattern: ({ pattern }, secret) => {
     const expression = new RegExp(pattern as string);
     return (value) =>
-      typeof value !== "string" || expression.test(value)
+      typeof value !== "string" || expression.test(value) || isSecretReference(value)
         ? null
-        : fault(`failed to match pattern ${JSON.stringify(pattern)} with ${secret ? MASK : JSON.stringify(value)}`);
+        : fault(`failed to match pattern ${quoteLua(pattern as string)} with ${secret ? MASK : quoteLua(value)}`);
   },
   format: ({ format }) => {
     const test = formats[format as string];
     if (test === undefined) throw new Error(`schema: unknown format ${String(format)}`);
     return (value) =>
-      typeof value !== "string" || test(value) ? null : fault(`wrong format: expected ${String(format)}`);
+      typeof value !== "string" || test(value) || isSecretReference(value)
+        ? null
+        : fault(`wrong format: expected ${String(format)}`);
   },
   minimum: bound("minimum", "at least", (value, limit) => value >= limit),
   maximum: bound("maximum", "at most", (value, limit) => value <= limit),
@@ -98,11 +103,10 @@ const keywords: Readonly<Record<string, (schema: JsonSchema, secret: boolean) =>
   maxItems: size("array", "maxItems", "at most", (count, limit) => count <= limit),
   uniqueItems: ({ uniqueItems }) => (uniqueItems === true ? checkUnique : null),
   items: compileItems,
+  properties: compileProperties,
+  // Defaults count as well.
   minProperties: size("object", "minProperties", "at least", (count, limit) => count >= limit),
   maxProperties: size("object", "maxProperties", "at most", (count, limit) => count <= limit),
-  properties: compileProperties,
-  patternProperties: compilePatternProperties,
-  additionalProperties: compileAdditionalProperties,
   required: ({ required }) => {
     const names = required as readonly string[];
     return (value, mode) => {
@@ -116,6 +120,8 @@ const keywords: Readonly<Record<string, (schema: JsonSchema, secret: boolean) =>
       return collect(found, mode.all);
     };
   },
+  patternProperties: compilePatternProperties,
+  additionalProperties: compileAdditionalProperties,
   dependencies: compileDependencies,
   allOf: ({ allOf }, secret) => {
     const checks = (allOf as JsonSchema[]).map((schema, index) => {
@@ -295,7 +301,7 @@ function bound(keyword: string, words: string, test: (value: number, limit: numb
     return (value) =>
       typeof value !== "number" || test(value, limit)
         ? null
-        : fault(`expected ${secret ? MASK : value} to be ${words} ${limit}`);
+        : fault(`expected ${secret ? MASK : formatLuaNumber(value)} to be ${words} ${formatLuaNumber(limit)}`);
   };
 }
 

@@ -40,6 +40,7 @@ const read: readonly string[] = [
   "a: yes\nb: No\nc: ~\nd:\ne: null\nf: nil\ng: 'yes'\n",
   "a: 1.5\nb: 0x1f\nc: 010\nd: 1e3\ne: 127.0.0.1\nf: 12:30:45\ng: 2026-01-01\nh: 1_000\ni: -7\nj: .5\nk: 10s\n",
   "a: http://x/y?z=1\nb: C:\\x\nc: ${{HOME}}/x\nd: $host\n",
+  'a: "${{X}}"\nb: [\'${{Y}}\', x]\nc: |\n  ${{W}}\n"${{K}}": {\'${{L}}\': "-${{M}}"}\n${{N}}: 1\n',
   "127.0.0.1:80: 1\n8080: 2\n$ref: 3\n/path: 4\n",
   "a: [1, [2, {b: c, 'd': e}], ]\n",
   "a: {}\nb: [ ]\n",

@@ -1,3 +1,5 @@
+import { QuotedText } from "../lib/env-references.ts";
+
 /**
  * A parser for the YAML that configuration files are made of: block mappings and
  * lists, scalars on one line, flow collections on one line, literal blocks. It is
@@ -137,7 +139,7 @@ class BlockParser {
     return value;
   }
 
-  #literal(indent: number, strip: boolean): string {
+  #literal(indent: number, strip: boolean): string | QuotedText {
     const lines: string[] = [];
     let own = -1;
     for (this.#at++; this.#at < this.#lines.length; this.#at++) {
@@ -158,7 +160,7 @@ class BlockParser {
     this.#next();
     if (this.#indent > indent) decline();
     while (lines.at(-1) === "") lines.pop();
-    return lines.join("\n") + (strip ? "" : "\n");
+    return QuotedText.of(lines.join("\n") + (strip ? "" : "\n"));
   }
 
   #scalar(text: string): unknown {
@@ -178,7 +180,7 @@ class BlockParser {
 }
 
 /** Plain words that are no strings (YAML 1.1). */
-const words = new Map<string, boolean | null>([
+export const words: ReadonlyMap<string, boolean | null> = new Map<string, boolean | null>([
   ...["~", "null", "Null", "NULL"].map((word) => [word, null] as const),
   ...["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"].map((word) => [word, true] as const),
   ...["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"].map((word) => [word, false] as const),
@@ -209,7 +211,7 @@ class LineReader {
         return this.#flowMapping();
       case '"':
       case "'":
-        return this.#quoted();
+        return QuotedText.of(this.#quoted());
       default:
         return this.#scalar(this.#plain(flow));
     }

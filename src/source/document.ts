@@ -1,4 +1,4 @@
-import { resolveAll } from "../lib/env-references.ts";
+import { resolveAll, type TextReader } from "../lib/env-references.ts";
 import { kinds } from "../schema/kinds.ts";
 import { TurnpikeError } from "../lib/errors.ts";
 import type { RawResource, SourceDocument } from "./source.ts";
@@ -16,9 +16,13 @@ export interface Problem {
  * What a parsed file holds, with every problem it has: environment variables put in,
  * every kind a list. Kinds that do not exist are passed on for the store to refuse by
  * name; keys that begin with `x-` (a place for anchors) and `<kind>_conf_version` are
- * nobody's concern.
+ * nobody's concern. `readText` tells what an unquoted value becomes that variables
+ * were put into; without it as in JSON, where everything is quoted.
  */
-export function readDocument(root: unknown): { document: SourceDocument; problems: readonly Problem[] } {
+export function readDocument(
+  root: unknown,
+  readText?: TextReader,
+): { document: SourceDocument; problems: readonly Problem[] } {
   const resources: Record<string, readonly RawResource[]> = {};
   const document = { resources };
   if (root === null || root === undefined) return { document, problems: [] };
@@ -26,10 +30,10 @@ export function readDocument(root: unknown): { document: SourceDocument; problem
     const message = `expected lists of resources by kind, found ${nameOf(root)}`;
     return { document, problems: [{ path: [], message, pattern: null }] };
   }
-  const problems: Problem[] = resolveAll(root, process.env).map(({ path, name }) => ({
+  const problems: Problem[] = resolveAll(root, process.env, readText).map(({ path, message, variable }) => ({
     path,
-    message: `environment variable ${name} is not set`,
-    pattern: new RegExp(`\\$\\{\\{\\s*${RegExp.escape(name)}\\s*\\}\\}`),
+    message,
+    pattern: variable === null ? null : new RegExp(`\\$\\{\\{\\s*${RegExp.escape(variable)}\\s*\\}\\}`),
   }));
   for (const [name, list] of Object.entries(root)) {
     if (name.startsWith("x-") || name.endsWith("_conf_version")) continue;
@@ -44,8 +48,8 @@ export function readDocument(root: unknown): { document: SourceDocument; problem
 }
 
 /** A parsed file as a document; throws `SOURCE_UNREADABLE` with its first problem. `text` is what was parsed. */
-export function toDocument(file: string, text: string, root: unknown): SourceDocument {
-  const { document, problems } = readDocument(root);
+export function toDocument(file: string, text: string, root: unknown, readText?: TextReader): SourceDocument {
+  const { document, problems } = readDocument(root, readText);
   const [problem] = problems;
   if (problem === undefined) return document;
   const offset = problem.pattern === null ? -1 : text.search(problem.pattern);

@@ -1,7 +1,7 @@
 import { toDocument, unreadable } from "./document.ts";
 import type { Source, SourceDocument } from "./source.ts";
 import { createFileSource } from "./watch-file.ts";
-import { parseYaml } from "./yaml-text.ts";
+import { parseYaml, readPlainText } from "./yaml-text.ts";
 
 /** `config_provider: yaml`: follows `conf/apisix.yaml`. */
 export function createYamlFileSource(file: string): Source {
@@ -10,7 +10,7 @@ export function createYamlFileSource(file: string): Source {
 
 function readYamlDocument(file: string, text: string): SourceDocument {
   if (!hasEnd(text)) throw unreadable(`${file}: not loaded: the line #END is missing at its end`);
-  return toDocument(file, text, parseYaml(file, text));
+  return toDocument(file, text, parseYaml(file, text), readPlainText);
 }
 
 /** Whether the last line is `#END`: APISIX's sign that the file is written to its end. */

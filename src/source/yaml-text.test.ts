@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { reasonOf } from "../lib/errors.ts";
-import { parseYaml } from "./yaml-text.ts";
+import { QuotedText, resolveAll } from "../lib/env-references.ts";
+import { parseBlockYaml } from "./block-yaml.ts";
+import { parseYaml, readPlainText } from "./yaml-text.ts";
 
 function failure(text: string): string {
   try {
@@ -73,4 +75,80 @@ test("failures never quote the text", () => {
   for (const text of broken) {
     assert.ok(!failure(text).includes(secret), `${text} → ${failure(text)}`);
   }
+});
+
+test("variables: what is quoted stays a text, what is not reads as if it stood there", () => {
+  const env = { PORT: "8080", YES: "yes", KEY: "12345", ID: "356002209726529540", SPACE: "a: b #c", NIL: "null" };
+  const text = (anchor: string): string => `
+# \${{COMMENT}}
+plain: [1]${anchor}
+port: \${{PORT}}
+word: \${{YES}}
+octal: \${{NONE:=010}}
+nil: \${{NIL}}
+id: \${{ID}}
+space: \${{SPACE}}
+host: h-\${{PORT}}
+double: "\${{KEY}}"
+single: '\${{YES}}'
+block: |
+  \${{KEY}}
+list: ["\${{PORT}}", {k: '\${{NIL}}'}]
+"\${{PORT}}": \${{NONE:=x}}
+`;
+  const expected = {
+    plain: [1],
+    port: 8080,
+    word: true,
+    octal: 8,
+    nil: null,
+    id: "356002209726529540",
+    space: "a: b #c",
+    host: "h-8080",
+    double: "12345",
+    single: "yes",
+    block: "12345\n",
+    list: ["8080", { k: "null" }],
+    8080: "x",
+  };
+  // An anchor makes the full parser read it.
+  for (const anchor of ["", "\nother: &a 1"]) {
+    assert.equal(parseBlockYaml(text(anchor), readPlainText) === null, anchor !== "");
+    const root = parseYaml("f", text(anchor)) as Record<string, unknown>;
+    assert.deepEqual(resolveAll(root, env, readPlainText), []);
+    delete root.other;
+    assert.deepEqual(root, expected);
+  }
+  const json = parseYaml("f", '{"a": "${{PORT}}", "b": 1}');
+  resolveAll(json, env, readPlainText);
+  assert.deepEqual(json, { a: "8080", b: 1 });
+  assert.deepEqual(parseYaml("f", "a: '${{X}}'"), { a: new QuotedText("${{X}}") });
+});
+
+test("a text read as a plain one", () => {
+  const cases: readonly (readonly [text: string, value: unknown])[] = [
+    ["", ""],
+    ["x", "x"],
+    ["true", true],
+    ["off", false],
+    ["~", null],
+    ["1.50", 1.5],
+    ["+7", 7],
+    ["-0x1f", -31],
+    ["1e3", 1000],
+    [".5", 0.5],
+    ["1_000", "1_000"],
+    ["1.2.3.4", "1.2.3.4"],
+    ["12:30:45", "12:30:45"],
+    [".inf", ".inf"],
+    [".nan", ".nan"],
+    ["9007199254740993", "9007199254740993"],
+    ["- 1", "- 1"],
+    ["-", "-"],
+    ["[1]", "[1]"],
+    ['"1"', '"1"'],
+    ["1\n2", "1\n2"],
+    ["2026-01-01", "2026-01-01"],
+  ];
+  for (const [text, value] of cases) assert.deepEqual(readPlainText(text), value, text);
 });

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import type { Document, LineCounter, ParsedNode, Tags, YAMLError } from "yaml";
-import { parseBlockYaml } from "./block-yaml.ts";
+import { exactNumber, QuotedText } from "../lib/env-references.ts";
+import { parseBlockYaml, words } from "./block-yaml.ts";
 import { unreadable } from "./document.ts";
 
 type Library = typeof import("yaml");
@@ -31,13 +32,30 @@ const MAX_ALIASES = 100;
 export function parseYaml(file: string, text: string): unknown {
   const json = asJson(text);
   if (json !== undefined) return json;
-  const quick = parseBlockYaml(text, (scalar) => library().parseDocument(scalar, options).toJS() as unknown);
+  const quick = parseBlockYaml(text, readScalar);
   return quick === null ? valueOf(file, readYaml(file, text)) : quick.value;
+}
+
+const readScalar = (text: string): unknown => library().parseDocument(text, options).toJS() as unknown;
+
+/**
+ * What an unquoted value is that variables were put into: a word or a number as if
+ * it stood in the file, else the text, also where YAML would see a mapping or a
+ * comment in it. A whole number that would lose digits stays a text, and so does
+ * what is no finite number.
+ */
+export function readPlainText(text: string): unknown {
+  const word = words.get(text);
+  if (word !== undefined) return word;
+  if (!/^[-+.\d][\w.+-]*$/.test(text) || text.includes("_")) return text;
+  const value = readScalar(text);
+  return typeof value === "number" ? exactNumber(text, value) : text;
 }
 
 /** The value of a file that is JSON, which is YAML too, but for its last line. */
 function asJson(text: string): unknown {
-  if (!text.startsWith("{")) return undefined;
+  // With variables it matters what is quoted.
+  if (!text.startsWith("{") || text.includes("${{")) return undefined;
   try {
     return JSON.parse(text.replace(/#END\s*$/, "")) as unknown;
   } catch {
@@ -83,11 +101,16 @@ export function faultsOf(located: LocatedYaml): readonly YamlFault[] {
   });
 }
 
-/** The plain value of a document. */
+/** The value of a document; texts with variables that are quoted or blocks are `QuotedText`. */
 export function valueOf(file: string, { document, lines }: LocatedYaml): unknown {
   const { visit } = library();
   let lost: number | null = null;
   visit(document, {
+    Scalar(key, scalar) {
+      // A key is a text anyway.
+      if (key === "key" || key === null || typeof scalar.value !== "string" || scalar.type === "PLAIN") return;
+      scalar.value = QuotedText.of(scalar.value);
+    },
     Alias(_, alias) {
       if (alias.resolve(document) !== undefined) return undefined;
       lost = alias.range?.[0] ?? 0;

@@ -1,4 +1,5 @@
-import { WorkerState, type Board } from "../board/board.ts";
+import type { Board } from "../board/board.ts";
+import { nodeState } from "../board/node-state.ts";
 import type { ConfigReport } from "../messages/messages.ts";
 import type { Journal } from "./journal.ts";
 
@@ -15,17 +16,6 @@ export interface ApplicationDeps {
   unixNow(): number;
 }
 
-/** The lowest revision that any worker runs with; 0 while one of them does not run. */
-export function appliedByAll(board: Board): number {
-  let lowest = Infinity;
-  for (let slot = 0; slot < board.workerCount; slot++) {
-    const record = board.active(slot);
-    if (record === undefined || record.state !== WorkerState.running) return 0;
-    lowest = Math.min(lowest, record.revision);
-  }
-  return lowest === Infinity ? 0 : lowest;
-}
-
 /**
  * Measures how long a change takes from acceptance to its application by every
  * worker, and writes it into the journal. `look` is called whenever something may
@@ -38,17 +28,21 @@ export function createApplicationWatch(deps: ApplicationDeps): { look(): void } 
   let lastRevision = 0;
   /** `lastChangeAt` of the report before: a load that changed nothing leaves it as it was. */
   let lastChangeAt = 0;
+  /** `loadedAt` of the report at the last event. */
+  let lastLoadedAt = 0;
   let lastEventAt = -Infinity;
   let longestMs = 0;
   /** The highest revision applied everywhere that no event has told of; 0: none. */
   let untold = 0;
 
   function measure(now: number): void {
+    // A source that was restored from a backup counts from an earlier revision on.
+    if (board.revision > 0 && board.revision < lastRevision) lastRevision = untold = 0;
     if (timed === null) {
       if (board.revision <= Math.max(lastRevision, untold)) return;
       timed = { revision: board.revision, seenAt: now, appliedAt: null };
     }
-    const applied = appliedByAll(board);
+    const applied = nodeState(board).revision;
     if (applied < timed.revision) return;
     timed.appliedAt ??= now;
     const report = deps.config();
@@ -66,7 +60,14 @@ export function createApplicationWatch(deps: ApplicationDeps): { look(): void } 
       const now = deps.unixNow();
       measure(now);
       if (untold === 0 || now - lastEventAt < QUIET_MS) return;
-      const { changes, rejected } = deps.config();
+      const { changes, rejected, loadedAt } = deps.config();
+      if (loadedAt === lastLoadedAt && lastRevision > 0) {
+        // Nothing was loaded: it is only that the source's revision has grown.
+        lastRevision = untold;
+        untold = 0;
+        return;
+      }
+      lastLoadedAt = loadedAt;
       journal.add({
         type: "config-applied",
         revision: untold,

@@ -97,6 +97,7 @@ test("a rejection that stands is 409 at once, unless it is to be ignored", async
   const rejection: Rejection = {
     kind: "routes",
     id: "7",
+    field: "uri",
     error: "uri: expected a string",
     since: 1,
     revision: 2,
@@ -116,7 +117,15 @@ test("a rejection that stands is 409 at once, unless it is to be ignored", async
 
 test("an older rejection does not fail the wait for the change that mends it", async (t) => {
   const fixture = await startFixture(t, boardOf(1, 3));
-  const rejection: Rejection = { kind: "routes", id: "7", error: "bad", since: 1, revision: 3, serving: "nothing" };
+  const rejection: Rejection = {
+    kind: "routes",
+    id: "7",
+    field: "uri",
+    error: "bad",
+    since: 1,
+    revision: 3,
+    serving: "nothing",
+  };
   fixture.report = reportOf(3, { rejected: [rejection] });
   const mended = ask(fixture, "/status/ready?revision=4");
   await waitersOf(fixture, 1);
@@ -132,7 +141,15 @@ test("workers that are faster than control's report do not hide what it rejected
   fixture.board.record(0).acknowledge(2, 0n, 0);
   fixture.board.publish(2, 0n);
   fixture.watch.refresh();
-  const rejection: Rejection = { kind: "routes", id: "7", error: "bad", since: 1, revision: 2, serving: "previous" };
+  const rejection: Rejection = {
+    kind: "routes",
+    id: "7",
+    field: "uri",
+    error: "bad",
+    since: 1,
+    revision: 2,
+    serving: "previous",
+  };
   fixture.report = reportOf(2, { rejected: [rejection] });
   fixture.watch.refresh();
   assert.equal((await reply).status, 409);

@@ -43,6 +43,8 @@ export interface WorkerRow {
 export interface RejectedRow {
   readonly kind: string;
   readonly id: string;
+  /** What is wrong, as in `upstream.nodes`; `""`: the resource as a whole. */
+  readonly field: string;
   readonly error: string;
   readonly since: string | null;
   readonly revision: number;
@@ -153,8 +155,8 @@ function configState(report: ConfigReport, appliedMin: number): ConfigBody["stat
 
 /** A rejection as it is shown. */
 export function rejectedRow(rejection: Rejection): RejectedRow {
-  const { kind, id, error, since, revision, serving } = rejection;
-  return { kind, id, error, since: isoTime(since), revision, serving };
+  const { kind, id, field, error, since, revision, serving } = rejection;
+  return { kind, id, field, error, since: isoTime(since), revision, serving };
 }
 
 /** Something readiness still waits for. */

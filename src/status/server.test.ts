@@ -180,7 +180,14 @@ test("/status/config shows source, state, what is applied and what is rejected",
   assert.deepEqual([converging["state"], converging["applied"]], ["converging", { min: 0, max: 3 }]);
   board.record(1).acknowledge(3, 0n, Date.now());
   assert.equal((await ask(fixture, "/status/config")).json["state"], "synced");
-  const rejection = { kind: "routes", id: "7", error: "uri: expected a string", since: 5000, revision: 3 } as const;
+  const rejection = {
+    kind: "routes",
+    id: "7",
+    field: "uri",
+    error: "uri: expected a string",
+    since: 5000,
+    revision: 3,
+  } as const;
   fixture.report = reportOf(3, {
     rejected: [{ ...rejection, serving: "previous" }],
     lastFailure: { at: 6000, error: "no #END", current: false },
@@ -253,6 +260,8 @@ test("an address that is taken is refused", async (t) => {
     watch: fixture.watch,
     settings: { ip: "127.0.0.1", port, allowDetails: [], unresponsiveAfterMs: 5000 },
     config: () => fixture.report,
+    fleet: () => null,
+    role: "traditional",
     slots: () => [],
     startedAt: 0,
   });

@@ -92,8 +92,8 @@ test("names every mistake with its line and field", (t) => {
     "41 consumers[2].id: id of credentials/joe/credentials/c refers to consumers/joe, which does not exist",
     "43 rotues: unknown kind rotues; did you mean routes?",
     "44 services: expected a list, found a mapping",
-    "48 plugins[2].nam: additional properties forbidden, found nam",
     '48 plugins[2]: property "name" is required',
+    "48 plugins[2].nam: additional properties forbidden, found nam",
     "51 protos[0].content: environment variable TURNPIKE_TEST_NONE is not set",
     '51 protos[0].content: property "content" is not supported yet',
   ]);

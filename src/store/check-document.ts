@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { TextReader } from "../lib/env-references.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import type { Kind } from "../schema/kinds.ts";
@@ -7,13 +8,22 @@ import { formatPath, readDocument } from "../source/document.ts";
 import { parseJson } from "../source/json-text.ts";
 import type { SourceDocument } from "../source/source.ts";
 import { hasEnd } from "../source/yaml-file.ts";
-import { faultsOf, locateYaml, valueOf, type LocatedYaml } from "../source/yaml-text.ts";
+import { faultsOf, locateYaml, readPlainText, valueOf, type LocatedYaml } from "../source/yaml-text.ts";
 import { checkPluginsList } from "./check-plugins-list.ts";
 import { checkResource, findFaults, type ResourceCheck } from "./check-resource.ts";
 import { identify } from "./identify.ts";
 import { buildLocate, type Locate } from "./locate.ts";
 import { describeClash, describeReference, referencesOf, type Reference, type Resource } from "./resource.ts";
-import { isKind, unknownKind } from "./store.ts";
+import { isKind, unknownKind } from "./stage.ts";
+
+/** What a document is checked with. */
+export interface DocumentCheck extends ResourceCheck {
+  /**
+   * What is there besides, by `<kind>/<id>`: the document may refer to it, replace it, and
+   * not claim what it has. `null` for a resource that is not good.
+   */
+  readonly beside?: ReadonlyMap<string, Resource | null>;
+}
 
 /**
  * Everything that is wrong with a standalone file, in the order of its lines: syntax,
@@ -33,11 +43,22 @@ export function checkStandalone(
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
     return [finding(file, 0, "", missing ? "no such file" : `cannot be read: ${reasonOf(error)}`)];
   }
+  return checkStandaloneText(file, text, format, { plugins, ...options });
+}
+
+/** As `checkStandalone` for the text of the file, which is not read. */
+export function checkStandaloneText(
+  file: string,
+  text: string,
+  format: "yaml" | "json",
+  check: DocumentCheck,
+): Finding[] {
   const parsed = format === "yaml" ? parseYamlFile(file, text) : parseJsonFile(file, text);
   const findings = [...parsed.findings];
   if (parsed.content !== null) {
     const { value, locate } = parsed.content;
-    for (const { path, message } of findProblems(value, { plugins, ...options })) {
+    const readText = format === "yaml" ? readPlainText : undefined;
+    for (const { path, message } of findProblems(value, readText, check)) {
       findings.push(finding(file, locate(path), formatPath(path), message));
     }
   }
@@ -90,8 +111,8 @@ interface Problem {
   readonly message: string;
 }
 
-function findProblems(value: unknown, check: ResourceCheck): readonly Problem[] {
-  const { document, problems } = readDocument(value);
+function findProblems(value: unknown, readText: TextReader | undefined, check: DocumentCheck): readonly Problem[] {
+  const { document, problems } = readDocument(value, readText);
   const found: Problem[] = [...problems];
   const enabled = enabledPlugins(document, check.plugins, found);
   const entries = new Map<string, KnownEntry>();
@@ -103,7 +124,7 @@ function findProblems(value: unknown, check: ResourceCheck): readonly Problem[] 
       }
     }
   }
-  return [...found, ...relations(entries)];
+  return [...found, ...relations(entries, check.beside ?? new Map())];
 }
 
 function enabledPlugins(document: SourceDocument, registry: PluginRegistry, found: Problem[]): PluginRegistry {
@@ -148,12 +169,19 @@ function findEntryProblems(
 }
 
 /** References that lead nowhere, and what two resources claim. */
-function relations(entries: ReadonlyMap<string, KnownEntry>): readonly Problem[] {
+function relations(
+  entries: ReadonlyMap<string, KnownEntry>,
+  beside: ReadonlyMap<string, Resource | null>,
+): readonly Problem[] {
   const found: Problem[] = [];
   const owners = new Map<string, Resource>();
+  for (const [key, resource] of beside) {
+    if (resource === null || entries.has(key)) continue;
+    for (const claim of resource.claims) owners.set(claim.key, resource);
+  }
   for (const [key, { path, references, resource }] of entries) {
     for (const reference of references) {
-      if (entries.has(reference.key)) continue;
+      if (entries.has(reference.key) || beside.has(reference.key)) continue;
       const message = `${describeReference(key, reference)}, which does not exist`;
       found.push({ path: [...path, ...reference.field.split(".")], message });
     }

@@ -1,5 +1,6 @@
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { nearestName } from "../lib/nearest-name.ts";
+import { pickNames } from "../plugin/lazy-map.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import { pluginsListSchema, type PluginsListEntry } from "../schema/plugins-list.ts";
 import { validatorOf } from "../schema/validate.ts";
@@ -15,7 +16,7 @@ export interface PluginsListCheck {
 
 /**
  * Checks the list `plugins` of a document. Plugins for streams are not judged: none
- * of them is known here.
+ * of them is run by this version.
  */
 export function checkPluginsList(list: unknown, registry: PluginRegistry): PluginsListCheck {
   const faults: Fault[] = validatorOf(pluginsListSchema).checkAll(list).map(toFault);
@@ -33,6 +34,6 @@ export function checkPluginsList(list: unknown, registry: PluginRegistry): Plugi
   return {
     faults,
     resource: buildResource("plugins", "plugins", list, canonicalJson(list), registry),
-    enabled: new Map([...registry].filter(([name]) => names.has(name))),
+    enabled: pickNames(registry, names),
   };
 }

@@ -1,5 +1,6 @@
-import { reasonOf } from "../lib/errors.ts";
-import type { PluginDefinition, PluginEnv, PluginRegistry } from "../plugin/plugin.ts";
+import { encryptFieldsOf, schemaIn } from "../plugin/plugin.ts";
+import type { ConfCheck, ConfPlace, ConfRule, KnownPlugin, PluginRegistry } from "../plugin/plugin.ts";
+import { expressionFault } from "../schema/expression-syntax.ts";
 import type { JsonSchema } from "../schema/json-schema.ts";
 import type { Kind } from "../schema/kinds.ts";
 import { pluginMetaSchema, type PluginConf } from "../schema/plugins.ts";
@@ -15,63 +16,87 @@ export interface Fault {
   readonly message: string;
   /** The reason for a reader who sees the path. */
   readonly detail: string;
+  /** The reason in APISIX's words alone, as clients of its Admin API compare them: its `error_msg`. */
+  readonly answer: string;
 }
 
 /** A schema's fault as one of the resource. */
 export function toFault(fault: SchemaFault): Fault {
   const detail = withHint({ ...fault, message: fault.detail });
-  return { path: fault.path, message: withHint(fault), detail };
+  return { path: fault.path, message: withHint(fault), detail, answer: fault.message };
 }
 
 /** A fault that is said in the same words whether the path is seen or not. */
-export const plainFault = (path: Fault["path"], message: string): Fault => ({ path, message, detail: message });
+export const plainFault = (path: Fault["path"], message: string): Fault => ({
+  path,
+  message,
+  detail: message,
+  answer: message,
+});
 
 /** What plugins are checked with. */
 export interface PluginCheck {
   readonly kind: Kind;
   /** The enabled ones. */
   readonly registry: PluginRegistry;
-  /** `plugin_attr` of config.yaml. */
-  readonly attr: Readonly<Record<string, unknown>>;
-  /** What to say of a plugin that is not in the registry, if there is more to it. */
-  readonly explain: (name: string) => string | null;
+  /** `plugin_metadata` as it is; absent where it cannot be looked up. */
+  readonly metadata?: ConfCheck["metadata"];
   /** Every fault instead of the first. */
   readonly all: boolean;
 }
 
 type Configurations = Record<string, PluginConf>;
 
-/** Checks each plugin of a resource against its schema and fills its defaults in. */
+/**
+ * Checks each plugin of a resource as APISIX does and fills its defaults in. Whether
+ * this version can run them is another question: `checkServable`.
+ */
 export function checkPlugins(plugins: Configurations, check: PluginCheck): readonly Fault[] {
   const faults: Fault[] = [];
   for (const [name, conf] of Object.entries(plugins)) {
     if (faults.length > 0 && !check.all) break;
-    const definition = check.kind === "stream_routes" ? undefined : check.registry.get(name);
-    const mask = (text: string): string => maskSecrets(text, conf, definition?.encryptFields);
-    const wrap = (fault: SchemaFault): Fault => {
-      const { path, message, detail } = toFault(fault);
-      const whole = `${prefix(check.kind)}failed to check the configuration of plugin ${name} err: ${message}`;
-      return { path: ["plugins", name, ...path], message: mask(whole), detail: mask(detail) };
-    };
-    if (definition === undefined) {
-      const why = check.explain(name);
-      const message = `${prefix(check.kind)}unknown plugin [${name}]${why === null ? "" : ` (${why})`}`;
-      faults.push(plainFault(["plugins", name], message));
-    } else if (check.kind === "credentials" && definition.type !== "auth") {
+    const plugin = knownPlugin(name, check);
+    if (plugin === undefined) {
+      faults.push(plainFault(["plugins", name], `${prefix(check.kind)}unknown plugin [${name}]`));
+    } else if (check.kind === "credentials" && plugin.type !== "auth") {
       const message = "only supports auth type plugins in consumer credential";
       faults.push(plainFault(["plugins", name], message));
-    } else if (Array.isArray(conf) && conf.length === 0) {
-      // Lua's empty table.
-      plugins[name] = {};
-      faults.push(...checkConf(plugins[name], definition, check).map(wrap));
     } else {
-      faults.push(...checkConf(conf, definition, check).map(wrap));
+      // Lua's empty table.
+      if (Array.isArray(conf) && conf.length === 0) plugins[name] = {};
+      faults.push(...checkPlugin(plugins[name] ?? conf, plugin, check));
     }
   }
   return faults;
 }
 
-function checkConf(conf: PluginConf, definition: PluginDefinition, check: PluginCheck): readonly SchemaFault[] {
+/** The plugin of that name where the kind may have it. */
+export function knownPlugin(name: string, { kind, registry }: PluginCheck): KnownPlugin | undefined {
+  const plugin = registry.get(name);
+  const subsystem = kind === "stream_routes" ? "stream" : "http";
+  return (plugin?.subsystems ?? ["http"]).includes(subsystem) ? plugin : undefined;
+}
+
+function checkPlugin(conf: PluginConf, plugin: KnownPlugin, check: PluginCheck): readonly Fault[] {
+  const way = ["plugins", plugin.name];
+  const mask = (text: string): string => maskSecrets(text, conf, encryptFieldsOf(plugin, placeOf(check.kind)));
+  const before = `${prefix(check.kind)}${failure(plugin.name, check.kind)}`;
+  const faults = checkConf(conf, plugin, check).map((fault): Fault => {
+    const { path, message, detail } = toFault(fault);
+    return {
+      path: [...way, ...path],
+      message: mask(before + message),
+      detail: mask(detail),
+      answer: before + fault.message,
+    };
+  });
+  if (faults.length > 0 || conf._meta?.filter === undefined || conf._meta.disable === true) return faults;
+  const reason = expressionFault(conf._meta.filter);
+  if (reason === null) return [];
+  return [plainFault([...way, "_meta", "filter"], `failed to validate the 'vars' expression: ${reason}`)];
+}
+
+function checkConf(conf: PluginConf, plugin: KnownPlugin, check: PluginCheck): readonly SchemaFault[] {
   if (typeof conf !== "object" || conf === null || Array.isArray(conf)) return validatorOf(OBJECT).checkAll(conf);
   const { _meta: meta } = conf;
   if (meta !== undefined) {
@@ -79,15 +104,29 @@ function checkConf(conf: PluginConf, definition: PluginDefinition, check: Plugin
     if (faults.length > 0) return check.all ? faults : faults.slice(0, 1);
     if (meta.disable === true) return [];
   }
-  const schema = (isConsumers(check.kind) && definition.consumerSchema) || definition.schema;
+  const place = placeOf(check.kind);
+  const early = place === "conf" ? applyRule(plugin.checkFirst, conf, check) : [];
+  if (early.length > 0) return early;
   // The schema may forbid what it does not list; `_meta` belongs to all plugins.
   const fields = conf as { _meta?: unknown };
   if (meta !== undefined) delete fields._meta;
-  const validator = validatorOf(schema as JsonSchema);
+  const validator = validatorOf(schemaIn(plugin, place) ?? OBJECT);
   const first = check.all ? null : validator.check(conf);
   const faults = check.all ? validator.checkAll(conf) : first === null ? [] : [first];
   if (meta !== undefined) fields._meta = meta;
-  return [...faults, ...unresolved(conf)];
+  return faults.length > 0 ? faults : applyRule(ruleIn(plugin, place), conf, check);
+}
+
+/** The rule that a configuration must keep beyond its schema. A consumer without a schema of its own has the ordinary rule. */
+function ruleIn(plugin: KnownPlugin, place: ConfPlace): ConfRule | undefined {
+  return place === "consumer" && plugin.consumerSchema !== undefined ? plugin.checkConsumer : plugin.checkConf;
+}
+
+function applyRule(rule: ConfRule | undefined, conf: PluginConf, check: PluginCheck): readonly SchemaFault[] {
+  const { registry, metadata } = check;
+  const plugin = (name: string): KnownPlugin | undefined => registry.get(name);
+  const reason = rule?.(conf, { plugin, ...(metadata === undefined ? {} : { metadata }) }) ?? null;
+  return reason === null ? [] : [{ path: [], message: reason, detail: reason, hint: "" }];
 }
 
 const OBJECT = { type: "object" } as const satisfies JsonSchema;
@@ -95,57 +134,12 @@ const META = { type: "object", properties: { _meta: pluginMetaSchema } } as cons
 
 const isConsumers = (kind: Kind): boolean => kind === "consumers" || kind === "credentials";
 
+const placeOf = (kind: Kind): ConfPlace => (isConsumers(kind) ? "consumer" : "conf");
+
 const prefix = (kind: Kind): string => (isConsumers(kind) ? "invalid plugins configuration: " : "");
 
-/**
- * References to secrets are not resolved yet. Taking one as the value itself would
- * make a public text somebody's password.
- */
-function unresolved(conf: PluginConf): readonly SchemaFault[] {
-  const path = findReference(conf);
-  if (path === null) return [];
-  const detail = "references such as $secret:// and $env:// are not supported yet";
-  return [{ path, message: `property "${path.join(".")}": ${detail}`, detail, hint: "" }];
-}
-
-function findReference(value: unknown): readonly (string | number)[] | null {
-  if (typeof value === "string") return /^\$(secret|env):\/\//i.test(value) ? [] : null;
-  if (typeof value !== "object" || value === null) return null;
-  for (const [name, field] of Object.entries(value)) {
-    const path = findReference(field);
-    if (path !== null) return [name, ...path];
-  }
-  return null;
-}
-
-/**
- * Compiles each plugin and disposes of it at once: what cannot be compiled must not
- * reach a worker. The configurations have passed `checkPlugins`.
- */
-export function compilePlugins(plugins: Configurations, check: PluginCheck): readonly Fault[] {
-  const faults: Fault[] = [];
-  for (const [name, conf] of Object.entries(plugins)) {
-    const definition = check.registry.get(name);
-    if (definition === undefined || conf._meta?.disable === true) continue;
-    if (isConsumers(check.kind) && definition.type === "auth") continue;
-    try {
-      definition.compile(conf, dryEnv(check.attr[name])).dispose?.();
-    } catch (error) {
-      const detail = maskSecrets(reasonOf(error), conf, definition.encryptFields);
-      const message = `failed to check the configuration of plugin ${name} err: ${detail}`;
-      faults.push({ path: ["plugins", name], message, detail });
-    }
-  }
-  return faults;
-}
-
-/** Knows no consumers; the workers say what is worth a warning, with the resource's name. */
-const dry: PluginEnv = {
-  consumers: { byKey: () => undefined, byName: () => undefined },
-  attr: {},
-  warn: () => undefined,
-};
-
-function dryEnv(attr: unknown): PluginEnv {
-  return attr === undefined ? dry : { ...dry, attr: attr as PluginEnv["attr"] };
+/** How APISIX begins what is wrong with a plugin's configuration. */
+export function failure(name: string, kind: Kind): string {
+  if (kind === "stream_routes") return `failed to check the configuration of stream plugin [${name}]: `;
+  return `failed to check the configuration of plugin ${name} err: `;
 }

@@ -12,6 +12,8 @@ export interface Resource {
   readonly id: string;
   /** Canonical JSON with defaults filled in. */
   readonly text: string;
+  /** The same with references to secrets in place of what they stand for. */
+  readonly shown: string;
   readonly fingerprint: bigint;
   readonly references: readonly Reference[];
   readonly claims: readonly Claim[];
@@ -34,13 +36,21 @@ export interface Claim {
   readonly path: readonly string[];
 }
 
-/** Builds what the store keeps of `value`, whose canonical text is `text`. */
-export function buildResource(kind: Kind, id: string, value: unknown, text: string, plugins: PluginRegistry): Resource {
+/** Builds what the store keeps of `value`, whose canonical text is `text`; `shown` where that differs. */
+export function buildResource(
+  kind: Kind,
+  id: string,
+  value: unknown,
+  text: string,
+  plugins: PluginRegistry,
+  shown: string = text,
+): Resource {
   return {
     key: `${kind}/${id}`,
     kind,
     id,
     text,
+    shown,
     fingerprint: contentHash(kind, id, text),
     references: referencesOf(kind, id, value),
     claims: claimsOf(kind, value, plugins),
@@ -91,7 +101,7 @@ export function referencesOf(kind: Kind, id: string, value: unknown): readonly R
 }
 
 /** A consumer is found by its key, and a plugin stands in one global rule at most (disabled ones count). */
-function claimsOf(kind: Kind, value: unknown, registry: PluginRegistry): readonly Claim[] {
+export function claimsOf(kind: Kind, value: unknown, registry: PluginRegistry): readonly Claim[] {
   const consumer = kind === "consumers" || kind === "credentials";
   if (!consumer && kind !== "global_rules") return NONE;
   const { plugins = {} } = value as { readonly plugins?: Plugins };
@@ -112,7 +122,7 @@ export function describeReference(key: string, reference: Reference): string {
 }
 
 /** The reason for the second that claims what `owner` has. */
-export function describeClash(claim: Claim, { kind, id }: Resource): string {
+export function describeClash(claim: Claim, { kind, id }: Pick<Resource, "kind" | "id">): string {
   if (kind === "global_rules") return `${claim.clash} global rule with id '${id}'`;
   const credential = parseCredentialKey(id);
   if (credential === null) return `${claim.clash} consumer: ${id}`;

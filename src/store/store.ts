@@ -1,24 +1,40 @@
 import { addHash, subtractHash } from "../lib/content-hash.ts";
-import { nearestName } from "../lib/nearest-name.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
-import { kinds, type Change, type Kind, type Rejection } from "../schema/kinds.ts";
-import type { RawResource, SourceDocument } from "../source/source.ts";
+import { type Change, type Kind, type Rejection } from "../schema/kinds.ts";
+import { formatPath } from "../source/document.ts";
+import { keyOf } from "../source/keyed-layout.ts";
+import type { KeyedEntry, KeyedSnapshot, KeyedStep, SourceDocument } from "../source/source.ts";
+import { affectedBy } from "./affected.ts";
 import { checkPluginsList } from "./check-plugins-list.ts";
 import { checkResource, type ResourceCheck } from "./check-resource.ts";
-import { identify } from "./identify.ts";
+import { Links } from "./links.ts";
 import { buildResource, type Resource } from "./resource.ts";
-import { resolve, type Entry } from "./resolve.ts";
+import {
+  listOf,
+  restage,
+  stageDocument,
+  stageKeyed,
+  type NewRejection,
+  type Staged,
+  type StagedEntry,
+  type StageParts,
+} from "./stage.ts";
+import { resolve, type Entry, type Reason, type Resolution } from "./resolve.ts";
 
 /** What a store is made with. */
 export interface StoreOptions extends ResourceCheck {
-  /** Accepted loads so far; 0: none. */
+  /** Revision of what the workers hold already; 0: nothing. */
   readonly revision: number;
   /** What the workers hold already, for a control thread that takes over. */
   readonly inherited: readonly Change[];
+  /** Puts the clear text in place of encrypted fields; absent: nothing is encrypted. */
+  readonly decrypt?: StageParts["decrypt"];
 }
 
-/** What one document did. */
+/** What one load did. */
 export interface Applied {
+  /** What was held before it. */
+  readonly fromRevision: number;
   readonly revision: number;
   readonly hash: bigint;
   /** From what was held before; deletions have `text: null`. */
@@ -27,50 +43,60 @@ export interface Applied {
   readonly rejected: readonly Rejection[];
 }
 
-/** An entry as it was last seen, so that an unchanged one is not checked again. */
-interface Seen {
-  /** JSON text of the entry as written. */
+/** An entry as the source has it, so that an unchanged one is not checked again. */
+interface Wanted extends Entry {
+  /** JSON text as written. */
   readonly raw: string;
-  readonly entry: Entry;
+  /** The secrets that it refers to. */
+  readonly references: ReadonlySet<string>;
 }
 
-interface NewRejection {
-  readonly kind: string;
-  readonly id: string;
-  readonly error: string;
-  readonly serving: Rejection["serving"];
-}
+const NONE: ReadonlySet<string> = new Set();
+
+/** The key of a list of plugins. */
+const PLUGINS = "plugins/plugins";
 
 /**
  * The resources that are accepted, by revision. One control thread owns it; it does
- * no I/O. Documents go in, changes for the workers come out, and whatever is refused
- * stays listed with its reason until it is repaired or gone.
+ * no I/O. Documents, or snapshots and steps of a keyed source, go in; changes for the
+ * workers come out, and whatever is refused stays listed with its reason until it is
+ * repaired or gone. A step costs what it can affect, not what is held.
  */
 export class Store {
   readonly #plugins: PluginRegistry;
   /** `plugins` with the limits of the document's own list. */
   #check: ResourceCheck;
+  readonly #decrypt: StageParts["decrypt"];
+  /** Whether what is wanted came by key. */
+  #keyed = false;
   #revision: number;
   #hash = 0n;
-  #held: ReadonlyMap<string, Resource>;
-  #seen = new Map<string, Seen>();
+  #held = new Map<string, Resource>();
+  #wanted = new Map<string, Wanted>();
+  #reasons = new Map<string, Reason>();
+  /** Entries of a document that cannot be filed under a key of their own. */
+  #strays: readonly NewRejection[] = [];
   #rejected: readonly Rejection[] = [];
+  /** Made when first needed: files are compared whole. */
+  #links: Links | null = null;
   /** Until the first document: it may be what the workers hold already. */
   #takingOver: boolean;
 
   constructor(options: StoreOptions) {
     this.#check = options;
     this.#plugins = options.plugins;
+    this.#decrypt = options.decrypt ?? ((_kind, value) => value);
     this.#revision = options.revision;
     this.#takingOver = options.revision > 0;
-    const held = options.inherited.flatMap(({ kind, id, text }) =>
-      text === null ? [] : [buildResource(kind, id, JSON.parse(text), text, options.plugins)],
-    );
-    this.#held = new Map(held.map((resource) => [resource.key, resource]));
-    for (const { fingerprint } of held) this.#hash = addHash(this.#hash, fingerprint);
+    for (const { kind, id, text } of options.inherited) {
+      if (text === null) continue;
+      const resource = buildResource(kind, id, JSON.parse(text), text, options.plugins);
+      this.#held.set(resource.key, resource);
+      this.#hash = addHash(this.#hash, resource.fingerprint);
+    }
   }
 
-  /** Accepted loads: every applied document is one more, also when it changed nothing. */
+  /** Of a keyed source: its revision; of documents: accepted loads, also those that changed nothing. */
   get revision(): number {
     return this.#revision;
   }
@@ -84,102 +110,250 @@ export class Store {
     return this.#rejected;
   }
 
+  /** Everything accepted, by `<kind>/<id>`. */
+  get held(): ReadonlyMap<string, Resource> {
+    return this.#held;
+  }
+
+  /** Who refers to whom among what is wanted and what serves. */
+  get links(): Links {
+    if (this.#links === null) {
+      this.#links = new Links();
+      for (const key of new Set([...this.#wanted.keys(), ...this.#held.keys()])) this.#relink(this.#links, key);
+    }
+    return this.#links;
+  }
+
   /** Everything accepted. */
   snapshot(): readonly Change[] {
     return Array.from(this.#held.values(), ({ kind, id, text }) => ({ kind, id, text }));
   }
 
-  /** Makes the document the configuration; `now` is Unix milliseconds. */
+  /** `apply` of a document in one go. */
   applyDocument(document: SourceDocument, now: number): Applied {
-    const { entries, strays } = this.#read(document);
-    const { serving, reasons } = resolve(entries, this.#held);
-    const changes = this.#replace(serving);
-    if (!this.#takingOver || changes.length > 0) this.#revision++;
-    this.#takingOver = false;
-    const rejections = Array.from(reasons, ([key, error]): NewRejection => {
-      const slash = key.indexOf("/");
-      const previous = serving.has(key) ? "previous" : "nothing";
-      return { kind: key.slice(0, slash), id: key.slice(slash + 1), error, serving: previous };
-    });
-    this.#rejected = this.#date([...rejections, ...strays], now);
-    return { revision: this.#revision, hash: this.#hash, changes, rejected: this.#rejected };
+    return this.apply(this.stageDocument(document), now);
   }
 
-  /** Checks every entry that has changed; `strays` are those that cannot be filed under a key of their own. */
-  #read(document: SourceDocument): { entries: readonly Entry[]; strays: readonly NewRejection[] } {
-    const strays: NewRejection[] = [];
-    const seen = new Map<string, Seen>();
-    this.#readPluginsList(document.resources.plugins, seen);
-    for (const [kind, list] of Object.entries(document.resources)) {
-      if (!isKind(kind)) strays.push({ kind, id: "", error: unknownKind(kind), serving: "nothing" });
-      else if (kind !== "plugins") this.#readList(kind, list, seen, strays);
-    }
-    this.#seen = seen;
-    return { entries: Array.from(seen.values(), ({ entry }) => entry), strays };
+  /** `apply` of a keyed source's snapshot in one go. */
+  applySnapshot(snapshot: KeyedSnapshot, now: number): Applied {
+    return this.apply(this.stageSnapshot(snapshot), now);
   }
 
-  #readList(list: Kind, items: readonly RawResource[], seen: Map<string, Seen>, strays: NewRejection[]): void {
-    for (const [index, { value }] of items.entries()) {
-      const { kind, id, error } = identify(list, value, index);
-      const key = `${kind}/${id}`;
-      if (seen.has(key)) {
-        const name = kind === "consumers" ? "username" : "id";
-        const duplicate = `found duplicate ${name} ${id} in ${list}: entry ${index + 1} is left out`;
-        strays.push({ kind, id, error: duplicate, serving: "nothing" });
-        continue;
+  /** `apply` of a keyed source's step in one go. */
+  applyStep(step: KeyedStep, now: number): Applied {
+    return this.apply(this.stageStep(step), now);
+  }
+
+  /** Reads what is to be applied next; nothing may be applied in between. */
+  stageDocument(document: SourceDocument): Staged {
+    // With another list of plugins, what was found out about the others may no longer hold.
+    const same = this.#wanted.get(PLUGINS)?.raw === (listOf(document) ?? undefined);
+    return stageDocument(document, this.#stageParts(same ? this.#wanted : new Map()));
+  }
+
+  stageSnapshot({ revision, entries }: KeyedSnapshot): Staged {
+    return stageKeyed("snapshot", revision, entries, this.#stageParts(this.#wanted));
+  }
+
+  stageStep({ revision, changes }: KeyedStep): Staged {
+    return stageKeyed("step", revision, changes, this.#stageParts(this.#wanted));
+  }
+
+  /** Makes it the configuration; `now` is Unix milliseconds. */
+  apply(staged: Staged, now: number): Applied {
+    const fromRevision = this.#revision;
+    this.#strays = staged.strays;
+    this.#keyed = staged.mode !== "document";
+    switch (staged.mode) {
+      case "document": {
+        this.#wanted = this.#readAll(staged);
+        const changes = this.#resolveAll();
+        if (!this.#takingOver || changes.length > 0) this.#revision++;
+        return this.#finish(fromRevision, changes, now);
       }
-      const raw = JSON.stringify(value);
-      const before = this.#seen.get(key);
-      if (before?.raw === raw) seen.set(key, before);
-      else seen.set(key, { raw, entry: { key, checked: this.#checkEntry(kind, id, raw, error) } });
+      case "snapshot":
+        this.#revision = staged.revision;
+        // By key, as in a step: which of two new rivals wins must not depend on who came first.
+        this.#wanted = new Map([...this.#readAll(staged)].sort(([a], [b]) => (a < b ? -1 : 1)));
+        return this.#finish(fromRevision, this.#resolveAll(), now);
+      case "step": {
+        this.#revision = staged.revision;
+        const changed = new Set(staged.entries.map(({ key }) => key));
+        const added = new Set([...changed].filter((key) => !this.#wanted.has(key)));
+        for (const entry of staged.entries) this.#want(entry, this.#wanted);
+        return this.#finish(fromRevision, this.#resolveChanged(changed, added), now);
+      }
     }
   }
 
-  #checkEntry(kind: Kind, id: string, raw: string, error: string | null): Entry["checked"] {
-    return error === null ? checkResource(kind, id, JSON.parse(raw), this.#check) : { error };
+  /** Checks again what refers to these secrets: they have changed. */
+  recheck(references: ReadonlySet<string>, now: number): Applied {
+    const parts = this.#stageParts(new Map());
+    const changed = new Set<string>();
+    for (const [key, { raw, references: own }] of this.#wanted) {
+      if (own.isDisjointFrom(references)) continue;
+      const [kind, id] = splitKey(key);
+      this.#want(restage({ key, kind: kind as Kind, id }, raw, this.#keyed, parts), this.#wanted);
+      changed.add(key);
+    }
+    return this.#finish(this.#revision, this.#resolveChanged(changed, new Set()), now);
   }
 
-  /** The document's own list of plugins limits which ones the other resources may name. */
-  #readPluginsList(items: readonly RawResource[] | undefined, seen: Map<string, Seen>): void {
-    const key = "plugins/plugins";
-    const raw = items === undefined ? "" : JSON.stringify(items.map(({ value }) => value));
-    const before = this.#seen.get(key);
-    if (before === undefined ? raw === "" : before.raw === raw) {
-      if (before !== undefined) seen.set(key, before);
+  /** Everything that a keyed source holds, as stored. */
+  entries(): readonly KeyedEntry[] {
+    return Array.from(this.#wanted, ([key, { raw }]) => {
+      const [kind, id] = splitKey(key);
+      return { key: keyOf(kind as Kind, id), text: raw };
+    });
+  }
+
+  /** Every reference to a secret that something wanted makes. */
+  references(): ReadonlySet<string> {
+    const all = new Set<string>();
+    for (const { references } of this.#wanted.values()) for (const reference of references) all.add(reference);
+    return all;
+  }
+
+  #finish(fromRevision: number, changes: readonly Change[], now: number): Applied {
+    this.#takingOver = false;
+    this.#rejected = this.#date(this.#rejections(), now);
+    return { fromRevision, revision: this.#revision, hash: this.#hash, changes, rejected: this.#rejected };
+  }
+
+  #stageParts(wanted: ReadonlyMap<string, Wanted>): StageParts {
+    return { raw: (key) => wanted.get(key)?.raw, decrypt: this.#decrypt };
+  }
+
+  /** What is wanted once these are everything. */
+  #readAll({ mode, pluginsList, entries }: Staged): Map<string, Wanted> {
+    const wanted = new Map<string, Wanted>();
+    if (mode === "document") this.#setPluginsList(pluginsList, wanted);
+    for (const entry of entries) this.#want(entry, wanted);
+    return wanted;
+  }
+
+  #want({ key, kind, id, content }: StagedEntry, wanted: Map<string, Wanted>): void {
+    switch (content.state) {
+      case "same": {
+        const before = this.#wanted.get(key);
+        if (before !== undefined) wanted.set(key, before);
+        break;
+      }
+      case "gone":
+        wanted.delete(key);
+        break;
+      case "unreadable":
+        wanted.set(key, { key, raw: content.raw, references: NONE, checked: { error: content.error, field: "" } });
+        break;
+      case "read": {
+        const checked = checkResource(kind, id, content.value, this.#check);
+        wanted.set(key, { key, raw: content.raw, references: content.references, checked });
+      }
+    }
+  }
+
+  /** The document's own list of plugins (JSON text) limits which ones the other resources may name. */
+  #setPluginsList(raw: string | null, wanted: Map<string, Wanted>): void {
+    const before = this.#wanted.get(PLUGINS);
+    if (before?.raw === (raw ?? undefined)) {
+      if (before !== undefined) wanted.set(PLUGINS, before);
       return;
     }
-    const list = raw === "" ? null : checkPluginsList(JSON.parse(raw), this.#plugins);
-    if (list !== null) {
+    const list = raw === null ? null : checkPluginsList(JSON.parse(raw), this.#plugins);
+    if (raw !== null && list !== null) {
       const error = list.faults.map(({ message }) => message).join("; ");
-      seen.set(key, { raw, entry: { key, checked: error === "" ? list.resource : { error } } });
+      const field = formatPath(list.faults[0]?.path ?? []);
+      const checked = error === "" ? list.resource : { error, field };
+      wanted.set(PLUGINS, { key: PLUGINS, raw, references: NONE, checked });
       if (error !== "") return;
     }
     this.#check = { ...this.#check, plugins: list === null ? this.#plugins : list.enabled };
-    // What was found out about the others may no longer hold.
-    this.#seen.clear();
   }
 
-  /** Makes `serving` what is held; the changes that lead there. */
-  #replace(serving: ReadonlyMap<string, Resource>): readonly Change[] {
+  /** Decides everything anew; the changes that lead there. */
+  #resolveAll(): readonly Change[] {
+    this.#links = null;
+    const { serving, reasons } = resolve([...this.#wanted.values()], this.#held);
+    this.#reasons = new Map(reasons);
+    return this.#serve(serving, this.#held.keys());
+  }
+
+  /** Decides what the changed keys, some of them added, can affect. */
+  #resolveChanged(changed: ReadonlySet<string>, added: ReadonlySet<string>): readonly Change[] {
+    const { links } = this;
+    // Whom the versions that were wanted so far kept from what they claim.
+    const freed = [...changed].flatMap((key) => [...links.rivals(key)]);
+    for (const key of changed) this.#relink(links, key);
+    const felt = [...changed].filter((key) => added.has(key) || !this.#isSmooth(key, changed));
+    const isWanted = (key: string): boolean => this.#wanted.has(key);
+    const scope = affectedBy([...felt, ...freed], { links, isWanted, held: this.#held });
+    for (const key of changed) scope.add(key);
+    const entries = [...scope].sort().flatMap((key) => this.#wanted.get(key) ?? []);
+    const resolution: Resolution = resolve(entries, this.#held, { keys: scope, reasons: this.#reasons, isWanted });
+    for (const key of scope) {
+      const reason = resolution.reasons.get(key);
+      if (reason === undefined) this.#reasons.delete(key);
+      else this.#reasons.set(key, reason);
+    }
+    const changes = this.#serve(resolution.serving, scope);
+    for (const { kind, id } of changes) this.#relink(links, `${kind}/${id}`);
+    return changes;
+  }
+
+  /**
+   * Whether nobody else can tell the key's new version from the one that serves: it
+   * served, it will, and it claims nothing. By far the most changes are of this kind.
+   */
+  #isSmooth(key: string, changed: ReadonlySet<string>): boolean {
+    const held = this.#held.get(key);
+    const checked = this.#wanted.get(key)?.checked;
+    if (held === undefined || checked === undefined || "error" in checked || this.#reasons.has(key)) return false;
+    if (held.claims.length > 0 || checked.claims.length > 0) return false;
+    return checked.references.every(
+      (target) => this.#held.has(target.key) && this.#wanted.has(target.key) && !changed.has(target.key),
+    );
+  }
+
+  #relink(links: Links, key: string): void {
+    const checked = this.#wanted.get(key)?.checked;
+    const wanted = checked === undefined || "error" in checked ? undefined : checked;
+    links.update(key, { wanted, held: this.#held.get(key) });
+  }
+
+  /** Makes `serving` what is held under `keys` and its own; the changes that lead there. */
+  #serve(serving: ReadonlyMap<string, Resource>, keys: Iterable<string>): readonly Change[] {
     const changes: Change[] = [];
-    for (const [key, { kind, id, text, fingerprint }] of serving) {
+    const gone = [...keys].filter((key) => !serving.has(key));
+    for (const [key, resource] of serving) {
+      const { kind, id, text, fingerprint } = resource;
       const before = this.#held.get(key);
       if (before?.text === text) continue;
       if (before !== undefined) this.#hash = subtractHash(this.#hash, before.fingerprint);
       this.#hash = addHash(this.#hash, fingerprint);
+      this.#held.set(key, resource);
       changes.push({ kind, id, text });
     }
-    for (const [key, { kind, id, fingerprint }] of this.#held) {
-      if (serving.has(key)) continue;
-      this.#hash = subtractHash(this.#hash, fingerprint);
-      changes.push({ kind, id, text: null });
+    for (const key of gone) {
+      const before = this.#held.get(key);
+      if (before === undefined) continue;
+      this.#hash = subtractHash(this.#hash, before.fingerprint);
+      this.#held.delete(key);
+      changes.push({ kind: before.kind, id: before.id, text: null });
     }
-    this.#held = serving;
     return changes;
+  }
+
+  #rejections(): readonly NewRejection[] {
+    const filed = Array.from(this.#reasons, ([key, { error, field }]): NewRejection => {
+      const [kind, id] = splitKey(key);
+      return { kind, id, field, error, serving: this.#held.has(key) ? "previous" : "nothing" };
+    });
+    return [...filed, ...this.#strays];
   }
 
   /** A rejection that was there before with the same reason keeps its time and revision. */
   #date(rejections: readonly NewRejection[], now: number): readonly Rejection[] {
+    if (rejections.length === 0) return [];
     const name = ({ kind, id, error }: Pick<Rejection, "kind" | "id" | "error">): string => `${kind}/${id}\n${error}`;
     const before = new Map(this.#rejected.map((rejection) => [name(rejection), rejection]));
     return rejections.map((rejection) => {
@@ -189,11 +363,8 @@ export class Store {
   }
 }
 
-/** Whether a document's key names a kind of resources. */
-export const isKind = (name: string): name is Kind => (kinds as readonly string[]).includes(name);
-
-/** The reason for a key of a document that is no kind. */
-export function unknownKind(name: string): string {
-  const near = nearestName(name, kinds);
-  return `unknown kind ${name}${near === null ? "" : `; did you mean ${near}?`}`;
+/** Kind and id of a key here; ids may hold slashes. */
+function splitKey(key: string): readonly [kind: string, id: string] {
+  const slash = key.indexOf("/");
+  return [key.slice(0, slash), key.slice(slash + 1)];
 }

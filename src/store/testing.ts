@@ -1,8 +1,8 @@
-import { definePlugin, type PluginDefinition } from "../plugin/plugin.ts";
+import { definePlugin, type KnownPlugin } from "../plugin/plugin.ts";
 import type { SourceDocument } from "../source/source.ts";
 import { Store, type Applied, type StoreOptions } from "./store.ts";
 
-/** Test support: a store with two small plugins. */
+/** Test support: a store with three small plugins. */
 
 const keyAuth = definePlugin({
   name: "key-auth",
@@ -10,9 +10,13 @@ const keyAuth = definePlugin({
   version: "0.1",
   type: "auth",
   schema: { type: "object", properties: { header: { type: "string", default: "apikey" } } },
-  consumerSchema: { type: "object", properties: { key: { type: "string", pattern: "^[^!]*$" } }, required: ["key"] },
+  consumerSchema: {
+    type: "object",
+    properties: { key: { type: "string", pattern: "^[^!]*$" } },
+    required: ["key"],
+    encrypt_fields: ["key"],
+  },
   consumerKey: "key",
-  encryptFields: ["key"],
   compile: () => ({}),
 });
 
@@ -24,8 +28,8 @@ const fragile = definePlugin({
   schema: {
     type: "object",
     properties: { fail: { type: "boolean", default: false }, sign: { type: "string" }, opts: { type: "object" } },
+    encrypt_fields: ["sign", "opts.inner"],
   },
-  encryptFields: ["sign", "opts.inner"],
   metadataSchema: { type: "object", properties: { size: { type: "integer" } } },
   compile(conf) {
     if (conf.fail) throw new Error(`cannot work with ${JSON.stringify(conf)}`);
@@ -33,10 +37,14 @@ const fragile = definePlugin({
   },
 });
 
-/** The two plugins. */
-export const plugins = new Map<string, PluginDefinition>([
+/** Known and not built. */
+const cors: KnownPlugin = { name: "cors", priority: 4000, version: "0.1", schema: { type: "object" } };
+
+/** The three plugins. */
+export const plugins = new Map<string, KnownPlugin>([
   ["key-auth", keyAuth],
   ["fragile", fragile],
+  ["cors", cors],
 ]);
 
 /** Entries by kind. */

@@ -5,9 +5,10 @@ import type { ErrorCode } from "../lib/errors.ts";
 import { latin1 } from "../lib/latin1.ts";
 import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
 import { WriteProgress } from "../lib/write-progress.ts";
-import { borrowBuffer, headBuffer, returnBuffer } from "./read-buffers.ts";
+import { headBuffer, ReadBuffer } from "./read-buffers.ts";
 import { BodyEnd, bodyLengthOf, couldBeHead, parseResponseHead, type ResponseText } from "./response-head.ts";
 import type { UpstreamNode } from "./upstream.ts";
+import { surviveWriteErrors } from "./write-errors.ts";
 
 /**
  * One HTTP/1.1 connection to a node. It reads responses strictly, straight from the
@@ -18,7 +19,7 @@ import type { UpstreamNode } from "./upstream.ts";
  *                   └──101──▶ tunnel ──▶ closed
  */
 
-/** Who sent the request. Buffers belong to the connection: see `keepBuffer`. */
+/** Who sent the request. Buffers belong to the connection: see `ReadBuffer`. */
 export interface ResponseSink {
   /** A fresh connection is open. */
   connected(): void;
@@ -54,6 +55,8 @@ const State = { idle: 0, head: 1, body: 2, tunnel: 3, closed: 4 } as const;
 const MAX_RESPONSE_HEAD = 4096;
 /** A body of which more than this is to come is read into a buffer of the connection's own. */
 const OWN_BUFFER_FROM = 4096;
+/** The same for a body or tunnel of unknown length after a read of this many bytes: most that last are idle. */
+const LONG_READ = 16_384;
 /** Silence after which TCP asks whether the node is still there. */
 const KEEPALIVE_PROBE_MS = 15_000;
 /** Interim responses that one request may be given. */
@@ -63,6 +66,8 @@ export class UpstreamConnection implements Timed {
   deadline = Infinity;
   dueTick = -1;
   readonly socket: Socket;
+  /** What responses are read into. */
+  readonly buffer = new ReadBuffer();
   /** Requests sent so far, the present one included. */
   requests = 0;
   /** Whether the connection has been opened. */
@@ -72,8 +77,6 @@ export class UpstreamConnection implements Timed {
   readonly #owner: ConnectionOwner;
   readonly #wheel: TimerWheel;
   readonly #progress: WriteProgress;
-  #buffer: Buffer = headBuffer;
-  #shared = true;
   #received = false;
   /** The beginning of a head that has not ended yet. */
   #headPart: Buffer | null = null;
@@ -92,6 +95,11 @@ export class UpstreamConnection implements Timed {
   #sending = false;
   /** The whole request has been written: its answer is awaited. */
   #awaiting = false;
+  /** Something of the present request has been written. */
+  #wrote = false;
+  #survives = false;
+  /** The node takes no more; what it said before may still be there to read. */
+  #writeFailed = false;
   #error = "";
 
   constructor(node: UpstreamNode, tlsName: string | null, owner: ConnectionOwner, wheel: TimerWheel) {
@@ -104,10 +112,7 @@ export class UpstreamConnection implements Timed {
       // A node that vanished without a word is found out while its connections are idle.
       keepAlive: true,
       keepAliveInitialDelay: KEEPALIVE_PROBE_MS,
-      onread: {
-        buffer: () => this.#nextBuffer(),
-        callback: (count: number, buffer: Uint8Array) => this.#read(buffer as Buffer, count),
-      },
+      onread: { buffer: headBuffer, callback: (count: number) => this.#read(count) },
     };
     const socket =
       tlsName === null
@@ -159,6 +164,7 @@ export class UpstreamConnection implements Timed {
     this.#readTimeoutMs = readMs;
     this.#sendTimeoutMs = sendMs;
     this.#awaiting = false;
+    this.#wrote = false;
     this.requests++;
     this.#wheel.set(this, this.open ? sendMs : connectMs);
   }
@@ -171,6 +177,9 @@ export class UpstreamConnection implements Timed {
 
   /** Sends bytes of the request; false: wait for `drained` before sending more. */
   write(data: string | Uint8Array): boolean {
+    if (this.#writeFailed) return true;
+    if (this.#wrote && !this.#survives) this.#survive();
+    this.#wrote = true;
     // A long piece has the client wait a turn even where the kernel took it at once: uploads
     // are copied as they come, and the collector has to keep up with the copies.
     const flowing = typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
@@ -182,6 +191,15 @@ export class UpstreamConnection implements Timed {
     return flowing;
   }
 
+  /** A body may be refused before its end: only then is it worth to read on. */
+  #survive(): void {
+    this.#survives = true;
+    surviveWriteErrors(this.socket, () => {
+      this.#writeFailed = true;
+      this.sent();
+    });
+  }
+
   /** Ends our half of a tunnel. */
   endTunnel(): void {
     this.socket.end();
@@ -191,19 +209,9 @@ export class UpstreamConnection implements Timed {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
+    this.#chooseBuffer(LONG_READ);
     this.#armRead();
     this.socket.resume();
-  }
-
-  /** Whether the buffer last handed over is overwritten by reads of other connections. */
-  get sharesBuffer(): boolean {
-    return this.#shared;
-  }
-
-  /** The sink keeps the buffer last handed over (it is being written); reads go into another one. */
-  keepBuffer(): void {
-    this.#buffer = headBuffer;
-    this.#shared = true;
   }
 
   /** Gives up: the sink hears nothing more. */
@@ -260,21 +268,16 @@ export class UpstreamConnection implements Timed {
     else this.#wheel.clear(this);
   }
 
-  #nextBuffer(): Buffer {
-    const wantsOwn =
-      this.#state === State.tunnel || (this.#state === State.body && (this.#left < 0 || this.#left > OWN_BUFFER_FROM));
-    if (wantsOwn && this.#shared) {
-      this.#buffer = borrowBuffer();
-      this.#shared = false;
-    } else if (!wantsOwn && !this.#shared) {
-      returnBuffer(this.#buffer);
-      this.keepBuffer();
-    }
-    return this.#buffer;
+  /** Prepares the next read; how long it will be the last one (`count` bytes) tells where nothing else does. */
+  #chooseBuffer(count: number): void {
+    const reading = (this.#state === State.tunnel || this.#state === State.body) && !this.#paused;
+    const long = this.#left > OWN_BUFFER_FROM || (this.#left <= 0 && count >= LONG_READ);
+    this.buffer.choose(reading && long, this.socket);
   }
 
   /** Bytes have come; false stops reading. */
-  #read(buffer: Buffer, count: number): boolean {
+  #read(count: number): boolean {
+    const buffer = this.buffer.bytes;
     this.#received = true;
     let flowing = true;
     if (this.#state === State.head) flowing = this.#readHead(buffer, count);
@@ -285,6 +288,7 @@ export class UpstreamConnection implements Timed {
     this.#paused = !flowing;
     if (this.#paused) this.#wheel.clear(this);
     else if (this.#state === State.body || this.#state === State.tunnel) this.#armRead();
+    this.#chooseBuffer(count);
     return flowing;
   }
 
@@ -341,6 +345,7 @@ export class UpstreamConnection implements Timed {
         return true;
       }
       this.#state = State.tunnel;
+      this.#left = 0;
       return sink.head(head, buffer, at, count, false);
     }
     this.#keepAlive = head.keepAlive;
@@ -389,7 +394,8 @@ export class UpstreamConnection implements Timed {
 
   /** The response is complete. `more`: bytes follow that belong to no response. */
   #finish(more: boolean): void {
-    const reusable = this.#keepAlive && this.#awaiting && !more && this.socket.writableLength === 0;
+    const reusable =
+      this.#keepAlive && this.#awaiting && !this.#writeFailed && !more && this.socket.writableLength === 0;
     this.#sink = null;
     this.#decoder = null;
     this.#wheel.clear(this);
@@ -417,10 +423,7 @@ export class UpstreamConnection implements Timed {
   }
 
   #gone(): void {
-    if (!this.#shared) {
-      returnBuffer(this.#buffer);
-      this.keepBuffer();
-    }
+    this.buffer.letGo();
     this.#wheel.forget(this);
     const sink = this.#sink;
     this.#state = State.closed;

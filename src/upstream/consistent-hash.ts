@@ -1,6 +1,6 @@
 import type { RequestContext } from "../plugin/context.ts";
 import { hashText, mix } from "../lib/hash-text.ts";
-import { isOut, NONE_TRIED, type Strategy } from "./tiers.ts";
+import { isOut, type Strategy } from "./tiers.ts";
 import type { UpstreamNode } from "./upstream.ts";
 
 /**
@@ -41,9 +41,5 @@ export class ConsistentHash implements Strategy {
       }
     }
     return best < 0 ? null : nodes[best]!;
-  }
-
-  peek(mindHealth: boolean, ctx: RequestContext): UpstreamNode | null {
-    return this.choose(NONE_TRIED, mindHealth, ctx);
   }
 }

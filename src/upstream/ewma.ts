@@ -1,4 +1,4 @@
-import { isOut, NONE_TRIED, type Strategy } from "./tiers.ts";
+import { isOut, type Strategy } from "./tiers.ts";
 import type { PickFeedback, UpstreamNode } from "./upstream.ts";
 
 /** Milliseconds in which what was measured loses 63 % of its weight. */
@@ -93,10 +93,6 @@ export class LowestLatency implements Strategy {
     const second = this.#draw(tried, mindHealth, first);
     if (second === null) return first;
     return this.#times.expected(second) < this.#times.expected(first) ? second : first;
-  }
-
-  peek(mindHealth: boolean): UpstreamNode | null {
-    return this.choose(NONE_TRIED, mindHealth);
   }
 
   /** A node at random by weight, other than `not`. */

@@ -39,7 +39,10 @@ export function judge(counts: number, healthy: boolean, event: HealthEvent, limi
 }
 
 /** The word for a state that APISIX's Control API uses. */
-export function statusText({ counts, healthy }: HealthState): string {
+export function statusText({
+  counts,
+  healthy,
+}: HealthState): "healthy" | "unhealthy" | "mostly_healthy" | "mostly_unhealthy" {
   if (healthy) return (counts & ~SUCCESSES) === 0 ? "healthy" : "mostly_healthy";
   return countOf(counts, "success") === 0 ? "unhealthy" : "mostly_unhealthy";
 }

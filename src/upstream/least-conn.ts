@@ -1,5 +1,5 @@
 import type { PickFeedback, UpstreamNode } from "./upstream.ts";
-import { isOut, NONE_TRIED, type Strategy } from "./tiers.ts";
+import { isOut, type Strategy } from "./tiers.ts";
 
 /** Requests under way at the nodes of one upstream, by address; survives changes of the configuration. */
 export class ActiveCounts implements PickFeedback {
@@ -42,10 +42,6 @@ export class LeastConnections implements Strategy {
     if (best < 0) return null;
     this.#lastTurn[best] = ++this.#turn;
     return this.#nodes[best]!;
-  }
-
-  peek(mindHealth: boolean): UpstreamNode | null {
-    return this.#nodes[this.#best(NONE_TRIED, mindHealth)] ?? null;
   }
 
   /** The index of the best node; -1 where every one is out. */

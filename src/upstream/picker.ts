@@ -77,10 +77,6 @@ class OnlyNode implements Picker {
     for (const { address } of tried) if (address === this.#node.address) return null;
     return this.#node;
   }
-
-  peek(): UpstreamNode {
-    return this.#node;
-  }
 }
 
 function adopt<T extends object>(latest: Latest<T>, key: string, make: () => T): T {

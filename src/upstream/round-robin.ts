@@ -1,4 +1,4 @@
-import { isOut, NONE_TRIED, type Strategy } from "./tiers.ts";
+import { isOut, type Strategy } from "./tiers.ts";
 import type { UpstreamNode } from "./upstream.ts";
 
 /** Running weights by address, as the successor of a picker takes them over. */
@@ -39,13 +39,6 @@ export class RoundRobin implements Strategy {
     if (best < 0) return null;
     current[best]! -= total;
     return nodes[best]!;
-  }
-
-  peek(mindHealth: boolean): UpstreamNode | null {
-    const before = [...this.#current];
-    const node = this.choose(NONE_TRIED, mindHealth);
-    before.forEach((weight, i) => (this.#current[i] = weight));
-    return node;
   }
 
   /** Notes where the turn stands. */

@@ -5,8 +5,6 @@ import type { Picker, PickFeedback, UpstreamNode } from "./upstream.ts";
 export interface Strategy {
   /** A node that is not `isOut`; `null` where every node is. */
   choose(tried: readonly UpstreamNode[], mindHealth: boolean, ctx: RequestContext): UpstreamNode | null;
-  /** What `choose` would yield for the first attempt; leaves every turn as it is. */
-  peek(mindHealth: boolean, ctx: RequestContext): UpstreamNode | null;
 }
 
 /**
@@ -42,24 +40,12 @@ export class TieredPicker implements Picker {
     return null;
   }
 
-  peek(ctx: RequestContext): UpstreamNode | null {
-    const mindHealth = this.#checked.length > 0 && !this.#allDown();
-    for (const tier of this.#tiers) {
-      const node = tier.peek(mindHealth, ctx);
-      if (node !== null) return node;
-    }
-    return null;
-  }
-
   #allDown(): boolean {
     if (this.#checked.length < this.#count) return false;
     for (const { health } of this.#checked) if (health!.usable) return false;
     return true;
   }
 }
-
-/** No node was tried. */
-export const NONE_TRIED: readonly UpstreamNode[] = [];
 
 /** Whether a node must not be chosen. */
 export function isOut(node: UpstreamNode, tried: readonly UpstreamNode[], mindHealth: boolean): boolean {

@@ -34,8 +34,6 @@ export interface NodeHealth {
 export interface Picker {
   /** A node that is not in `tried`; `null` when there is none left. */
   pick(tried: readonly UpstreamNode[], ctx: RequestContext): UpstreamNode | null;
-  /** The node that `pick` would yield first, without taking its turn. */
-  peek(ctx: RequestContext): UpstreamNode | null;
   /** Is told of every attempt; `null` where the algorithm learns nothing from them. */
   readonly feedback: PickFeedback | null;
 }

@@ -1,6 +1,7 @@
 import type { ResponseHead } from "../plugin/context.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
-import { HeaderList } from "./header-list.ts";
+import { findField } from "../lib/header-fields.ts";
+import { HeaderList, joinValues, lowerCase } from "./header-list.ts";
 
 /** Names whose lines the gateway writes itself. */
 const FRAMING = new Set([
@@ -12,12 +13,17 @@ const FRAMING = new Set([
   "upgrade",
 ]);
 
+/** Names whose lines of the upstream are written apart from the others, or not at all. */
+const PLACED = new Set([...FRAMING, "content-type", "date", "server", "trailer"]);
+
 /**
- * The head of one answer: the upstream's as received, or one made here. Nothing is
- * copied until a plugin looks at or changes a header.
+ * The head of one answer: the upstream's as received, or one made here. Headers that are
+ * only added are kept apart; nothing is copied until a plugin changes one that is there.
  */
 export class Answer implements ResponseHead {
   readonly #text: ResponseText | null;
+  /** Headers that plugins added, while the upstream's own stay as they came. */
+  #added: HeaderList | null = null;
   #list: HeaderList | null = null;
   #status: number;
   /** What is sent instead of the body; `null`: the body as it comes. */
@@ -46,7 +52,7 @@ export class Answer implements ResponseHead {
     return this.#text !== null;
   }
 
-  /** The upstream's head as long as no header was touched; `null` otherwise. */
+  /** The upstream's head while none of its headers was changed; `null` otherwise. `addedLines` go with it. */
   get untouched(): ResponseText | null {
     return this.#list === null && this.replacement === null && !this.streamed ? this.#text : null;
   }
@@ -68,19 +74,30 @@ export class Answer implements ResponseHead {
   }
 
   header(name: string): string | undefined {
-    return this.#headers().get(name);
+    if (this.#list !== null || this.#text === null) return this.#headers().get(name);
+    const received = this.#received(this.#text, name);
+    return this.#added === null ? received : joinValues(received, this.#added.get(name));
   }
 
   setHeader(name: string, value: string): void {
-    this.#headers().set(name, value);
+    const text = this.#text;
+    const lower = lowerCase(name);
+    if (this.#list !== null || text === null || PLACED.has(lower) || this.#received(text, lower) !== undefined) {
+      this.#headers().set(name, value);
+    } else (this.#added ??= new HeaderList()).set(name, value);
   }
 
   addHeader(name: string, value: string): void {
-    this.#headers().add(name, value);
+    if (this.#list !== null || this.#text === null || PLACED.has(lowerCase(name))) this.#headers().add(name, value);
+    else (this.#added ??= new HeaderList()).add(name, value);
   }
 
   removeHeader(name: string): void {
-    this.#headers().remove(name);
+    const text = this.#text;
+    const lower = lowerCase(name);
+    this.#added?.remove(lower);
+    if (this.#list !== null || text === null || this.#received(text, lower) !== undefined)
+      this.#headers().remove(lower);
   }
 
   replaceBody(body: Uint8Array): void {
@@ -97,6 +114,11 @@ export class Answer implements ResponseHead {
     this.#headers().push(name, value);
   }
 
+  /** Lines that plugins added, while the upstream's head is `untouched`. */
+  get addedLines(): string {
+    return this.#added === null ? "" : this.#added.lines(() => false);
+  }
+
   /** Every line that is passed on, without those that frame the message; `drop`: further names. */
   lines(drop: (lower: string) => boolean): string {
     return this.#headers().lines((name) => FRAMING.has(name) || drop(name));
@@ -106,14 +128,22 @@ export class Answer implements ResponseHead {
     if (this.#list !== null) return this.#list;
     const list = new HeaderList();
     const text = this.#text;
-    const dropped = text?.connectionFields ?? null;
     text?.forEach((name, value) => {
-      const lower = name.toLowerCase();
-      if (lower === "trailer" && !text.chunked) return;
-      if (lower === "server" || (dropped !== null && dropped.includes(lower))) return;
-      list.push(name, value);
+      if (passes(text, lowerCase(name))) list.push(name, value);
     });
+    this.#added?.forEach((name, value) => list.push(name, value));
+    this.#added = null;
     this.#list = list;
     return list;
   }
+
+  /** The value of a header of the upstream that is passed on or rewritten. */
+  #received(text: ResponseText, lower: string): string | undefined {
+    return passes(text, lower) ? findField(text.text, text.fieldsStart, lower, true) : undefined;
+  }
+}
+
+function passes(text: ResponseText, lower: string): boolean {
+  if (lower === "server" || (lower === "trailer" && !text.chunked)) return false;
+  return text.connectionFields === null || !text.connectionFields.includes(lower);
 }

@@ -13,6 +13,7 @@ import { plugins } from "../plugins/index.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { FaultSwitch } from "./fault-switch.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
+import { collectEverything, MemoryReturn } from "./memory-return.ts";
 
 const HEARTBEAT_MS = 200;
 /** Heartbeats of which the longest delay is shown: a second. */
@@ -33,6 +34,7 @@ export class DataPlane {
   readonly #accessLog: AccessLog | null;
   readonly #engine: WorkerEngine;
   readonly #server: HttpServer;
+  readonly #memory = new MemoryReturn(collectEverything);
   #control: MessagePort | null = null;
   /** The revision in the engine; 0: none. */
   #revision = 0;
@@ -171,6 +173,7 @@ export class DataPlane {
     this.#record.heartbeat = now;
     this.#lastBeat = now;
     this.#server.flushCounters();
+    this.#memory.beat(this.#record.connections, this.#record.requests);
   }
 
   #post(message: WorkerToControl): void {

@@ -49,8 +49,11 @@ export interface Downstream {
 export interface BufferOwner {
   /** What the buffer holds is valid only for the present call. */
   readonly sharesBuffer: boolean;
-  /** The buffer is still being written out: the owner reads into another one. */
-  keepBuffer(): void;
+  /**
+   * Gives the buffer away, which is not shared, because it is still being written out: the
+   * owner reads into another one. It goes back with `returnBuffer` when it has gone out.
+   */
+  giveBuffer(): Buffer;
 }
 
 /** What the downstream tells of the request under way. */

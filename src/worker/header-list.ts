@@ -1,5 +1,27 @@
 import { isFieldValue, isToken } from "../lib/http-grammar.ts";
 
+/** Names as plugins write them, which are few, and the same in lower case. */
+const lowerNames = new Map<string, string>();
+const MAX_NAMES = 1_024;
+
+/** A header's name in lower case. */
+export function lowerCase(name: string): string {
+  let lower = lowerNames.get(name);
+  if (lower === undefined) {
+    lower = name.toLowerCase();
+    // Names of clients and nodes come by here too: they must not pile up.
+    if (lowerNames.size >= MAX_NAMES) lowerNames.clear();
+    lowerNames.set(name, lower);
+  }
+  return lower;
+}
+
+/** Two values of one header as one; `undefined`: there is none. */
+export function joinValues(first: string | undefined, second: string | undefined): string | undefined {
+  if (first === undefined || second === undefined) return first ?? second;
+  return `${first}, ${second}`;
+}
+
 /** Headers that can be edited: order, case and repetitions are kept. */
 export class HeaderList {
   /** Name as written, name in lower case, value; three entries per header. */
@@ -7,7 +29,7 @@ export class HeaderList {
 
   /** Adds a header that is known to be well-formed. */
   push(name: string, value: string): void {
-    this.#cells.push(name, name.toLowerCase(), value);
+    this.#cells.push(name, lowerCase(name), value);
   }
 
   /** The value by lower-case name; several are joined with `, `. */
@@ -15,7 +37,7 @@ export class HeaderList {
     const cells = this.#cells;
     let value: string | undefined;
     for (let i = 0; i < cells.length; i += 3) {
-      if (cells[i + 1] === lower) value = value === undefined ? cells[i + 2] : `${value}, ${cells[i + 2]}`;
+      if (cells[i + 1] === lower) value = joinValues(value, cells[i + 2]);
     }
     return value;
   }
@@ -23,7 +45,7 @@ export class HeaderList {
   /** Replaces every header of that name, in the place of the first, or adds it. */
   set(name: string, value: string): void {
     checkField(name, value);
-    const lower = name.toLowerCase();
+    const lower = lowerCase(name);
     const cells = this.#cells;
     let first = -1;
     for (let i = 0; i < cells.length; i += 3) {
@@ -44,7 +66,7 @@ export class HeaderList {
   }
 
   remove(name: string): void {
-    const lower = name.toLowerCase();
+    const lower = lowerCase(name);
     const cells = this.#cells;
     for (let i = cells.length - 3; i >= 0; i -= 3) if (cells[i + 1] === lower) cells.splice(i, 3);
   }

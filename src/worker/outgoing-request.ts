@@ -1,7 +1,7 @@
 import type { UpstreamRequest } from "../plugin/context.ts";
 import { findField, forEachField } from "../lib/header-fields.ts";
 import { targetChar } from "../lib/http-grammar.ts";
-import { checkField, HeaderList } from "./header-list.ts";
+import { checkField, HeaderList, joinValues, lowerCase } from "./header-list.ts";
 import type { RequestHead } from "./http1/request-head.ts";
 
 /** Fields that are never passed on: for one hop, or the gateway's to say. */
@@ -36,6 +36,7 @@ export class OutgoingRequest implements UpstreamRequest {
   #target: string;
   #host: string | null = null;
   scheme = "http";
+  bufferBody = false;
   #added: HeaderList | null = null;
   #list: HeaderList | null = null;
   /** X-Forwarded-* that a plugin has set in lower case: they are not overwritten. */
@@ -72,15 +73,13 @@ export class OutgoingRequest implements UpstreamRequest {
   header(name: string): string | undefined {
     if (name === "host") return this.#host ?? this.#head.host?.value;
     if (this.#list !== null) return this.#list.get(name);
-    const added = this.#added?.get(name);
-    if (added !== undefined) return added;
-    return this.#isForged(name)
-      ? undefined
-      : findField(this.#head.text, this.#head.fieldsStart, name, this.#head.underscores);
+    const head = this.#head;
+    const sent = this.#isForged(name) ? undefined : findField(head.text, head.fieldsStart, name, head.underscores);
+    return this.#added === null ? sent : joinValues(sent, this.#added.get(name));
   }
 
   setHeader(name: string, value: string): void {
-    const lower = name.toLowerCase();
+    const lower = lowerCase(name);
     if (lower === "host") {
       this.host = value;
       return;
@@ -96,7 +95,7 @@ export class OutgoingRequest implements UpstreamRequest {
   }
 
   removeHeader(name: string): void {
-    const lower = name.toLowerCase();
+    const lower = lowerCase(name);
     this.#added?.remove(lower);
     if (this.#list === null && this.#sent(lower)) this.#materialise();
     this.#list?.remove(lower);
@@ -149,7 +148,7 @@ export class OutgoingRequest implements UpstreamRequest {
     const list = new HeaderList();
     const head = this.#head;
     forEachField(head.text, head.fieldsStart, (name, value) => {
-      const lower = name.toLowerCase();
+      const lower = lowerCase(name);
       if (this.#isForged(lower) || (!head.underscores && lower.includes("_"))) return;
       if (head.connectionFields !== null && head.connectionFields.includes(lower)) return;
       if (lower === "trailer" && head.bodyLength >= 0) return;

@@ -175,6 +175,18 @@ test("headers that are only added do not change how the client's pass", async (t
   assert.match(origin.requests[0]!, /X-Two: 1\r\nx-two: 2\r\nX-Request-Id: 1\r\nX-Forwarded-Proto: http\r\n/);
 });
 
+test("a plugin sees what the client sent with what another one added", async (t) => {
+  let seen: string | undefined;
+  const { port } = await gateway(t, {
+    rewrite: [
+      handler(({ upstream }: RequestContext) => upstream.addHeader("X-Two", "3")),
+      handler(({ upstream }: RequestContext) => void (seen = upstream.header("x-two"))),
+    ],
+  });
+  await exchangeBytes(port, GET);
+  assert.equal(seen, "1, 2, 3");
+});
+
 test("authentication: consumer headers go out, forged ones do not; the consumer's plugins join", async (t) => {
   const consumer: Consumer = {
     username: "jack",
@@ -244,4 +256,9 @@ test("filters that break their promise about the length cut the answer", async (
   t.after(() => server.close());
   await exchangeBytes(port, GET);
   assert.match(logged.join("\n"), /changed the length without streamBody/);
+});
+
+test("a header filter that changes nothing but the status changes it", async (t) => {
+  const { port } = await gateway(t, { headerFilter: [handler((_: RequestContext, head) => void (head.status = 202))] });
+  assert.match(await exchangeBytes(port, GET), /^HTTP\/1\.1 202 Accepted\r\n[^]*from the node$/);
 });

@@ -23,9 +23,21 @@ export interface GatewayOptions {
   /** `TURNPIKE_FAULTS`. */
   readonly faults?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** `yaml` unless given. */
-  readonly provider?: "yaml" | "json";
+  /** More words after `turnpike start`. */
+  readonly args?: readonly string[];
+  /** `yaml` unless given. With `embedded`, `api` (whole configurations are pushed) and etcd there is an Admin API. */
+  readonly provider?: Provider;
 }
+
+/** Where the configuration comes from; `etcd`: what stands under `deployment.etcd`. */
+export type Provider = "yaml" | "json" | "embedded" | "api" | { readonly etcd: object; readonly role?: string };
+
+/** Ports of HTTP, the Status API, the Control API and the Admin API. */
+export type Ports = readonly [http: number, status: number, control: number, admin?: number];
+
+/** Keys of the Admin API. */
+export const adminKey = "edd1c9f034335f136f87ad84b625c8f1";
+export const viewerKey = "4054f7cf07e344346cd3f287985e76a2";
 
 /** What a request to one of the gateway's ports got. */
 export interface Answer {
@@ -41,13 +53,14 @@ export class Gateway {
   readonly httpPort: number;
   readonly statusPort: number;
   readonly controlPort: number;
+  readonly adminPort: number;
   readonly child: ChildProcess;
   readonly exited: Promise<number | null>;
   #output = "";
 
-  constructor(prefix: string, ports: readonly [number, number, number], child: ChildProcess) {
+  constructor(prefix: string, ports: Ports, child: ChildProcess) {
     this.prefix = prefix;
-    [this.httpPort, this.statusPort, this.controlPort] = ports;
+    [this.httpPort, this.statusPort, this.controlPort, this.adminPort = 0] = ports;
     this.child = child;
     this.exited = once(child, "exit").then(([code]) => code as number | null);
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (this.#output += String(chunk)));
@@ -80,8 +93,18 @@ export class Gateway {
     return await answerOf(`${this.httpUrl}${path}`, init);
   }
 
-  async control(path: string): Promise<Answer> {
-    return await answerOf(`http://127.0.0.1:${this.controlPort}${path}`, { method: "POST" });
+  async control(path: string, init: RequestInit = { method: "POST" }): Promise<Answer> {
+    return await answerOf(`http://127.0.0.1:${this.controlPort}${path}`, init);
+  }
+
+  /** A request to the Admin API below /apisix/admin; an object as body becomes JSON. */
+  async admin(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+    return await answerOf(`http://127.0.0.1:${this.adminPort}/apisix/admin${path}`, {
+      method,
+      headers: { "X-API-KEY": adminKey, ...headers },
+      ...(text === undefined ? {} : { body: text }),
+    });
   }
 
   /** Injects a fault (the gateway must have been started with `faults`). */
@@ -163,10 +186,10 @@ export function writeStandalone(prefix: string, content: object | string, provid
 }
 
 /** A prefix with a config.yaml for these ports. */
-export function makePrefix(ports: readonly [number, number, number], options: GatewayOptions = {}): string {
+export function makePrefix(ports: Ports, options: GatewayOptions = {}): string {
   const prefix = mkdtempSync(join(tmpdir(), "turnpike-test-"));
   mkdirSync(join(prefix, "conf"));
-  const [http, status, control] = ports;
+  const [http, status, control, admin] = ports;
   const provider = options.provider ?? "yaml";
   const { apisix = {}, nginx_config = {}, ...rest } = options.config ?? {};
   const config = {
@@ -178,18 +201,38 @@ export function makePrefix(ports: readonly [number, number, number], options: Ga
       ...apisix,
     },
     nginx_config: { worker_processes: options.workers ?? 2, error_log_level: "info", ...nginx_config },
-    deployment: { role: "data_plane", role_data_plane: { config_provider: provider } },
+    deployment: deploymentOf(provider, admin),
     ...rest,
   };
   writeFileSync(join(prefix, "conf", "config.yaml"), stringify(config, yaml11));
   const standalone = options.standalone === undefined ? {} : options.standalone;
-  if (standalone !== null) writeStandalone(prefix, standalone, provider);
+  if (standalone !== null && (provider === "yaml" || provider === "json")) {
+    writeStandalone(prefix, standalone, provider);
+  }
   return prefix;
+}
+
+/** `deployment` of config.yaml. */
+function deploymentOf(provider: Provider, port: number | undefined): object {
+  if (provider === "yaml" || provider === "json") {
+    return { role: "data_plane", role_data_plane: { config_provider: provider } };
+  }
+  const keys = [
+    { name: "admin", key: adminKey, role: "admin" },
+    { name: "viewer", key: viewerKey, role: "viewer" },
+  ];
+  const admin = { admin_key: keys, admin_listen: { ip: "127.0.0.1", port } };
+  if (typeof provider === "object") {
+    const role = provider.role ?? "traditional";
+    return { role, [`role_${role}`]: { config_provider: "etcd" }, etcd: provider.etcd, admin };
+  }
+  const name = provider === "api" ? "yaml" : provider;
+  return { role: "traditional", role_traditional: { config_provider: name }, admin };
 }
 
 /** Starts a gateway; it is ended and its files are removed after the test. Does not wait for readiness. */
 export async function startGateway(t: TestContext, options: GatewayOptions = {}): Promise<Gateway> {
-  const ports = [await freePort(), await freePort(), await freePort()] as const;
+  const ports = [await freePort(), await freePort(), await freePort(), await freePort()] as const;
   const prefix = makePrefix(ports, options);
   const gateway = runIn(prefix, ports, options);
   t.after(() => gateway.close());
@@ -197,10 +240,13 @@ export async function startGateway(t: TestContext, options: GatewayOptions = {})
 }
 
 /** Starts a gateway in a prefix that is there already; the caller closes it. */
-export function runIn(prefix: string, ports: readonly [number, number, number], options: GatewayOptions = {}): Gateway {
+export function runIn(prefix: string, ports: Ports, options: GatewayOptions = {}): Gateway {
   const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
   if (options.faults !== undefined) env.TURNPIKE_FAULTS = options.faults;
-  const child = spawn(turnpike, ["start", "-p", prefix], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(turnpike, ["start", "-p", prefix, ...(options.args ?? [])], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   return new Gateway(prefix, ports, child);
 }
 

@@ -9,13 +9,18 @@ export interface AdminRequest {
   readonly headers: IncomingHttpHeaders;
   /** The whole body as text; `""` where there is none. */
   readonly body: string;
+  /** Whether a slash of the path came encoded (`%2F`); it has been taken for a separator. */
+  readonly encodedSlash?: boolean;
+  /** Whether the path ends with a slash. */
+  readonly trailingSlash?: boolean;
 }
 
-/** What is answered; the server adds CORS headers, `X-API-VERSION` and the framing. */
+/** What is answered; the server adds CORS headers and the framing. */
 export interface AdminAnswer {
   readonly status: number;
-  /** An object becomes JSON; `null`: no body. */
+  /** An object becomes JSON, a string is sent as it is; `null`: no body. */
   readonly body: object | string | null;
+  /** `Content-Type` is `application/json` unless given. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 

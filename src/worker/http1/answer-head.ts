@@ -47,11 +47,11 @@ export function withCharset(type: string): string {
 export function answerHead(answer: Answer, framing: Framing, keepAlive: boolean, extra: string): string {
   const text = answer.untouched;
   if (text === null || text.irregular) return rewrittenHead(answer, framing, keepAlive, extra);
-  let head = `HTTP/1.1 ${text.status}${text.reason}\r\n`;
+  let head = `HTTP/1.1 ${answer.status}${answer.reason ?? reasonPhrase(answer.status)}\r\n`;
   if (text.date !== null) head += `Date: ${text.date}\r\n`;
   if (text.contentType !== null && text.contentType !== "")
     head += `Content-Type: ${withCharset(text.contentType)}\r\n`;
-  return `${head}${framingLines(answer, framing, keepAlive)}${text.kept}${extra}\r\n`;
+  return `${head}${framingLines(answer, framing, keepAlive)}${text.kept}${answer.addedLines}${extra}\r\n`;
 }
 
 function rewrittenHead(answer: Answer, framing: Framing, keepAlive: boolean, extra: string): string {

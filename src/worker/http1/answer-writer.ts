@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { latin1 } from "../../lib/latin1.ts";
+import { borrowBuffer, BUFFER_SIZE, returnBuffer } from "../../upstream/read-buffers.ts";
 import type { ResponseText } from "../../upstream/response-head.ts";
 import type { Answer } from "../answer.ts";
 import type { BufferOwner } from "../downstream.ts";
@@ -16,10 +17,14 @@ export class AnswerWriter {
   bytesSent = 0;
   /** The head of the answer has been written. */
   answering = false;
+  /** The client does not take the answer as fast as it comes: `drain` will tell. */
+  blocked = false;
   readonly #socket: Socket;
   #minor = 1;
   #toHead = false;
   #framing: Framing = "none";
+  /** Buffers that the kernel has not taken in whole yet. */
+  #unsent: Buffer[] | null = null;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -27,6 +32,7 @@ export class AnswerWriter {
 
   /** A request of HTTP/1.`minor` has come; `toHead`: it is a HEAD. */
   begin(minor: number, toHead: boolean): void {
+    if (this.#unsent !== null) this.#reclaim();
     this.#minor = minor;
     this.#toHead = toHead;
     this.bytesSent = 0;
@@ -76,6 +82,58 @@ export class AnswerWriter {
     return this.#toHead || this.#writeBody("", buffer, from, to, complete, trailers, source);
   }
 
+  /** As few calls to the kernel as it takes, and no copy. */
+  #writePieces(head: string, piece: Buffer, tail: string): void {
+    const socket = this.#socket;
+    if (head === "" && tail === "") {
+      socket.write(piece);
+      return;
+    }
+    socket.cork();
+    if (head !== "") socket.write(head, "latin1");
+    socket.write(piece);
+    if (tail !== "") socket.write(tail, "latin1");
+    socket.uncork();
+  }
+
+  /**
+   * Writes a piece that is overwritten soon. The copy is in a buffer that is used again: copies
+   * left to the collector cost as much as all the rest of an answer of 100 KiB.
+   */
+  #writeCopy(head: string, piece: Buffer, tail: string): void {
+    if (head.length + piece.length + tail.length > BUFFER_SIZE) {
+      this.#writePieces(head, Buffer.from(piece), tail);
+      return;
+    }
+    const copy = borrowBuffer();
+    let length = copy.write(head, 0, "latin1");
+    length += piece.copy(copy, length);
+    length += copy.write(tail, length, "latin1");
+    this.#socket.write(copy.subarray(0, length));
+    // What the kernel has taken is free again.
+    if (this.#socket.writableLength > 0) this.#keep(copy);
+    else returnBuffer(copy);
+  }
+
+  /** What was written has gone out; whether somebody waits for that. */
+  drained(): boolean {
+    const { blocked } = this;
+    this.blocked = false;
+    if (this.#unsent !== null) this.#reclaim();
+    return blocked;
+  }
+
+  /** Buffers whose bytes have gone out can be read into again. */
+  #reclaim(): void {
+    if (this.#unsent === null || this.#socket.writableLength > 0) return;
+    for (const buffer of this.#unsent) returnBuffer(buffer);
+    this.#unsent = null;
+  }
+
+  #keep(buffer: Buffer): void {
+    (this.#unsent ??= []).push(buffer);
+  }
+
   #framingOf(answer: Answer): Framing {
     const { status } = answer;
     if (status === 101) return "tunnel";
@@ -107,19 +165,18 @@ export class AnswerWriter {
     const size = head.length + to - from + tail.length;
     if (size === 0) return true;
     this.bytesSent += size;
+    if (this.#unsent !== null) this.#reclaim();
     if (size <= ONE_STRING) {
       socket.write(to === from ? head + tail : head + latin1(buffer, from, to) + tail, "latin1");
-    } else {
-      socket.cork();
-      if (head.length > 0) socket.write(head, "latin1");
-      const piece = buffer.subarray(from, to);
-      socket.write(source !== null && source.sharesBuffer ? Buffer.from(piece) : piece);
-      if (tail.length > 0) socket.write(tail, "latin1");
-      socket.uncork();
-      if (socket.writableLength > 0) source?.keepBuffer();
+    } else if (source !== null && source.sharesBuffer) this.#writeCopy(head, buffer.subarray(from, to), tail);
+    else {
+      this.#writePieces(head, buffer.subarray(from, to), tail);
+      if (socket.writableLength > 0 && source !== null) this.#keep(source.giveBuffer());
     }
     // What the kernel took at once needs no waiting, however much it was.
-    return socket.writableLength < socket.writableHighWaterMark;
+    const flowing = socket.writableLength < socket.writableHighWaterMark;
+    if (!flowing) this.blocked = true;
+    return flowing;
   }
 }
 

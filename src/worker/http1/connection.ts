@@ -63,7 +63,6 @@ export class Http1Connection implements Downstream, Timed {
   #processing = false;
   #requests = 0;
   #keepAlive = true;
-  #blocked = false;
   #clientEnded = false;
   #idleSince = 0;
 
@@ -306,7 +305,6 @@ export class Http1Connection implements Downstream, Timed {
 
   /** The client does not take the answer as fast as it comes. */
   #block(): false {
-    this.#blocked = true;
     this.#armSend();
     return false;
   }
@@ -407,8 +405,7 @@ export class Http1Connection implements Downstream, Timed {
   }
 
   #drained(): void {
-    const blocked = this.#blocked;
-    this.#blocked = false;
+    const blocked = this.#writer.drained();
     if (this.#state === State.flushing) {
       this.#nextRequest();
       this.#process();
@@ -448,7 +445,7 @@ export class Http1Connection implements Downstream, Timed {
   }
 
   expired(): void {
-    const sending = this.#blocked || this.#state === State.flushing || this.#state === State.lingering;
+    const sending = this.#writer.blocked || this.#state === State.flushing || this.#state === State.lingering;
     if (sending && this.#progress.made()) {
       this.#armSend();
       return;
@@ -458,9 +455,9 @@ export class Http1Connection implements Downstream, Timed {
         this.#refuse("DOWNSTREAM_TIMEOUT", "the request head did not come in time");
         break;
       case State.exchange:
-        if (this.#body !== null && this.#bodyFlows && !this.#blocked && !this.#clientEnded) {
+        if (this.#body !== null && this.#bodyFlows && !this.#writer.blocked && !this.#clientEnded) {
           this.#breakOff("DOWNSTREAM_TIMEOUT", "the request body did not come in time");
-        } else if (this.#clientEnded && this.#writer.answering && !this.#blocked) return;
+        } else if (this.#clientEnded && this.#writer.answering && !this.#writer.blocked) return;
         else this.#socket.destroy();
         break;
       case State.idle:

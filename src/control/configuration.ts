@@ -1,0 +1,190 @@
+import type { Logger } from "../observe/logger.ts";
+import type { LastGoodFile } from "../source/last-good.ts";
+import type { KeyedSnapshot, KeyedStep, SourceDocument, SourceSink } from "../source/source.ts";
+import type { Staged } from "../store/stage.ts";
+import type { Applied, Store } from "../store/store.ts";
+import type { ConfigReporter } from "./config-reporter.ts";
+import type { Publisher } from "./publisher.ts";
+import type { SecretFlow } from "./secrets/secret-flow.ts";
+
+/** What the flow of configuration is made of. */
+export interface ConfigurationParts {
+  readonly store: Store;
+  readonly publisher: Publisher;
+  readonly reporter: ConfigReporter;
+  readonly log: Logger;
+  readonly secrets: SecretFlow;
+  /** Where the last good configuration is kept for a start without the source; `null`: nowhere. */
+  readonly lastGood: LastGoodFile | null;
+}
+
+/** Reads what is next once it is its turn: a load, or references whose secrets have changed. */
+type Work = () => { readonly staged: Staged } | { readonly changed: ReadonlySet<string> };
+
+/** Waits for a revision to be loaded. */
+interface Waiter {
+  readonly revision: number;
+  readonly resolve: (reached: boolean) => void;
+}
+
+/**
+ * The middle of the flow: what the source says goes through the store, what the store
+ * accepts goes to the workers, what it did goes into the report.
+ */
+export class Configuration implements SourceSink {
+  readonly #store: Store;
+  readonly #publisher: Publisher;
+  readonly #reporter: ConfigReporter;
+  readonly #log: Logger;
+  readonly #waiters = new Set<Waiter>();
+  readonly #secrets: SecretFlow;
+  readonly #lastGood: LastGoodFile | null;
+  readonly #queue: Work[] = [];
+  /** Secrets are being fetched for what comes next. */
+  #waiting = false;
+  readonly #idle: (() => void)[] = [];
+  /** Reasons that were logged already, so that a rejection is said once. */
+  #said: ReadonlySet<string> = new Set();
+
+  constructor({ store, publisher, reporter, log, secrets, lastGood }: ConfigurationParts) {
+    this.#store = store;
+    this.#lastGood = lastGood;
+    this.#secrets = secrets;
+    this.#publisher = publisher;
+    this.#reporter = reporter;
+    this.#log = log;
+  }
+
+  /** From now on workers that introduce themselves are given what is held. */
+  serve(): void {
+    const store = this.#store;
+    this.#publisher.serve(() => ({ revision: store.revision, hash: store.hash, resources: store.snapshot() }));
+  }
+
+  document(document: SourceDocument): void {
+    this.#enqueue(() => ({ staged: this.#store.stageDocument(document) }));
+  }
+
+  snapshot(snapshot: KeyedSnapshot): void {
+    this.#enqueue(() => ({ staged: this.#store.stageSnapshot(snapshot) }));
+  }
+
+  step(step: KeyedStep): void {
+    this.#enqueue(() => ({ staged: this.#store.stageStep(step) }));
+  }
+
+  /** These secrets have other values now. */
+  secretsChanged(references: readonly string[]): void {
+    this.#enqueue(() => ({ changed: new Set(references) }));
+  }
+
+  failed(error: string): void {
+    this.#log.error(error);
+    if (this.#store.revision === 0) this.#resume();
+    this.#reporter.failed(error, Date.now());
+  }
+
+  /** Serves what the source held when it could last be read. */
+  #resume(): void {
+    const last = this.#lastGood?.load() ?? null;
+    if (last === null || !("entries" in last.content)) return;
+    const { entries } = last.content;
+    const from = new Date(last.at).toISOString();
+    this.#log.warn(`the source cannot be read: starting with the last good configuration of ${from}`);
+    this.#enqueue(() => ({ staged: this.#store.stageSnapshot({ revision: last.revision, entries }) }));
+  }
+
+  recovered(): void {
+    this.#log.info("the configuration source can be read again");
+    this.#reporter.recovered();
+  }
+
+  /** Resolves once the revision is loaded here: true; false when `limitMs` has passed before. */
+  async settled(revision: number, limitMs: number): Promise<boolean> {
+    if (this.#store.revision >= revision) return true;
+    return await new Promise((resolve) => {
+      const waiter: Waiter = {
+        revision,
+        resolve: (reached) => {
+          clearTimeout(timer);
+          this.#waiters.delete(waiter);
+          resolve(reached);
+        },
+      };
+      const timer = setTimeout(() => waiter.resolve(false), limitMs);
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Resolves when everything that was delivered so far has been applied here. */
+  async idle(): Promise<void> {
+    if (!this.#waiting && this.#queue.length === 0) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #enqueue(work: Work): void {
+    this.#queue.push(work);
+    this.#run();
+  }
+
+  /** Works the queue off, at once as long as no secret has to be fetched. */
+  #run(): void {
+    while (!this.#waiting) {
+      const work = this.#queue.shift();
+      if (work === undefined) break;
+      const next = work();
+      if ("changed" in next) {
+        this.#finish(this.#store.recheck(next.changed, Date.now()));
+        continue;
+      }
+      const fetched = this.#secrets.prepare(next.staged, this.#store);
+      if (fetched === null) this.#apply(next.staged);
+      else this.#applyAfter(fetched, next.staged);
+    }
+    if (!this.#waiting) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #applyAfter(fetched: Promise<void>, staged: Staged): void {
+    this.#waiting = true;
+    void fetched.then(() => {
+      this.#apply(staged);
+      this.#waiting = false;
+      this.#run();
+    });
+  }
+
+  #apply(staged: Staged): void {
+    const applied = this.#store.apply(staged, Date.now());
+    // Others write into the same etcd all the time: that is nothing to tell of.
+    if (staged.mode === "step" && staged.entries.length === 0) return this.#advance(applied);
+    this.#finish(applied);
+    if (staged.mode !== "document") {
+      const { revision } = staged;
+      this.#lastGood?.save(() => ({ revision, at: Date.now(), content: { entries: this.#store.entries() } }));
+    }
+    const again = this.#secrets.applied(this.#store);
+    if (again.size > 0) this.#finish(this.#store.recheck(again, Date.now()));
+  }
+
+  #advance({ fromRevision, revision, hash }: Applied): void {
+    this.#reporter.advanced(revision);
+    this.#publisher.publish({ fromRevision, revision, hash, changes: [] });
+    this.#wake(revision);
+  }
+
+  #finish({ fromRevision, revision, hash, changes, rejected }: Applied): void {
+    const said = new Set(rejected.map(({ kind, id, error }) => `${kind}/${id} rejected: ${error}`));
+    for (const text of said) if (!this.#said.has(text)) this.#log.warn(text);
+    this.#said = said;
+    this.#reporter.loaded(revision, hash, changes.length, rejected, Date.now());
+    this.#publisher.publish({ fromRevision, revision, hash, changes });
+    this.serve();
+    const first = fromRevision === 0 ? ", first load" : "";
+    this.#log.info(`revision ${revision}: ${changes.length} changes${first}`);
+    this.#wake(revision);
+  }
+
+  #wake(revision: number): void {
+    for (const waiter of this.#waiters) if (waiter.revision <= revision) waiter.resolve(true);
+  }
+}

@@ -1,0 +1,198 @@
+import type { PluginFacts } from "../../plugin/plugin.ts";
+import { methods } from "../../schema/methods.ts";
+import {
+  atLeast,
+  between,
+  fields,
+  flag,
+  keepalive,
+  list,
+  maxBodySize,
+  oneOfWords,
+  string,
+  strings,
+  text,
+  word,
+} from "./fields.ts";
+
+/** Plugins that decide who may do what. */
+
+const labels = {
+  type: "object",
+  minProperties: 1,
+  patternProperties: { ".*": list(string, { minItems: 1 }) },
+};
+
+const acl: PluginFacts = {
+  name: "acl",
+  priority: 2410,
+  version: "0.1",
+  schema: fields(
+    {
+      allow_labels: labels,
+      deny_labels: labels,
+      rejected_code: atLeast(200, 403),
+      rejected_msg: string,
+      external_user_label_field: text({ minLength: 1, default: "groups" }),
+      external_user_label_field_key: word,
+      external_user_label_field_parser: oneOfWords(["segmented_text", "json", "table"]),
+      external_user_label_field_separator: word,
+    },
+    { anyOf: [{ required: ["allow_labels"] }, { required: ["deny_labels"] }] },
+  ),
+};
+
+const consumerRestriction: PluginFacts = {
+  name: "consumer-restriction",
+  priority: 2400,
+  version: "0.1",
+  schema: fields(
+    {
+      type: oneOfWords(["consumer_name", "service_id", "route_id", "consumer_group_id"], "consumer_name"),
+      blacklist: strings,
+      whitelist: strings,
+      allowed_by_methods: list(
+        fields({
+          user: string,
+          methods: list({ type: "string", enum: methods, description: "HTTP method" }, { minItems: 1 }),
+        }),
+      ),
+      rejected_code: atLeast(200, 403),
+      rejected_msg: string,
+    },
+    { anyOf: [{ required: ["blacklist"] }, { required: ["whitelist"] }, { required: ["allowed_by_methods"] }] },
+  ),
+};
+
+const attachConsumerLabel: PluginFacts = {
+  name: "attach-consumer-label",
+  priority: 2399,
+  version: "0.1",
+  schema: fields(
+    { headers: { type: "object", additionalProperties: text({ pattern: "^\\$.*" }), minProperties: 1 } },
+    { required: ["headers"] },
+  ),
+};
+
+const forwardAuth: PluginFacts = {
+  name: "forward-auth",
+  priority: 2002,
+  version: "0.1",
+  schema: fields(
+    {
+      uri: string,
+      allow_degradation: flag(false),
+      status_on_error: between(200, 599, 403),
+      ssl_verify: flag(true),
+      request_method: { ...oneOfWords(["GET", "POST"], "GET"), description: "Method of the question." },
+      request_headers: list(string, { default: [], description: "Client headers that go with the question." }),
+      extra_headers: {
+        type: "object",
+        minProperties: 1,
+        patternProperties: { "^[^:]+$": { ...string, description: "A value; may hold variables." } },
+        description: "Further headers of the question.",
+      },
+      upstream_headers: list(string, { default: [], description: "Headers of the answer that go to the upstream." }),
+      client_headers: list(string, { default: [], description: "Headers of a refusal that go to the client." }),
+      max_req_body_size: { ...maxBodySize, description: "Bytes of a body that go with a POST." },
+      timeout: { ...between(1, 60000, 3000), description: "Milliseconds." },
+      ...keepalive(5),
+    },
+    { required: ["uri"] },
+  ),
+};
+
+const opa: PluginFacts = {
+  name: "opa",
+  priority: 2001,
+  version: "0.1",
+  schema: fields(
+    {
+      host: string,
+      ssl_verify: flag(true),
+      policy: string,
+      timeout: between(1, 60000, 3000),
+      ...keepalive(5),
+      send_headers_upstream: strings,
+      with_route: flag(false),
+      with_service: flag(false),
+      with_consumer: flag(false),
+    },
+    { required: ["host", "policy"] },
+  ),
+};
+
+const authzCasbin: PluginFacts = {
+  name: "authz-casbin",
+  priority: 2560,
+  version: "0.1",
+  schema: fields(
+    { model_path: string, policy_path: string, model: string, policy: string, username: string },
+    { oneOf: [{ required: ["model_path", "policy_path", "username"] }, { required: ["model", "policy", "username"] }] },
+  ),
+  metadataSchema: fields({ model: string, policy: string }, { required: ["model", "policy"] }),
+};
+
+const authzKeycloak: PluginFacts = {
+  name: "authz-keycloak",
+  priority: 2000,
+  version: "0.1",
+  schema: fields(
+    {
+      discovery: text({ minLength: 1, maxLength: 4096 }),
+      token_endpoint: text({ minLength: 1, maxLength: 4096 }),
+      resource_registration_endpoint: text({ minLength: 1, maxLength: 4096 }),
+      client_id: text({ minLength: 1, maxLength: 100 }),
+      client_secret: text({ minLength: 1, maxLength: 100 }),
+      grant_type: text({
+        default: "urn:ietf:params:oauth:grant-type:uma-ticket",
+        enum: ["urn:ietf:params:oauth:grant-type:uma-ticket"],
+        minLength: 1,
+        maxLength: 100,
+      }),
+      policy_enforcement_mode: oneOfWords(["ENFORCING", "PERMISSIVE"], "ENFORCING"),
+      permissions: list(text({ minLength: 1, maxLength: 100 }), { uniqueItems: true, default: [] }),
+      lazy_load_paths: flag(false),
+      http_method_as_scope: flag(false),
+      timeout: atLeast(1000, 3000),
+      ssl_verify: flag(true),
+      cache_ttl_seconds: { type: "integer", minimum: 1, default: 86400 },
+      keepalive: flag(true),
+      keepalive_timeout: atLeast(1000, 60000),
+      keepalive_pool: atLeast(1, 5),
+      access_denied_redirect_uri: text({ minLength: 1, maxLength: 2048 }),
+      access_token_expires_in: { type: "integer", minimum: 1, default: 300 },
+      access_token_expires_leeway: atLeast(0, 0),
+      refresh_token_expires_in: { type: "integer", minimum: 1, default: 3600 },
+      refresh_token_expires_leeway: atLeast(0, 0),
+      password_grant_token_generation_incoming_uri: text({ minLength: 1, maxLength: 4096 }),
+    },
+    {
+      allOf: [
+        { anyOf: [{ required: ["discovery"] }, { required: ["token_endpoint"] }] },
+        { required: ["client_id"] },
+        {
+          anyOf: [
+            { properties: { lazy_load_paths: { enum: [false] } } },
+            {
+              properties: { lazy_load_paths: { enum: [true] } },
+              anyOf: [{ required: ["discovery"] }, { required: ["resource_registration_endpoint"] }],
+            },
+          ],
+        },
+      ],
+      encrypt_fields: ["client_secret"],
+    },
+  ),
+};
+
+/** The plugins of this family. */
+export const authorization: readonly PluginFacts[] = [
+  authzCasbin,
+  acl,
+  consumerRestriction,
+  attachConsumerLabel,
+  forwardAuth,
+  opa,
+  authzKeycloak,
+];

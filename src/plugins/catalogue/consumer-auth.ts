@@ -1,0 +1,248 @@
+import type { ConfCheck, PluginFacts } from "../../plugin/plugin.ts";
+import { validatorOf } from "../../schema/validate.ts";
+import { atLeast, between, fields, flag, list, maxBodySize, oneOfWords, realm, string, text, word } from "./fields.ts";
+
+/** Plugins that recognise consumers, and the one that combines them. */
+
+const basicAuth: PluginFacts = {
+  name: "basic-auth",
+  priority: 2520,
+  version: "0.1",
+  type: "auth",
+  schema: fields(
+    { hide_credentials: flag(false), realm: realm("basic"), anonymous_consumer: word },
+    { title: "work with route or service object" },
+  ),
+  consumerSchema: fields(
+    { username: string, password: string },
+    { required: ["username", "password"], encrypt_fields: ["password"], title: "work with consumer object" },
+  ),
+  consumerKey: "username",
+};
+
+const hmacAlgorithms = ["hmac-sha1", "hmac-sha256", "hmac-sha512"];
+
+const hmacAuth: PluginFacts = {
+  name: "hmac-auth",
+  priority: 2530,
+  version: "0.1",
+  type: "auth",
+  schema: fields(
+    {
+      allowed_algorithms: list({ type: "string", enum: hmacAlgorithms }, { minItems: 1, default: hmacAlgorithms }),
+      clock_skew: atLeast(1, 300),
+      signed_headers: list(text({ minLength: 1, maxLength: 50 }), { default: ["date"] }),
+      validate_request_body: { ...flag(false), description: "Whether the digest of the body is checked." },
+      hide_credentials: flag(false),
+      realm: realm("hmac"),
+      max_req_body_size: { ...maxBodySize, description: "Bytes of a body whose digest is checked; beyond: 413." },
+      anonymous_consumer: word,
+    },
+    { title: "work with route or service object" },
+  ),
+  consumerSchema: fields(
+    { key_id: text({ minLength: 1, maxLength: 256 }), secret_key: text({ minLength: 1, maxLength: 256 }) },
+    { required: ["key_id", "secret_key"], encrypt_fields: ["secret_key"], title: "work with consumer object" },
+  ),
+  consumerKey: "key_id",
+};
+
+const hs = ["HS256", "HS384", "HS512"];
+const asymmetric = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"];
+
+const jwtAuth: PluginFacts = {
+  name: "jwt-auth",
+  priority: 2510,
+  version: "0.1",
+  type: "auth",
+  schema: fields({
+    header: text({ default: "authorization" }),
+    query: text({ default: "jwt" }),
+    cookie: text({ default: "jwt" }),
+    hide_credentials: flag(false),
+    key_claim_name: text({ minLength: 1, default: "key" }),
+    store_in_ctx: flag(false),
+    realm: realm("jwt"),
+    claims_to_verify: list({ type: "string", enum: ["exp", "nbf"] }, { uniqueItems: true }),
+    anonymous_consumer: word,
+  }),
+  consumerSchema: fields(
+    {
+      key: word,
+      secret: word,
+      algorithm: oneOfWords([...hs, ...asymmetric], "HS256"),
+      exp: atLeast(1, 86400),
+      base64_secret: flag(false),
+      lifetime_grace_period: atLeast(0, 0),
+    },
+    {
+      dependencies: {
+        algorithm: {
+          oneOf: [
+            { properties: { algorithm: { enum: hs, default: "HS256" } } },
+            { properties: { public_key: word, algorithm: { enum: asymmetric } }, required: ["public_key"] },
+          ],
+        },
+      },
+      required: ["key"],
+      encrypt_fields: ["secret"],
+    },
+  ),
+  consumerKey: "key",
+  checkConsumer({ algorithm, secret, base64_secret: encoded }) {
+    if (!String(algorithm).startsWith("HS")) return null;
+    if (secret === undefined) return 'property "secret" is required when using HS based algorithms';
+    if (encoded !== true || isBase64(String(secret))) return null;
+    return "base64_secret required but the secret is not in base64 format";
+  },
+};
+
+const isBase64 = (value: string): boolean => value.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(value);
+
+const jweDecrypt: PluginFacts = {
+  name: "jwe-decrypt",
+  priority: 2509,
+  version: "0.1",
+  type: "auth",
+  schema: fields(
+    {
+      header: text({ default: "Authorization" }),
+      forward_header: text({ default: "Authorization" }),
+      strict: flag(true),
+    },
+    { required: ["header", "forward_header"] },
+  ),
+  consumerSchema: fields(
+    { key: string, secret: string, is_base64_encoded: flag(false) },
+    { required: ["key", "secret"], encrypt_fields: ["key", "secret"] },
+  ),
+  consumerKey: "key",
+  checkConsumer({ secret, is_base64_encoded: encoded }) {
+    const key = encoded === true ? Buffer.from(String(secret), "base64") : Buffer.from(String(secret));
+    return key.length === 32 || /^\$(secret|env):/i.test(String(secret))
+      ? null
+      : "the secret length should be 32 chars";
+  },
+};
+
+const ldapAuth: PluginFacts = {
+  name: "ldap-auth",
+  priority: 2540,
+  version: "0.1",
+  type: "auth",
+  schema: fields(
+    {
+      base_dn: string,
+      ldap_uri: string,
+      use_tls: flag(false),
+      tls_verify: flag(false),
+      uid: text({ default: "cn" }),
+      realm: realm("ldap"),
+    },
+    { required: ["base_dn", "ldap_uri"], title: "work with route or service object" },
+  ),
+  consumerSchema: fields({ user_dn: string }, { required: ["user_dn"], title: "work with consumer object" }),
+  consumerKey: "user_dn",
+};
+
+const ldapAuthAdvanced: PluginFacts = {
+  name: "ldap-auth-advanced",
+  priority: 2541,
+  version: "0.1",
+  type: "auth",
+  schema: fields(
+    {
+      ldap_uri: word,
+      base_dn: word,
+      attribute: text({ minLength: 1, default: "cn" }),
+      bind_dn: word,
+      ldap_password: string,
+      use_ldaps: flag(false),
+      use_starttls: flag(false),
+      ssl_verify: flag(true),
+      timeout: between(1, 60000, 10000),
+      keepalive: flag(true),
+      keepalive_timeout: atLeast(1000, 60000),
+      keepalive_pool_size: atLeast(1, 5),
+      keepalive_pool_name: word,
+      size_limit: atLeast(2, 2),
+      time_limit: atLeast(0, 5),
+      group_base_dn: word,
+      group_name_attribute: word,
+      group_member_attribute: word,
+      user_membership_attribute: text({ minLength: 1, default: "memberOf" }),
+      groups_required: list(list(string, { minItems: 1 }), { minItems: 1 }),
+      consumer_required: flag(true),
+      header_type: oneOfWords(["ldap", "basic"], "ldap"),
+      realm: realm("ldap"),
+      set_groups_header: flag(true),
+    },
+    {
+      required: ["ldap_uri", "base_dn"],
+      dependencies: { bind_dn: ["ldap_password"] },
+      encrypt_fields: ["ldap_password"],
+    },
+  ),
+  consumerSchema: fields(
+    { user_dn: word, group_dn: { oneOf: [word, list(word, { minItems: 1 })] } },
+    { oneOf: [{ required: ["user_dn"] }, { required: ["group_dn"] }] },
+  ),
+  consumerKey: "user_dn",
+  checkConf: ({ use_ldaps: ldaps, use_starttls: starttls }) =>
+    ldaps === true && starttls === true ? "use_ldaps and use_starttls cannot be enabled at the same time" : null,
+};
+
+const wolfRbac: PluginFacts = {
+  name: "wolf-rbac",
+  priority: 2555,
+  version: "0.1",
+  type: "auth",
+  schema: fields({
+    appid: text({ default: "unset" }),
+    server: text({ default: "http://127.0.0.1:12180" }),
+    header_prefix: text({ default: "X-" }),
+    ssl_verify: flag(true),
+  }),
+  consumerKey: "appid",
+};
+
+const multiAuth: PluginFacts = {
+  name: "multi-auth",
+  priority: 2600,
+  version: "0.1",
+  type: "auth",
+  schema: fields(
+    { auth_plugins: list({ type: "object" }, { minItems: 2 }) },
+    { required: ["auth_plugins"], title: "work with route or service object" },
+  ),
+  consumerSchema: fields({}, { title: "work with consumer object" }),
+  checkConf({ auth_plugins: combined }, check) {
+    for (const entry of combined as readonly Record<string, unknown>[]) {
+      for (const [name, conf] of Object.entries(entry)) {
+        const reason = memberFault(name, conf, check);
+        if (reason !== null) return reason;
+      }
+    }
+    return null;
+  },
+};
+
+function memberFault(name: string, conf: unknown, check: ConfCheck): string | null {
+  const plugin = check.plugin(name);
+  if (plugin === undefined) return `${name} plugin did not found`;
+  if (plugin.type !== "auth") return `${name} plugin is not supported`;
+  const fault = validatorOf(plugin.schema).check(conf);
+  return fault === null ? null : `plugin ${name} check schema failed: ${fault.message}`;
+}
+
+/** The plugins of this family. */
+export const consumerAuth: readonly PluginFacts[] = [
+  multiAuth,
+  wolfRbac,
+  ldapAuthAdvanced,
+  ldapAuth,
+  hmacAuth,
+  basicAuth,
+  jwtAuth,
+  jweDecrypt,
+];

@@ -1,0 +1,79 @@
+import { reasonOf } from "../lib/errors.ts";
+import { encryptFieldsOf } from "../plugin/plugin.ts";
+import type { PluginEnv, PluginRegistry } from "../plugin/plugin.ts";
+import type { Kind } from "../schema/kinds.ts";
+import type { PluginConf } from "../schema/plugins.ts";
+import { findSecretReference } from "../schema/secret-reference.ts";
+import { failure, plainFault, type Fault } from "./check-plugins.ts";
+import { maskSecrets } from "./mask.ts";
+
+/**
+ * Whether this version can serve what APISIX would take. A resource that it cannot
+ * serve as a whole is refused with the reason: serving it without a field or a
+ * plugin would let through what these were meant to keep out.
+ */
+
+/** What this node can do. */
+export interface ServableCheck {
+  readonly plugins: PluginRegistry;
+  /** `plugin_attr` of config.yaml. */
+  readonly pluginAttr?: Readonly<Record<string, unknown>>;
+  /** Why this version cannot serve a resource, apart from its plugins; `null` where it can. */
+  readonly checkSupport?: (kind: Kind, resource: unknown) => string | null;
+}
+
+/** What keeps this node from serving a resource that has passed its checks; defaults are filled in. */
+export function checkServable(kind: Kind, resource: unknown, check: ServableCheck): readonly Fault[] {
+  const { plugins } = resource as { readonly plugins?: Readonly<Record<string, PluginConf>> };
+  const faults = Object.entries(plugins ?? {}).flatMap(([name, conf]) => checkPlugin(kind, name, conf, check));
+  if (faults.length > 0) return faults;
+  const reference = proxied.has(kind) ? findSecretReference({ ...(resource as object), ...PLAIN }) : null;
+  if (reference !== null) {
+    const detail = "references such as $secret:// and $env:// have no meaning here";
+    return [{ ...plainFault(reference, detail), message: `property "${reference.join(".")}": ${detail}` }];
+  }
+  const unsupported = check.checkSupport?.(kind, resource) ?? null;
+  return unsupported === null ? [] : [plainFault(pathIn(unsupported), unsupported)];
+}
+
+/** Kinds whose fields are taken as they are. */
+const proxied = new Set<Kind>(["routes", "services", "upstreams", "stream_routes"]);
+/** Plugins are looked at by themselves; in the others a reference is a text like any other. */
+const PLAIN = { plugins: undefined, desc: undefined, labels: undefined, name: undefined } as const;
+
+function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: ServableCheck): readonly Fault[] {
+  if (conf._meta?.disable === true) return [];
+  const path = ["plugins", name];
+  const plugin = check.plugins.get(name);
+  // Plugins for streams are run by nothing yet, whatever they do for HTTP.
+  if (plugin?.compile === undefined || kind === "stream_routes") {
+    return [plainFault(path, `plugin ${name} is not available in this version`)];
+  }
+  if (plugin.type === "auth" && (kind === "consumers" || kind === "credentials")) return [];
+  try {
+    // What cannot be compiled must not reach a worker. A copy: nothing that plugins do to it may travel.
+    plugin.compile(structuredClone(conf), dryEnv(check.pluginAttr?.[name])).dispose?.();
+    return [];
+  } catch (error) {
+    const detail = maskSecrets(reasonOf(error), conf, encryptFieldsOf(plugin, "conf"));
+    return [{ ...plainFault(path, detail), message: `${failure(name, kind)}${detail}` }];
+  }
+}
+
+/** Knows no consumers; the workers say what is worth a warning, with the resource's name. */
+const dry: PluginEnv = {
+  consumers: { byKey: () => undefined, byName: () => undefined },
+  attr: {},
+  warn: () => undefined,
+};
+
+function dryEnv(attr: unknown): PluginEnv {
+  return attr === undefined ? dry : { ...dry, attr: attr as PluginEnv["attr"] };
+}
+
+/** The field that a reason such as `property "vars" is not supported` names. */
+function pathIn(reason: string): readonly string[] {
+  const name = /^(?:property "upstream" validation failed: )?property "([^"]+)"/.exec(reason)?.[1];
+  if (name === undefined) return [];
+  return reason.startsWith('property "upstream"') ? ["upstream", name] : name.split(".");
+}

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { keyOf } from "../source/keyed-layout.ts";
+import type { KeyedEntry } from "../source/source.ts";
+import { createStore, nodes } from "./testing.ts";
+
+/** Few ids and fields, so that steps overlap, collide, dangle and break. */
+const id = fc.constantFrom("1", "2", "3");
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined, freq: 2 });
+const text = (value: unknown): string => JSON.stringify(value);
+const broken = fc.constantFrom("", "{", "[]", "7", "null", text({ nonsense: true }));
+
+function entriesOf(kind: Parameters<typeof keyOf>[0], ids: fc.Arbitrary<string>, fields: fc.Arbitrary<object>) {
+  const value = fc.oneof({ weight: 6, arbitrary: fields.map(text) }, { weight: 1, arbitrary: broken });
+  const stored = fc.option(value, { nil: null, freq: 3 });
+  return fc.record({ key: ids.map((one) => keyOf(kind, one)), text: stored });
+}
+
+const user = fc.constantFrom("a", "b", "c");
+const keyAuth = fc.record({ "key-auth": fc.record({ key: fc.constantFrom("k1", "k2", "k!") }) });
+const entry: fc.Arbitrary<KeyedEntry> = fc.oneof(
+  entriesOf(
+    "routes",
+    id,
+    fc.record({ uri: fc.constantFrom("/a", "/b"), service_id: maybe(id), upstream_id: maybe(id) }),
+  ),
+  entriesOf("services", id, fc.record({ upstream_id: maybe(id) })),
+  entriesOf("upstreams", id, fc.constantFrom({ nodes }, { nodes: { "a:1": 2 } }, {})),
+  entriesOf("global_rules", id, fc.constantFrom({ plugins: { fragile: {} } }, { plugins: { "key-auth": {} } })),
+  fc.oneof(
+    user.chain((username) =>
+      entriesOf(
+        "consumers",
+        fc.constant(username),
+        fc.record({ plugins: maybe(keyAuth) }).map((f) => ({ ...f, username })),
+      ),
+    ),
+    entriesOf(
+      "credentials",
+      user.map((username) => `${username}/credentials/1`),
+      fc.record({ plugins: keyAuth }),
+    ),
+  ),
+);
+const steps = fc.array(fc.array(entry, { maxLength: 4 }), { minLength: 1, maxLength: 12 });
+
+test("steps lead where snapshots of the same lead", () => {
+  let rejections = 0;
+  fc.assert(
+    fc.property(steps, (sequence) => {
+      const byStep = createStore().store;
+      const bySnapshot = createStore().store;
+      const all = new Map<string, string>();
+      byStep.applySnapshot({ revision: 1, entries: [] }, 0);
+      for (const [index, changes] of sequence.entries()) {
+        for (const { key, text: value } of changes) {
+          if (value === null) all.delete(key);
+          else all.set(key, value);
+        }
+        const revision = index + 2;
+        const before = new Map(byStep.snapshot().map(({ kind, id: own, text: value }) => [`${kind}/${own}`, value]));
+        const step = byStep.applyStep({ revision, changes }, index);
+        const entries = Array.from(all, ([key, value]) => ({ key, text: value }));
+        const whole = bySnapshot.applySnapshot({ revision, entries }, index);
+        const sorted = (list: readonly object[]): string[] => list.map((one) => JSON.stringify(one)).sort();
+        assert.deepEqual(sorted(byStep.snapshot()), sorted(bySnapshot.snapshot()));
+        // Of several faults either may be the one that is named.
+        const names = (list: typeof step.rejected): string[] =>
+          sorted(list.map(({ kind, id: own, serving }) => ({ kind, id: own, serving })));
+        assert.deepEqual(names(step.rejected), names(whole.rejected));
+        assert.deepEqual([step.revision, step.hash], [revision, whole.hash]);
+        for (const { kind, id: own, text: value } of step.changes) {
+          if (value === null) assert.ok(before.delete(`${kind}/${own}`), "deleted what was not there");
+          else before.set(`${kind}/${own}`, value);
+        }
+        const after = new Map(byStep.snapshot().map(({ kind, id: own, text: value }) => [`${kind}/${own}`, value]));
+        assert.deepEqual([...before].sort(), [...after].sort());
+        rejections += step.rejected.length;
+      }
+    }),
+    { numRuns: 1_500 },
+  );
+  assert.ok(rejections > 1_000, `${rejections} rejections`);
+});
+
+test("the key says who it is; what is no resource is passed over", () => {
+  const { store } = createStore();
+  const { changes, rejected } = store.applySnapshot(
+    {
+      revision: 7,
+      entries: [
+        { key: "routes/1", text: text({ id: "other", uri: "/a", upstream: { nodes } }) },
+        { key: "plugins", text: text([{ name: "nothing" }]) },
+        { key: "data_plane/server_info/1", text: "{}" },
+        { key: "routes", text: "init_dir" },
+        { key: "consumers/jack/credentials/one", text: text({ plugins: { "key-auth": { key: "k" } } }) },
+        { key: "consumers/jack", text: text({ username: "jack" }) },
+      ],
+    },
+    0,
+  );
+  assert.deepEqual(rejected, []);
+  assert.deepEqual(
+    changes.map(({ kind, id: own }) => `${kind}/${own}`),
+    ["consumers/jack", "credentials/jack/credentials/one", "routes/1"],
+  );
+  assert.match(changes[2]?.text ?? "", /"id":"1"/);
+});
