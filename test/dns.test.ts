@@ -63,3 +63,46 @@ test("traffic follows the answers, and stays where it is when none comes", async
   await follows(["first"]);
   assert.match(gateway.errorLog, /name\/app\.test cannot be resolved: SERVFAIL/);
 });
+
+test("nodes of services come from discovery, in the DNS and in Consul", async (t) => {
+  const dns = await startDns(t);
+  const one = await startOrigin(t, "one");
+  const two = await startOrigin(t, "two");
+  let instances = [one.port];
+  const consul = await startOrigin(t, "consul", (_, response) => {
+    const rows = instances.map((port) => ({ Node: { Address: "127.0.0.1" }, Service: { Address: "", Port: port } }));
+    response.end(JSON.stringify(rows));
+  });
+  dns.answers.set("srv.test", [{ type: "SRV", value: `1 1 ${one.port} host.test` }]);
+  dns.answers.set("host.test", [{ type: "A", value: "127.0.0.1" }]);
+  const route = (type: string, service: string): object => ({
+    id: type,
+    uri: `/${type}`,
+    upstream: { type: "roundrobin", discovery_type: type, service_name: service },
+  });
+  const discovery = {
+    dns: { servers: [dns.server] },
+    consul: { servers: [`http://${consul.node}`], fetch_interval: 1 },
+  };
+  const standalone = { routes: [route("dns", "srv.test"), route("consul", "shop")] };
+  const gateway = await serving(t, standalone, { workers: 1, config: { discovery } });
+  /** Asks until the origin answers; once it did, there are no more failures. */
+  const follows = async (path: string, name: string, fromStart: boolean): Promise<void> => {
+    for (;;) {
+      const reply = await ask(gateway.httpPort, path);
+      if (reply.text.startsWith(name)) return;
+      if (!fromStart) assert.equal(reply.status, 200, reply.text);
+    }
+  };
+  await follows("/dns", "one", true);
+  await follows("/consul", "one", true);
+  dns.answers.set("srv.test", [{ type: "SRV", value: `1 1 ${two.port} host.test` }]);
+  instances = [two.port];
+  await follows("/dns", "two", false);
+  await follows("/consul", "two", false);
+  instances = [];
+  dns.answers.set("srv.test", "SERVFAIL");
+  await dns.asked("srv.test");
+  assert.equal((await ask(gateway.httpPort, "/dns")).text.split(" ")[0], "two");
+  assert.equal((await ask(gateway.httpPort, "/consul")).text.split(" ")[0], "two");
+});

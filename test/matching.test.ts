@@ -296,6 +296,21 @@ test("a client that goes away while its body is read for a condition leaves noth
   assert.equal(echo.requests(), 0);
 });
 
+test("X-Forwarded-* of a peer that is not trusted decide nothing", async (t) => {
+  const echo = await startEcho(t);
+  const upstream = { nodes: { [echo.node]: 1 } };
+  const route = (value: string): object => ({
+    id: value,
+    uri: `/${value}`,
+    upstream,
+    vars: [["http_x_forwarded_proto", "==", value]],
+  });
+  const gateway = await serving(t, { routes: [route("https"), route("http")] });
+  const status = async (path: string): Promise<number> =>
+    (await ask(gateway.httpPort, path, { headers: { "X-Forwarded-Proto": "https" } })).status;
+  assert.deepEqual([await status("/https"), await status("/http")], [404, 200]);
+});
+
 test("filter_func in JavaScript; Lua is refused with the form that is expected", async (t) => {
   const echo = await startEcho(t);
   const upstream = { nodes: { [echo.node]: 1 } };

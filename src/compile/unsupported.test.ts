@@ -13,6 +13,7 @@ const accepted: readonly (readonly [kind: Kind, conf: object])[] = [
   ["services", { hosts: ["a.com"], upstream: upstream({ type: "ewma" }) }],
   ["upstreams", upstream({ type: "chash", hash_on: "cookie", key: "sid" })],
   ["upstreams", upstream({ scheme: "tcp" })],
+  ["upstreams", upstream({ nodes: undefined, service_name: "s", discovery_type: "dns" })],
   ["ssls", {}],
 ];
 
@@ -44,8 +45,8 @@ const refused: readonly (readonly [kind: Kind, conf: object, reason: string])[] 
   ],
   [
     "upstreams",
-    upstream({ nodes: undefined, service_name: "s", discovery_type: "dns" }),
-    'property "service_name": service discovery is not supported yet',
+    upstream({ nodes: undefined, service_name: "s", discovery_type: "nacos" }),
+    'property "discovery_type": nacos is not supported yet',
   ],
   [
     "upstreams",

@@ -88,10 +88,15 @@ function checkInline(upstream: InlineUpstream | undefined): string | null {
   return reason === null ? null : `property "upstream" validation failed: ${reason}`;
 }
 
+/** Where services can be looked up. */
+const discoveryTypes: ReadonlySet<string> = new Set(["dns", "consul"]);
+
 /** The reason why an upstream cannot be used, or `null`. */
 export function checkUpstream(upstream: InlineUpstream): string | null {
-  if (upstream.nodes === undefined) return 'property "service_name": service discovery is not supported yet';
-  for (const key of Array.isArray(upstream.nodes) ? [] : Object.keys(upstream.nodes)) {
+  if (upstream.nodes === undefined && !discoveryTypes.has(upstream.discovery_type ?? "")) {
+    return `property "discovery_type": ${upstream.discovery_type} is not supported yet`;
+  }
+  for (const key of Array.isArray(upstream.nodes) ? [] : Object.keys(upstream.nodes ?? {})) {
     const address = parseNodeKey(key);
     if (typeof address === "string") return `property "nodes" validation failed: ${address}`;
   }

@@ -71,6 +71,7 @@ export class Control {
     this.#upstreams = new UpstreamWatch({
       table: board.health,
       dns: settings.dns,
+      discovery: settings.discovery,
       healthChecksOff: settings.healthChecksOff,
       publish: (entries) => this.#publisher.publishTargets(entries),
       log: this.#log,

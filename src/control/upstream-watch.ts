@@ -1,7 +1,7 @@
 import type { HealthTable } from "../board/health-table.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
-import type { DnsSettings } from "../settings/settings.ts";
+import type { DiscoverySettings, DnsSettings } from "../settings/settings.ts";
 import {
   defaultPort,
   expandNodes,
@@ -10,8 +10,8 @@ import {
   type Target,
   type TargetEntry,
 } from "../upstream/targets.ts";
-import { createResolver, type Resolver } from "./discovery/resolver.ts";
-import { TargetWatch, type Lookup } from "./discovery/target-watch.ts";
+import { createLookup } from "./discovery/lookup.ts";
+import { TargetWatch } from "./discovery/target-watch.ts";
 import type { HealthReport } from "./control-api/healthcheck.ts";
 import { Prober } from "./health/prober.ts";
 
@@ -19,6 +19,7 @@ import { Prober } from "./health/prober.ts";
 export interface UpstreamWatchParts {
   readonly table: HealthTable;
   readonly dns: DnsSettings;
+  readonly discovery: DiscoverySettings;
   /** `apisix.disable_upstream_healthcheck`. */
   readonly healthChecksOff: boolean;
   /** Passes on to the workers what keys stand for now. */
@@ -35,7 +36,6 @@ const kinds = new Set<Kind>(["routes", "services", "upstreams"]);
  */
 export class UpstreamWatch {
   readonly #publish: UpstreamWatchParts["publish"];
-  readonly #resolver: Resolver;
   readonly #targets: TargetWatch;
   readonly #prober: Prober | null;
   /** Upstreams that have names or are checked, by the key of the resource that holds them. */
@@ -44,11 +44,10 @@ export class UpstreamWatch {
   #settled = false;
   readonly #byTarget = new Map<string, Set<string>>();
 
-  constructor({ table, dns, healthChecksOff, publish, log }: UpstreamWatchParts) {
+  constructor({ table, dns, discovery, healthChecksOff, publish, log }: UpstreamWatchParts) {
     this.#publish = publish;
-    this.#resolver = createResolver(dns);
     this.#targets = new TargetWatch({
-      look: (key) => this.#look(key),
+      look: createLookup(dns, discovery),
       changed: (key, targets) => this.#changed(key, targets),
       log,
     });
@@ -127,13 +126,6 @@ export class UpstreamWatch {
   #changed(target: string, targets: readonly Target[]): void {
     for (const key of this.#byTarget.get(target) ?? []) this.#check(key);
     this.#publish([[target, targets]]);
-  }
-
-  async #look(key: string): Promise<Lookup> {
-    const found = await this.#resolver.resolve(key.slice(key.indexOf("/") + 1));
-    if ("failure" in found) return found;
-    const targets = found.addresses.map((host) => ({ host, port: null, weight: 1, priority: 0 }));
-    return { targets, ttlMs: found.ttlMs };
   }
 }
 

@@ -8,6 +8,7 @@ import type { CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-
 import { httpAddresses } from "./listeners.ts";
 import type {
   Address,
+  DiscoverySettings,
   DnsSettings,
   HttpSettings,
   LogSettings,
@@ -43,6 +44,7 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
       postArgMaxSize: Number(apisix.max_post_args_readable_size) * 1_048_576,
     },
     dns: dnsSettings(apisix),
+    discovery: discoverySettings(config.discovery ?? {}),
     healthChecksOff: apisix.disable_upstream_healthcheck,
     status: apisix.status === false || apisix.status === null ? null : statusSettings(apisix.status),
     control: apisix.enable_control ? address(apisix.control) : null,
@@ -108,6 +110,21 @@ function dnsSettings(apisix: CheckedConfig["apisix"]): DnsSettings {
     validMs: apisix.dns_resolver_valid === undefined ? null : Number(apisix.dns_resolver_valid) * 1_000,
     timeoutMs: Number(apisix.resolver_timeout) * 1_000,
     search: apisix.enable_resolv_search_opt,
+  };
+}
+
+function discoverySettings({ dns, consul }: NonNullable<CheckedConfig["discovery"]>): DiscoverySettings {
+  return {
+    dns: dns?.servers === undefined ? null : { servers: dns.servers.map(dnsServer) },
+    consul:
+      consul?.servers === undefined
+        ? null
+        : {
+            servers: consul.servers.map((server) => server.replace(/\/$/, "")),
+            token: consul.token ?? null,
+            intervalMs: Math.max(1, Number(consul.fetch_interval)) * 1_000,
+            weight: Number(consul.weight),
+          },
   };
 }
 

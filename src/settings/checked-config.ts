@@ -50,6 +50,15 @@ export interface CheckedConfig {
     readonly admin: AdminConfig;
     readonly etcd?: EtcdConfig;
   };
+  readonly discovery?: {
+    readonly dns?: { readonly servers?: readonly string[] };
+    readonly consul?: {
+      readonly servers?: readonly string[];
+      readonly token?: string;
+      readonly fetch_interval: Scalar;
+      readonly weight: Scalar;
+    };
+  };
   readonly graphql: { readonly max_size?: Scalar };
   readonly plugins: readonly string[];
   readonly plugin_attr: {

@@ -14,6 +14,7 @@ export interface Settings {
   readonly upstream: UpstreamSettings;
   readonly matching: MatchingSettings;
   readonly dns: DnsSettings;
+  readonly discovery: DiscoverySettings;
   /** `apisix.disable_upstream_healthcheck`: nodes are neither probed nor judged. */
   readonly healthChecksOff: boolean;
   readonly router: "radixtree_host_uri" | "radixtree_uri" | "radixtree_uri_with_parameter";
@@ -101,6 +102,21 @@ export interface DnsSettings {
   readonly timeoutMs: number;
   /** `apisix.enable_resolv_search_opt`: whether the search list of resolv.conf is used. */
   readonly search: boolean;
+}
+
+/** `discovery`: where services are looked up; `null`: not in there. */
+export interface DiscoverySettings {
+  readonly dns: { readonly servers: readonly Address[] } | null;
+  readonly consul: ConsulSettings | null;
+}
+
+export interface ConsulSettings {
+  /** Without a slash at the end. */
+  readonly servers: readonly string[];
+  /** Never logged, never shown. */
+  readonly token: string | null;
+  readonly intervalMs: number;
+  readonly weight: number;
 }
 
 /** `nginx_config.http.upstream`. */

@@ -124,7 +124,20 @@ export class HttpRequestContext implements RequestContext {
   }
 
   header(name: string): string | undefined {
+    if (!this.peer.trusted && name.startsWith("x-forwarded-") && name !== "x-forwarded-for") {
+      const own = this.#forwarded(name);
+      if (own !== null) return own;
+    }
     return findField(this.head.text, this.head.fieldsStart, name, this.head.underscores);
+  }
+
+  /** What the node will be told: whatever a peer that is not trusted says of itself is overwritten. */
+  #forwarded(name: string): string | null {
+    const { host } = this.head;
+    if (name === "x-forwarded-proto") return this.peer.scheme;
+    if (name === "x-forwarded-host") return host?.value ?? "";
+    if (name !== "x-forwarded-port") return null;
+    return host === null || host.port === "" ? String(this.peer.serverPort) : host.port;
   }
 
   headers(): readonly (readonly [name: string, value: string])[] {

@@ -126,6 +126,14 @@ const streamAddress = {
   },
 } satisfies Key;
 
+/** The address of a DNS server. */
+export function dnsServerKey(description: string): Key {
+  return text(description, {
+    pattern: "^(\\d{1,3}(\\.\\d{1,3}){3}(:\\d{1,5})?|\\[[0-9A-Fa-f:.]+\\](:\\d{1,5})?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+)$",
+    expected: "an IP address, or an address and a port such as 10.0.0.2:53 and [::1]:53",
+  });
+}
+
 /** Keys under `apisix`. */
 export const apisixKeys: Keys = {
   node_listen: nodeListen,
@@ -183,14 +191,9 @@ export const apisixKeys: Keys = {
     planned,
   ),
   proxy_cache: proxyCache,
-  dns_resolver: list(
-    text("One server.", {
-      pattern: "^(\\d{1,3}(\\.\\d{1,3}){3}(:\\d{1,5})?|\\[[0-9A-Fa-f:.]+\\](:\\d{1,5})?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+)$",
-      expected: "an IP address, or an address and a port such as 10.0.0.2:53 and [::1]:53",
-    }),
-    "DNS servers; without the key those of /etc/resolv.conf.",
-    { minItems: 1 },
-  ),
+  dns_resolver: list(dnsServerKey("One server."), "DNS servers; without the key those of /etc/resolv.conf.", {
+    minItems: 1,
+  }),
   dns_resolver_valid: count(undefined, "Seconds for which a DNS answer counts; without the key its TTL says."),
   resolver_timeout: count(5, "Seconds to wait for a DNS answer."),
   enable_resolv_search_opt: flag(true, "Whether the search list of resolv.conf is used."),

@@ -1,4 +1,4 @@
-import { apisixKeys } from "./apisix.ts";
+import { apisixKeys, dnsServerKey } from "./apisix.ts";
 import { defaultPlugins } from "./default-plugins.ts";
 import { deploymentKeys } from "./deployment.ts";
 import type { Key } from "./key.ts";
@@ -36,7 +36,33 @@ export const configSchema: Key = mapping("The file.", {
     default: ["ip-restriction", "limit-conn", "mqtt-proxy", "traffic-split", "syslog"],
     support: "planned",
   }),
-  discovery: openMap("Service discovery.", { support: "planned" }),
+  discovery: mapping("Service discovery.", {
+    dns: mapping("DNS.", {
+      servers: list(dnsServerKey("One server."), "DNS servers.", { minItems: 1 }),
+      resolv_conf: text("File with the servers instead of them.", { support: "planned" }),
+      order: list(text("One type."), "Types of records in order.", { support: "planned" }),
+    }),
+    consul: openMap("Consul.", {
+      properties: {
+        servers: list(
+          text("One server.", {
+            pattern: "^https?://[^/?#]+/?$",
+            expected: "an address such as http://127.0.0.1:8500",
+          }),
+          "Servers; the first that answers counts.",
+          { minItems: 1 },
+        ),
+        token: text("Token for the servers."),
+        fetch_interval: count(3, "Seconds between two looks at a service."),
+        weight: count(1, "Weight of a node that says none."),
+      },
+    }),
+    consul_kv: openMap("Consul's key/value store.", { support: "planned" }),
+    kubernetes: { ...openMap("Kubernetes.", { support: "planned" }), type: ["object", "array"] },
+    nacos: openMap("Nacos.", { support: "planned" }),
+    eureka: openMap("Eureka.", { support: "planned" }),
+    zookeeper: openMap("ZooKeeper.", { support: "planned" }),
+  }),
   graphql: openMap("Limits of GraphQL.", {
     default: { max_size: 1048576 },
     properties: { max_size: count(1048576, "Bytes of a body that graphql_* conditions may read.") },

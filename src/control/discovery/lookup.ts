@@ -1,0 +1,46 @@
+import type { DiscoverySettings, DnsSettings } from "../../settings/settings.ts";
+import { createConsul } from "./consul.ts";
+import { createResolver, type Resolver } from "./resolver.ts";
+import type { Lookup } from "./target-watch.ts";
+
+/** What is looked up where: names in the DNS, services in what `discovery` says. Never rejects. */
+export function createLookup(dns: DnsSettings, discovery: DiscoverySettings): (key: string) => Promise<Lookup> {
+  const resolver = createResolver(dns);
+  const { consul: consulSettings, dns: dnsSettings } = discovery;
+  // The answer's own TTL counts for services: `dns_resolver_valid` is about names of nodes.
+  const services =
+    dnsSettings === null
+      ? null
+      : createResolver({ ...dns, validMs: null, servers: dnsSettings.servers, search: false });
+  const consul = consulSettings === null ? null : createConsul(consulSettings);
+  return async (key) => {
+    const slash = key.indexOf("/");
+    const [type, name] = [key.slice(0, slash), key.slice(slash + 1)];
+    if (type === "name") return await lookUpName(resolver, name);
+    if (type === "dns" && services !== null) return await lookUpDnsService(services, name);
+    if (type === "consul" && consul !== null) return await consul(name);
+    return { failure: `discovery.${type} is not configured in config.yaml` };
+  };
+}
+
+async function lookUpName(resolver: Resolver, name: string): Promise<Lookup> {
+  const found = await resolver.resolve(name);
+  if ("failure" in found) return found;
+  const targets = found.addresses.map((host) => ({ host, port: null, weight: 1, priority: 0 }));
+  return { targets, ttlMs: found.ttlMs };
+}
+
+/** `name` or `name:port`; a port in the name wins over that of SRV records. */
+async function lookUpDnsService(resolver: Resolver, service: string): Promise<Lookup> {
+  const [, name = "", given] = /^(.*?)(?::(\d{1,5}))?$/.exec(service) ?? [];
+  const found = await resolver.resolveService(name);
+  if ("failure" in found) return found;
+  const targets = found.records.map(({ host, port, weight, priority }) => ({
+    host,
+    port: given === undefined ? port : Number(given),
+    weight,
+    // A lower number is preferred in the DNS, a higher one in an upstream.
+    priority: priority === 0 ? 0 : -priority,
+  }));
+  return { targets, ttlMs: found.ttlMs };
+}
