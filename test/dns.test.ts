@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { ask } from "./support/client.ts";
 import { startDns } from "./support/dns.ts";
 import { startOrigin } from "./support/origin.ts";
+import { startGateway } from "./support/gateway.ts";
 import { serving } from "./support/serving.ts";
 
 // Names of nodes: traffic follows the DNS, and never stops because of it.
@@ -73,7 +74,7 @@ test("nodes of services come from discovery, in the DNS and in Consul", async (t
     const rows = instances.map((port) => ({ Node: { Address: "127.0.0.1" }, Service: { Address: "", Port: port } }));
     response.end(JSON.stringify(rows));
   });
-  dns.answers.set("srv.test", [{ type: "SRV", value: `1 1 ${one.port} host.test` }]);
+  dns.answers.set("srv.test", "SERVFAIL");
   dns.answers.set("host.test", [{ type: "A", value: "127.0.0.1" }]);
   const route = (type: string, service: string): object => ({
     id: type,
@@ -85,21 +86,25 @@ test("nodes of services come from discovery, in the DNS and in Consul", async (t
     consul: { servers: [`http://${consul.node}`], fetch_interval: 1 },
   };
   const standalone = { routes: [route("dns", "srv.test"), route("consul", "shop")] };
-  const gateway = await serving(t, standalone, { workers: 1, config: { discovery } });
-  /** Asks until the origin answers; once it did, there are no more failures. */
-  const follows = async (path: string, name: string, fromStart: boolean): Promise<void> => {
+  const gateway = await startGateway(t, { standalone, workers: 1, config: { discovery } });
+  await gateway.until("dns discovery not ready");
+  dns.answers.set("srv.test", [{ type: "SRV", value: `1 1 ${one.port} host.test` }]);
+  await gateway.until(200);
+  assert.match((await gateway.status("/status/ready?verbose")).text, /discovery\/consul/);
+  /** Asks until the origin answers; there are no failures on the way. */
+  const follows = async (path: string, name: string): Promise<void> => {
     for (;;) {
       const reply = await ask(gateway.httpPort, path);
       if (reply.text.startsWith(name)) return;
-      if (!fromStart) assert.equal(reply.status, 200, reply.text);
+      assert.equal(reply.status, 200, reply.text);
     }
   };
-  await follows("/dns", "one", true);
-  await follows("/consul", "one", true);
+  await follows("/dns", "one");
+  await follows("/consul", "one");
   dns.answers.set("srv.test", [{ type: "SRV", value: `1 1 ${two.port} host.test` }]);
   instances = [two.port];
-  await follows("/dns", "two", false);
-  await follows("/consul", "two", false);
+  await follows("/dns", "two");
+  await follows("/consul", "two");
   instances = [];
   dns.answers.set("srv.test", "SERVFAIL");
   await dns.asked("srv.test");

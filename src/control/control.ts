@@ -74,6 +74,7 @@ export class Control {
       discovery: settings.discovery,
       healthChecksOff: settings.healthChecksOff,
       publish: (entries) => this.#publisher.publishTargets(entries),
+      discovered: (sources) => send({ type: "discovery", sources }),
       log: this.#log,
     });
     this.#publisher.precede(this.#upstreams);

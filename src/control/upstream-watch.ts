@@ -1,4 +1,5 @@
 import type { HealthTable } from "../board/health-table.ts";
+import type { DiscoveryReport } from "../messages/messages.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { DiscoverySettings, DnsSettings } from "../settings/settings.ts";
@@ -24,6 +25,8 @@ export interface UpstreamWatchParts {
   readonly healthChecksOff: boolean;
   /** Passes on to the workers what keys stand for now. */
   readonly publish: (entries: readonly TargetEntry[]) => void;
+  /** Is told whether the sources of `discovery` have delivered their first list. */
+  readonly discovered: (sources: readonly DiscoveryReport[]) => void;
   readonly log: { warn(message: string): void; notice(message: string): void };
 }
 
@@ -41,14 +44,21 @@ export class UpstreamWatch {
   /** Upstreams that have names or are checked, by the key of the resource that holds them. */
   readonly #upstreams = new Map<string, InlineUpstream>();
   /** Keys of `#upstreams` by the target that they depend on. */
+  readonly #discovered: UpstreamWatchParts["discovered"];
+  /** The configured sources; `null`: nothing was told of it yet. */
+  readonly #sources: Map<string, boolean | null>;
   #settled = false;
   readonly #byTarget = new Map<string, Set<string>>();
 
-  constructor({ table, dns, discovery, healthChecksOff, publish, log }: UpstreamWatchParts) {
+  constructor({ table, dns, discovery, healthChecksOff, publish, discovered, log }: UpstreamWatchParts) {
     this.#publish = publish;
+    this.#discovered = discovered;
+    const configured = (["dns", "consul"] as const).filter((name) => discovery[name] !== null);
+    this.#sources = new Map(configured.map((name) => [name, null]));
     this.#targets = new TargetWatch({
       look: createLookup(dns, discovery),
       changed: (key, targets) => this.#changed(key, targets),
+      looked: () => this.#reportSources(),
       log,
     });
     this.#prober = healthChecksOff ? null : new Prober(table, log);
@@ -63,6 +73,7 @@ export class UpstreamWatch {
     // The first time it is everything there is: what else an earlier control thread has left behind is given up.
     if (!this.#settled) this.#prober?.settle();
     this.#settled = true;
+    this.#reportSources();
   }
 
   /** Everything that is known of names, for a worker that is new. */
@@ -100,6 +111,18 @@ export class UpstreamWatch {
     }
     for (const target of before.filter((one) => !after.includes(one))) this.#leave(target, key);
     this.#check(key);
+  }
+
+  /** Once a source is ready it stays so: what it said last is kept. */
+  #reportSources(): void {
+    let changed = false;
+    for (const [name, ready] of this.#sources) {
+      const now = ready === true || this.#targets.isReady(name);
+      if (now === ready) continue;
+      this.#sources.set(name, now);
+      changed = true;
+    }
+    if (changed) this.#discovered(Array.from(this.#sources, ([name, ready]) => ({ name, ready: ready === true })));
   }
 
   #leave(target: string, key: string): void {

@@ -41,6 +41,7 @@ export type ControlToSupervisor =
   | { readonly type: "listen-failed"; readonly error: string }
   | { readonly type: "config"; readonly report: ConfigReport }
   | { readonly type: "fleet"; readonly report: FleetReport }
+  | { readonly type: "discovery"; readonly sources: readonly DiscoveryReport[] }
   | { readonly type: "drain"; readonly on: boolean }
   | { readonly type: "fault"; readonly worker: number; readonly fault: Fault | "release" }
   /** For the thread that comes after this one, which alone reads it: what its source cannot tell it. */
@@ -96,6 +97,12 @@ export type ControlToWorker =
       readonly hash: string;
       readonly changes: readonly Change[];
     };
+
+/** A source of service discovery, and whether its first list has come. */
+export interface DiscoveryReport {
+  readonly name: string;
+  readonly ready: boolean;
+}
 
 /** What control knows of the configuration; shown by `GET /status/config`. */
 export interface ConfigReport {

@@ -7,6 +7,7 @@ import { monotonicMs } from "../lib/clock.ts";
 import type {
   ConfigReport,
   ControlToSupervisor,
+  DiscoveryReport,
   FleetReport,
   Fault,
   WorkerToSupervisor,
@@ -52,6 +53,7 @@ export class Supervisor {
   #config: ConfigReport;
   /** `null`: the source is not etcd. */
   #fleet: FleetReport | null;
+  #discovery: readonly DiscoveryReport[] = [];
   #stopping = false;
   #reloading = false;
   #nextSettings: Settings | null = null;
@@ -74,7 +76,7 @@ export class Supervisor {
       log,
       config: () => this.#config,
       fleet: () => this.#fleet,
-      discovery: () => [],
+      discovery: () => this.#discovery,
       startingUp: () => this.#startingUp(),
     });
     this.#control = new ControlThread(this.#board, settings, {
@@ -147,6 +149,8 @@ export class Supervisor {
     await this.#openStatus(settings);
     this.#settings = settings;
     this.#fleet = fleetOf(settings);
+    // What a source must still deliver is told anew, where it is still configured.
+    this.#discovery = this.#discovery.filter(({ ready }) => ready);
     await this.#control.reload(settings);
     // A signal may have come meanwhile: then nothing is started any more.
     if (this.#stopping) return;
@@ -265,6 +269,11 @@ export class Supervisor {
   #fromControl(message: ControlToSupervisor): void {
     if (message.type === "config") {
       this.#config = message.report;
+      this.#watch.refresh();
+    } else if (message.type === "discovery") {
+      // A control thread that is new begins anew; the workers have kept what its predecessor found.
+      const known = new Set(this.#discovery.filter(({ ready }) => ready).map(({ name }) => name));
+      this.#discovery = message.sources.map(({ name, ready }) => ({ name, ready: ready || known.has(name) }));
       this.#watch.refresh();
     } else if (message.type === "fleet") {
       this.#fleet = message.report;

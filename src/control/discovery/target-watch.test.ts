@@ -79,6 +79,20 @@ test("what is removed is not looked up again, not even by a lookup under way", a
   assert.deepEqual([lookups.length, changes.length, watch.get("name/a")], [1, 0, undefined]);
 });
 
+test("a source is ready once all of its keys were looked up and one of them was found", async (t) => {
+  const { watch, say } = watching(t);
+  assert.equal(watch.isReady("dns"), true, "nothing is asked of it");
+  watch.add("dns/a");
+  watch.add("name/b");
+  assert.equal(watch.isReady("dns"), false);
+  await setImmediate();
+  assert.equal(watch.isReady("dns"), false, "a failure is no list");
+  say({ targets: [at("10.0.0.1")], ttlMs: 1_000 });
+  t.mock.timers.tick(1_000);
+  await setImmediate();
+  assert.equal(watch.isReady("dns"), true);
+});
+
 test("many keys are looked up a few at a time", async (t) => {
   const { watch, say, lookups } = watching(t);
   say({ targets: [at("10.0.0.1")], ttlMs: 60_000 });

@@ -8,6 +8,8 @@ export interface TargetWatchParts {
   readonly look: (key: string) => Promise<Lookup>;
   /** The key stands for something else now. */
   readonly changed: (key: string, targets: readonly Target[]) => void;
+  /** A key has been looked up: the first time whatever came of it, later with success. */
+  readonly looked?: (key: string) => void;
   readonly log: { warn(message: string): void; notice(message: string): void };
 }
 
@@ -41,10 +43,19 @@ export class TargetWatch {
     for (const { key, targets } of this.#entries.values()) if (targets !== undefined) yield [key, targets];
   }
 
+  /** Whether all keys of a type have been looked up, and one of them at least with success; true without any. */
+  isReady(type: string): boolean {
+    const entries = Array.from(this.#entries.values()).filter(({ key }) => key.startsWith(`${type}/`));
+    return (
+      entries.every(({ looked }) => looked) &&
+      (entries.length === 0 || entries.some(({ targets }) => targets !== undefined))
+    );
+  }
+
   /** Begins to look up a key that is not watched yet. */
   add(key: string): void {
     if (this.#entries.has(key)) return;
-    const entry = { key, targets: undefined, timer: null, failures: 0, closed: false };
+    const entry = { key, targets: undefined, timer: null, failures: 0, looked: false, closed: false };
     this.#entries.set(key, entry);
     this.#look(entry);
   }
@@ -95,6 +106,9 @@ export class TargetWatch {
         changed(entry.key, lookup.targets);
       }
     }
+    const first = !entry.looked;
+    entry.looked = true;
+    if (first || ("targets" in lookup && entry.failures === 0)) this.#parts.looked?.(entry.key);
     entry.timer = setTimeout(() => this.#look(entry), pauseMs);
     entry.timer.unref();
   }
@@ -106,6 +120,7 @@ interface Entry {
   timer: NodeJS.Timeout | null;
   /** Failed lookups in a row. */
   failures: number;
+  looked: boolean;
   closed: boolean;
 }
 
