@@ -18,6 +18,8 @@ import { ConfigReporter } from "./config-reporter.ts";
 import type { FaultActions } from "./control-api/faults.ts";
 import { createControlApi, listenControlApi } from "./control-api/server.ts";
 import { buildControlEndpoints, type Served } from "./control-wiring.ts";
+import type { Fleet } from "./fleet/fleet.ts";
+import { keptNodeId } from "./fleet/node-id.ts";
 import { openProvider, type Provider } from "./provider.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
@@ -50,6 +52,8 @@ export class Control {
   #configuration: Configuration | null = null;
   #lastGood: LastGoodFile | null = null;
   #admin: AdminApi | null = null;
+  /** `null`: the source is not etcd. */
+  #fleet: Fleet | null = null;
   #api: Server | null = null;
   /** What the Control API shows, once there is something. */
   readonly #served = Promise.withResolvers<Served>();
@@ -105,7 +109,8 @@ export class Control {
     }
     this.#served.resolve({ store, provider, configuration });
     await this.#openAdmin(provider, configuration, store);
-    provider.source.start(configuration);
+    this.#fleet = await this.#joinFleet(provider, store);
+    provider.source.start(this.#fleet?.observe(configuration) ?? configuration);
   }
 
   /** Takes over the line to the worker that owns the record. */
@@ -119,6 +124,7 @@ export class Control {
 
   async close(): Promise<void> {
     await this.#admin?.close();
+    await this.#fleet?.close();
     await this.#provider?.source.close();
     await this.#lastGood?.close();
     this.#secrets.close();
@@ -177,9 +183,29 @@ export class Control {
     }
   }
 
+  async #joinFleet({ etcd }: Provider, store: Store): Promise<Fleet | null> {
+    const { source, prefix, role, nodeId: given } = this.#settings;
+    if (etcd === null || source.kind !== "etcd") return null;
+    const { createFleet } = await import("./fleet/fleet.ts");
+    return createFleet({
+      cluster: etcd.cluster,
+      board: this.#board,
+      resourcePrefix: source.etcd.prefix,
+      watchTimeoutMs: source.etcd.watchTimeoutMs,
+      id: given ?? keptNodeId(prefix, this.#log),
+      role,
+      rejected: () => store.rejected,
+      report: (report) => this.#send({ type: "fleet", report }),
+      log: this.#log,
+    });
+  }
+
   #faults(): FaultActions {
     return {
       worker: (worker, fault) => this.#send({ type: "fault", worker, fault }),
+      pauseControl: (ms) => {
+        setImmediate(() => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms));
+      },
       crashControl: () => {
         setImmediate(() => {
           throw new Error("fault: control-crash");

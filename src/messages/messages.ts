@@ -39,6 +39,7 @@ export type ControlToSupervisor =
   | { readonly type: "listening"; readonly address: Address | null }
   | { readonly type: "listen-failed"; readonly error: string }
   | { readonly type: "config"; readonly report: ConfigReport }
+  | { readonly type: "fleet"; readonly report: FleetReport }
   | { readonly type: "drain"; readonly on: boolean }
   | { readonly type: "fault"; readonly worker: number; readonly fault: Fault | "release" }
   /** For the thread that comes after this one, which alone reads it: what its source cannot tell it. */
@@ -109,4 +110,43 @@ export interface ConfigReport {
   /** The source's present failure or the last one; `current` while it lasts. */
   readonly lastFailure: { readonly at: number; readonly error: string; readonly current: boolean } | null;
   readonly rejected: readonly Rejection[];
+}
+
+/** The nodes that follow the same etcd, as control sees them; shown by `GET /status/fleet`. */
+export interface FleetReport {
+  /** This node's id. */
+  readonly id: string;
+  /** The other nodes whose leases last, by id. */
+  readonly others: readonly FleetNode[];
+  /** The revision up to which this node knows what etcd holds. */
+  readonly revision: number;
+  /** The last revision up to there that may have changed a resource: from it on all are alike. */
+  readonly changedAt: number;
+  /** Why the other nodes cannot be seen now; `null`: they can. */
+  readonly error: string | null;
+}
+
+/** What a node tells of itself. */
+export interface FleetNode {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly role: string;
+  /** What every worker of the node runs with; 0: one of them does not run. */
+  readonly revision: number;
+  /** 16 hexadecimal digits. */
+  readonly hash: string;
+  readonly ready: boolean;
+  /** Unix milliseconds of the start of its control thread. */
+  readonly startedAt: number;
+  /** The first of what it rejects, and how many there are. */
+  readonly rejected: readonly FleetRejection[];
+  readonly rejectedCount: number;
+}
+
+export interface FleetRejection {
+  readonly kind: string;
+  readonly id: string;
+  readonly error: string;
+  readonly revision: number;
 }

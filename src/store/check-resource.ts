@@ -10,7 +10,7 @@ import { checkForms, schemaFaults, validateOwned, validatorOf } from "../schema/
 import { formatPath } from "../source/document.ts";
 import { checkPlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
 import { maskValues } from "./mask.ts";
-import { substituteReferences, type ReferenceLookup } from "./secret-references.ts";
+import { restoreReferences, substituteReferences, type ReferenceLookup } from "./secret-references.ts";
 import { checkServable, type ServableCheck } from "./check-servable.ts";
 import { buildResource, type Resource } from "./resource.ts";
 
@@ -88,18 +88,16 @@ export interface Refusal {
 }
 
 /**
- * Checks one resource by itself: that it is valid, that the secrets it refers to are
- * known, and that this node can serve it. `value` is the caller's to give away; it is
- * changed.
+ * Checks one resource by itself: that the secrets it refers to are known, that it is
+ * valid with them, and that this node can serve it. `value` is the caller's to give
+ * away; it is changed.
  */
 export function checkResource(kind: Kind, id: string, value: unknown, check: ResourceCheck): Resource | Refusal {
-  const fault = prepare(kind, id, value) ?? firstFault(kind, id, value, check);
-  if (fault !== null) return refuse(fault);
   const { value: clear, secrets, faults } = substituteReferences(kind, value, check.lookupSecret ?? asWritten);
   if (faults[0] !== undefined) return refuse(faults[0]);
-  const [unsupported] = checkServable(kind, clear, check);
-  if (unsupported !== undefined) return refuse(withoutSecrets(unsupported, secrets));
-  const shown = clear === value ? undefined : canonicalJson(value);
+  const fault = prepare(kind, id, clear) ?? firstFault(kind, id, clear, check) ?? checkServable(kind, clear, check)[0];
+  if (fault !== undefined) return refuse(withoutSecrets(fault, secrets));
+  const shown = clear === value ? undefined : canonicalJson(restoreReferences(kind, clear, value));
   return buildResource(kind, id, clear, canonicalJson(clear), check.plugins, shown);
 }
 

@@ -98,8 +98,8 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     const { method = "", headers } = request;
     if (!mayConnect(request.socket)) return page(403, "this address is not in deployment.admin.allow_admin");
     if (target === null) return page(400, "the path cannot be decoded");
-    const { path, query } = target;
-    const reached = path !== null && (path.length > 0 || target.bare);
+    const { path, query, trailingSlash, encodedSlash } = target;
+    const reached = path !== null && (path.length > 0 || !trailingSlash);
     if (method === "OPTIONS") return reached && settings.cors ? preflight : page(405, "OPTIONS is not allowed here");
     if (method === "TRACE") return page(405, "TRACE is not allowed");
     if (!reached) return page(404, "the Admin API is at /apisix/admin");
@@ -111,7 +111,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     if (!routed.has(method)) return page(404, `method ${method} is not known here`);
     const body = await readBody(request, response, bodyLimit(path));
     if (typeof body !== "string") return body;
-    return await handler({ method, path, query, headers, body, encodedSlash: target.encodedSlash });
+    return await handler({ method, path, query, headers, body, encodedSlash, trailingSlash });
   }
 
   server.on("request", (request, response) => void handle(request, response));
