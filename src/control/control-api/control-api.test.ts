@@ -31,8 +31,9 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     prefix: "/apisix",
     drain: (on) => void done.push(on ? "drain" : "undrain"),
     faults: null,
-    plugins: () => plugins.values(),
+    plugins: ["key-auth"],
     health: () => [],
+    targets: { get: () => undefined },
     registry: plugins,
     settings: {
       matching: { encodedSlash: false, graphqlMaxSize: 0, postArgMaxSize: 0 },
