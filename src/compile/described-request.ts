@@ -99,6 +99,7 @@ const unsent: Omit<
     setHeader: nothing,
     addHeader: nothing,
     removeHeader: nothing,
+    bufferBody: false,
   },
   values: new Map(),
   status: 0,

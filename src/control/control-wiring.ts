@@ -9,6 +9,7 @@ import type { Endpoint } from "./control-api/endpoint.ts";
 import type { FaultActions } from "./control-api/faults.ts";
 import { indexesOfPushes, indexesOfRepository, indexesOfRevision, type IndexLookup } from "./control-api/indexes.ts";
 import type { Provider } from "./provider.ts";
+import type { UpstreamWatch } from "./upstream-watch.ts";
 
 /** How long what explains routes is kept after it was asked last. */
 const EXPLAIN_IDLE_MS = 60_000;
@@ -26,12 +27,15 @@ export interface ControlParts {
   readonly check: ResourceCheck;
   /** There once this thread has taken over what is being served. */
   readonly served: Promise<Served>;
+  readonly upstreams: UpstreamWatch;
   drain(on: boolean): void;
   readonly faults: FaultActions | null;
 }
 
 /** The endpoints of a node's Control API. */
-export function buildControlEndpoints({ settings, check, served, drain, faults }: ControlParts): readonly Endpoint[] {
+export function buildControlEndpoints(parts: ControlParts): readonly Endpoint[] {
+  const { settings, check, served, upstreams, drain, faults } = parts;
+  const prefix = prefixOf(settings.source);
   const loaded = served.then(({ store, configuration }) =>
     buildLoadedView(store, {
       plugins: check.plugins,
@@ -41,11 +45,12 @@ export function buildControlEndpoints({ settings, check, served, drain, faults }
   return controlEndpoints({
     loaded,
     indexes: lateIndexes(served.then(indexesOf)),
-    prefix: prefixOf(settings.source),
+    prefix,
     drain,
     faults,
-    plugins: () => check.plugins.values(),
-    health: () => [],
+    plugins: settings.plugins,
+    health: () => upstreams.health().map((report) => ({ ...report, name: `${prefix}/${report.name}` })),
+    targets: upstreams.names,
     registry: check.plugins,
     settings,
     routes: lendRoutes(settings.router, served),

@@ -26,6 +26,7 @@ import { resourceCheckFor } from "./resource-check.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 import { SecretFlow } from "./secrets/secret-flow.ts";
 import { createVaultClient, type VaultClient } from "./secrets/vault.ts";
+import { UpstreamWatch } from "./upstream-watch.ts";
 
 /** How long a new control thread waits for a worker to tell what is being served. */
 const INHERIT_LIMIT_MS = 2_000;
@@ -48,6 +49,7 @@ export class Control {
   readonly #check: ResourceCheck;
   readonly #vault: VaultClient;
   readonly #secrets: SecretFlow;
+  readonly #upstreams: UpstreamWatch;
   #provider: Provider | null = null;
   #configuration: Configuration | null = null;
   #lastGood: LastGoodFile | null = null;
@@ -66,6 +68,14 @@ export class Control {
     this.#send = send;
     this.#log = createLogger(settings.log, "control");
     this.#publisher = new Publisher(board);
+    this.#upstreams = new UpstreamWatch({
+      table: board.health,
+      dns: settings.dns,
+      healthChecksOff: settings.healthChecksOff,
+      publish: (entries) => this.#publisher.publishTargets(entries),
+      log: this.#log,
+    });
+    this.#publisher.serveTargets(() => this.#upstreams.targets());
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
     const check = resourceCheckFor(settings);
     this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
@@ -101,9 +111,11 @@ export class Control {
       log: this.#log,
       secrets: this.#secrets,
       lastGood: this.#lastGood,
+      upstreams: this.#upstreams,
     });
     this.#configuration = configuration;
     if (inherited !== null) {
+      this.#upstreams.apply(store.snapshot());
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
@@ -127,6 +139,7 @@ export class Control {
     await this.#fleet?.close();
     await this.#provider?.source.close();
     await this.#lastGood?.close();
+    this.#upstreams.close();
     this.#secrets.close();
     this.#vault.close();
     const api = this.#api;
@@ -172,6 +185,7 @@ export class Control {
       settings: this.#settings,
       check: this.#check,
       served: this.#served.promise,
+      upstreams: this.#upstreams,
       drain: (on) => this.#send({ type: "drain", on }),
       faults: process.env.TURNPIKE_FAULTS === undefined ? null : this.#faults(),
     });

@@ -2,6 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { Board } from "../board/board.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import type { ControlToWorker, WorkerDump, WorkerToControl } from "../messages/messages.ts";
+import type { TargetEntry } from "../upstream/targets.ts";
 import type { Change } from "../schema/kinds.ts";
 
 /** Resources per message of a whole configuration, so that no message blocks a worker for long. */
@@ -38,6 +39,7 @@ export class Publisher {
   readonly #board: Board;
   readonly #links = new Map<number, Link>();
   #snapshot: (() => Snapshot) | null = null;
+  #targets: () => readonly TargetEntry[] = () => [];
   #dumped: ((dump: WorkerDump) => void) | null = null;
 
   constructor(board: Board) {
@@ -77,6 +79,17 @@ export class Publisher {
     for (const link of this.#links.values()) this.#synchronise(link);
   }
 
+  /** From now on workers that are new are given these targets before anything else. */
+  serveTargets(targets: () => readonly TargetEntry[]): void {
+    this.#targets = targets;
+  }
+
+  /** Tells every worker what names and services stand for now. */
+  publishTargets(entries: readonly TargetEntry[]): void {
+    const message: ControlToWorker = { type: "targets", entries };
+    for (const link of this.#links.values()) if (link.synced) link.port.postMessage(message);
+  }
+
   /** Sends a step to every worker, then shows it on the board. */
   publish(batch: Batch): void {
     const message: ControlToWorker = { type: "batch", ...batch, hash: formatHash(batch.hash) };
@@ -110,6 +123,8 @@ export class Publisher {
     const { revision, hash, resources } = this.#snapshot();
     const text = formatHash(hash);
     link.synced = true;
+    const entries = this.#targets();
+    if (entries.length > 0) link.port.postMessage({ type: "targets", entries } satisfies ControlToWorker);
     if (link.hello.revision === revision && link.hello.hash === text) return;
     let from = 0;
     for (; resources.length - from > CHUNK; from += CHUNK) {

@@ -1,4 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
+import type { TargetEntry } from "../upstream/targets.ts";
 import type { Change, Rejection } from "../schema/kinds.ts";
 import type { Address, Settings } from "../settings/settings.ts";
 
@@ -76,6 +77,8 @@ export interface WorkerDump {
 export type WorkerToControl = WorkerHello | WorkerDump;
 
 export type ControlToWorker =
+  /** What names and services stand for now. */
+  | { readonly type: "targets"; readonly entries: readonly TargetEntry[] }
   | { readonly type: "dump" }
   /** A part of a whole configuration; visible once the `snapshot` that follows has come. */
   | { readonly type: "chunk"; readonly resources: readonly Change[] }

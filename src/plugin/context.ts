@@ -123,6 +123,11 @@ export interface UpstreamRequest {
   /** The Host header that will be sent; `null` until `pass_host` decides. */
   host: string | null;
   scheme: string;
+  /**
+   * Set before the request is sent: it waits for its body, up to 1 MiB of it. Whatever is longer
+   * is passed on from there as it comes. Otherwise a body is passed on as it comes at once.
+   */
+  bufferBody: boolean;
   /** The current value, what the client sent where nothing changed it. Name in lower case. */
   header(name: string): string | undefined;
   /** Replaces every header of that name, or adds it. */

@@ -96,7 +96,15 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     authenticate(found) {
       consumer = found;
     },
-    upstream: { method: options.method ?? "GET", target, host: null, scheme: "http", list: sent, ...editing(sent) },
+    upstream: {
+      method: options.method ?? "GET",
+      target,
+      host: null,
+      scheme: "http",
+      bufferBody: false,
+      list: sent,
+      ...editing(sent),
+    },
     values: new Map(),
     status: options.status ?? 200,
     bodyBytesSent: 12,

@@ -74,14 +74,17 @@ function firstFault(kind: Kind, id: string, value: unknown, check: ResourceCheck
   return (plugins === undefined ? undefined : checkPlugins(plugins, pluginCheckOf(kind, check, false))[0]) ?? null;
 }
 
+/** `validate` for an entry of a whole configuration, which may have no id and may say its index; `value` is changed. */
+export function validateEntry(kind: Kind, id: string, value: unknown, check: ResourceCheck): string | null {
+  return (prepare(kind, id, value) ?? firstFault(kind, id, value, check))?.answer ?? null;
+}
+
 /** Why a resource is refused: its first fault. */
 export interface Refusal {
   /** The reason as it is shown. */
   readonly error: string;
   /** Where, as in `upstream.nodes`; `""`: the resource as a whole. */
   readonly field: string;
-  /** The reason word for word as APISIX's Admin API gives it; it may hold values that were sent. */
-  readonly apisixError: string;
 }
 
 /**
@@ -101,8 +104,8 @@ export function checkResource(kind: Kind, id: string, value: unknown, check: Res
 /** For checks that are made away from a running gateway. */
 const asWritten: ReferenceLookup = (reference) => ({ value: reference });
 
-function refuse({ path, message, answer }: Fault): Refusal {
-  return { error: message, field: formatPath(path), apisixError: answer };
+function refuse({ path, message }: Fault): Refusal {
+  return { error: message, field: formatPath(path) };
 }
 
 /** What was put in for references must not come out as a reason. */

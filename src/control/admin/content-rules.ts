@@ -1,3 +1,4 @@
+import { compileFilterFunction } from "../../compile/filter-function.ts";
 import { certificateFault, pairFault } from "../../schema/certificates.ts";
 import type { Kind } from "../../schema/kinds.ts";
 import { filterFuncFault, scriptFault } from "../../schema/lua-source.ts";
@@ -17,13 +18,23 @@ export function contentFault(kind: Kind, value: unknown): string | null {
   switch (kind) {
     case "routes":
     case "services":
-      return check(value.filter_func, filterFuncFault) ?? check(value.script, scriptFault);
+      return check(value.filter_func, functionFault) ?? check(value.script, scriptFault);
     case "protos":
       return check(value.content, protoFault);
     case "ssls":
       return certificatesFault(value);
     default:
       return null;
+  }
+}
+
+/** A `filter_func` is JavaScript here and Lua in APISIX, which may share the store. */
+function functionFault(source: string): string | null {
+  try {
+    compileFilterFunction(source, () => undefined);
+    return null;
+  } catch {
+    return filterFuncFault(source);
   }
 }
 

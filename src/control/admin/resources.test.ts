@@ -197,6 +197,12 @@ test("consumers, their keys and their credentials", async (t) => {
   assert.equal((await admin.send("PUT", "/consumers/jack/credentials/c", keyAuth("other"))).status, 201);
   const second = await admin.send("PUT", "/consumers/jack/credentials/d", keyAuth("other"));
   assert.equal(second.body.error_msg, "duplicate key of plugin key-auth found with credential: c of consumer: jack");
+  const basic = { "basic-auth": { username: "same", password: "p" } };
+  assert.equal((await admin.send("PUT", "/consumers", { username: "joe", plugins: basic })).status, 201);
+  const third = await admin.send("PUT", "/consumers/jack/credentials/d", { plugins: basic });
+  assert.equal(third.body.error_msg, "duplicate username of plugin basic-auth found with consumer: joe");
+  assert.equal((await admin.send("PUT", "/consumers", { username: "joe", plugins: basic, desc: "x" })).status, 200);
+  assert.equal((await admin.send("DELETE", "/consumers/joe")).status, 200);
   assert.equal((await admin.send("POST", "/consumers/jack/credentials", {})).status, 405);
   assert.equal((await admin.send("GET", "/consumers")).body.total, 1);
   assert.equal((await admin.send("DELETE", "/consumers/jack")).status, 200);
@@ -220,6 +226,11 @@ test("what APISIX takes and this node cannot serve is stored, and the answer say
   assert.match(String(written.headers.get("x-turnpike-rejected")), /filter_func/);
   assert.match(String((await admin.send("GET", "/routes/1")).headers.get("x-turnpike-rejected")), /filter_func/);
   assert.equal((await admin.send("PUT", "/routes/1", route)).headers.get("x-turnpike-rejected"), null);
+  const script = await admin.send("PUT", "/routes/1", { ...route, filter_func: "function (vars) { return true; }" });
+  assert.equal(script.status, 200, "JavaScript is as good as Lua");
+  const neither = await admin.send("PUT", "/routes/1", { ...route, filter_func: "function (vars) { return" });
+  assert.equal(neither.status, 400);
+  assert.match(String(neither.body.error_msg), /^failed to load 'filter_func' string: /);
 });
 
 test("a store that cannot be reached: 503, for reads, writes and references", async (t) => {

@@ -1,11 +1,14 @@
 import type { PluginRegistry, Subsystem } from "../../plugin/plugin.ts";
+import { pickNames } from "../../plugin/lazy-map.ts";
 import { knownPlugins } from "../../plugins/catalogue/index.ts";
+import { plugins } from "../../plugins/index.ts";
 import { describePlugins, enabledPlugins, pluginNames, pluginSchema } from "../../plugins/plugin-answers.ts";
 import type { Kind } from "../../schema/kinds.ts";
 import { resourceSchemas } from "../../schema/resource-schemas.ts";
 import { validateResource } from "../../schema/validate.ts";
 import { validate, type ResourceCheck } from "../../store/check-resource.ts";
 import type { LoadedView } from "../../store/loaded-view.ts";
+import { claimsOf } from "../../store/resource.ts";
 import type { AdminCatalogue } from "./catalogue.ts";
 import { contentFault } from "./content-rules.ts";
 
@@ -13,6 +16,7 @@ import { contentFault } from "./content-rules.ts";
 export function buildCatalogue(names: readonly string[], loaded: Pick<LoadedView, "get">): AdminCatalogue {
   const enabled = enabledPlugins(names);
   const metadata = (name: string): Readonly<Record<string, unknown>> | undefined => loaded.get("plugin_metadata", name);
+  const notRun = pickNames(enabled.http, new Set(names.filter((name) => !plugins.has(name))));
   const checks = {
     http: { plugins: enabled.http, metadata },
     stream: { plugins: enabled.stream, metadata },
@@ -23,6 +27,7 @@ export function buildCatalogue(names: readonly string[], loaded: Pick<LoadedView
     kind === "plugin_metadata" ? checks.metadata : kind === "stream_routes" ? checks.stream : checks.http;
   return {
     validate: (kind, id, value) => validate(kind, id, value, checkOf(kind)) ?? contentFault(kind, value),
+    unloadedClaims: (kind, value) => claimsOf(kind, value, notRun),
     validateSchema(kind, value) {
       const checked = validateResource(kind, value);
       return "fault" in checked ? checked.fault.message : null;

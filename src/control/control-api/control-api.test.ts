@@ -7,7 +7,7 @@ import { createApiSource } from "../../source/api-driven.ts";
 import { createStore, nodes, plugins, route, type Lists } from "../../store/testing.ts";
 import { buildLoadedView } from "../../store/store-view.ts";
 import { controlEndpoints, type ControlDeps } from "./endpoints.ts";
-import type { HealthReport } from "./healthcheck.ts";
+import type { HealthReport } from "../health/prober.ts";
 import { indexesOfPushes, indexesOfRepository, indexesOfRevision } from "./indexes.ts";
 import { createControlApi, listenControlApi } from "./server.ts";
 
@@ -31,8 +31,9 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     prefix: "/apisix",
     drain: (on) => void done.push(on ? "drain" : "undrain"),
     faults: null,
-    plugins: () => plugins.values(),
+    plugins: ["key-auth"],
     health: () => [],
+    targets: { get: () => undefined },
     registry: plugins,
     settings: {
       matching: { encodedSlash: false, graphqlMaxSize: 0, postArgMaxSize: 0 },

@@ -5,7 +5,7 @@ import type { Endpoint } from "./endpoint.ts";
 import type { ExplainDeps } from "./explain.ts";
 import { faultEndpoints, type FaultActions } from "./faults.ts";
 import { resourceEndpoints, type ResourcesDeps } from "./resources.ts";
-import { schemaEndpoints, type SchemaOwner } from "./schema.ts";
+import { schemaEndpoints } from "./schema.ts";
 import { upkeepEndpoints } from "./upkeep.ts";
 
 /** What the Control API can tell and do. */
@@ -13,8 +13,8 @@ export interface ControlDeps extends ResourcesDeps, ExplainDeps {
   drain(on: boolean): void;
   /** `null` unless faults are turned on (`TURNPIKE_FAULTS`). */
   readonly faults: FaultActions | null;
-  /** The enabled plugins. */
-  plugins(): Iterable<SchemaOwner>;
+  /** Names of the enabled plugins. */
+  readonly plugins: readonly string[];
   /** What the health checks have found. */
   readonly health: HealthDeps["reports"];
 }

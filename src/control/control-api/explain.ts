@@ -2,18 +2,20 @@ import { describeRequest, type DescribedRequest, type PathSettings } from "../..
 import { explainPlan, type ExplainedPlan } from "../../compile/explain-plan.ts";
 import type { ExplainTable, NearMiss } from "../../compile/explain.ts";
 import type { RouteEntry } from "../../compile/route-entry.ts";
-import { compileUpstream, servesHttp, type UpstreamSurroundings } from "../../compile/upstreams.ts";
+import { compileUpstream } from "../../compile/upstreams.ts";
 import { reasonOf } from "../../lib/errors.ts";
 import type { RequestContext } from "../../plugin/context.ts";
-import type { PluginRegistry } from "../../plugin/plugin.ts";
+import { encryptFieldsOf, type PluginRegistry } from "../../plugin/plugin.ts";
 import type { Route } from "../../schema/route.ts";
 import { isSecretName, MASK } from "../../schema/secret-names.ts";
 import type { InlineUpstream } from "../../schema/upstream.ts";
 import type { Settings } from "../../settings/settings.ts";
 import type { LoadedView } from "../../store/loaded-view.ts";
+import type { Targets } from "../../upstream/targets.ts";
+import type { NodeHealth, Upstream } from "../../upstream/upstream.ts";
 import { refuse, type ControlAnswer, type ControlRequest } from "./endpoint.ts";
 import { readExplainRequest } from "./explain-request.ts";
-import type { HealthReport } from "./healthcheck.ts";
+import type { HealthReport } from "../health/prober.ts";
 
 /** What `/v1/explain` reads. */
 export interface ExplainDeps {
@@ -22,6 +24,8 @@ export interface ExplainDeps {
   routes(): Promise<ExplainTable>;
   readonly registry: PluginRegistry;
   readonly settings: PathSettings & Pick<Settings, "upstream">;
+  /** Addresses of names, and nodes of services, as they are known now. */
+  readonly targets: Targets;
   /** What stands before the keys in `HealthReport.name`. */
   readonly prefix: string;
   readonly health: () => readonly HealthReport[] | Promise<readonly HealthReport[]>;
@@ -53,7 +57,10 @@ export async function explain(
   };
   if (matched === null) return { status: 200, body: { ...shown, answer: "404 Route Not Found" } };
   const plan = explainPlan(JSON.parse(matched.text) as Route, { resources, registry: deps.registry, consumer });
-  return { status: 200, body: { ...shown, ...planRows(plan, deps.registry), upstream: await upstreamRow(deps, plan) } };
+  return {
+    status: 200,
+    body: { ...shown, ...planRows(plan, deps.registry), upstream: await upstreamRow(deps, plan, ctx) },
+  };
 }
 
 function requestRow(request: DescribedRequest, ctx: RequestContext): object {
@@ -78,7 +85,7 @@ function planRows({ plugins, superseded, settings, missing }: ExplainedPlan, reg
       priority,
       // A consumer that authenticates may bring plugins of its own.
       ...(registry.get(name)?.type === "auth" ? { authenticates: true } : {}),
-      conf: masked(conf),
+      conf: masked(conf, secretsOf(name, registry), ""),
     })),
     superseded,
     settings,
@@ -86,49 +93,86 @@ function planRows({ plugins, superseded, settings, missing }: ExplainedPlan, reg
   };
 }
 
-/** A configuration without what could be secret. */
-function masked(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(masked);
-  if (typeof value !== "object" || value === null) return value;
-  const mask = (name: string, field: unknown): unknown =>
-    isSecretName(name) && typeof field === "string" && field !== "" ? MASK : masked(field);
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, mask(name, field)]));
+/** Paths of what is secret in a plugin's configuration. */
+function secretsOf(name: string, registry: PluginRegistry): ReadonlySet<string> {
+  const plugin = registry.get(name);
+  return new Set(plugin === undefined ? [] : encryptFieldsOf(plugin, "conf"));
 }
 
-/** Where the request goes. Which of several nodes has its turn is a matter of each worker. */
-async function upstreamRow(deps: ExplainDeps, { upstream }: ExplainedPlan): Promise<object | null> {
+/** A configuration without what could be secret; `key` is often the name of a variable. */
+function masked(value: unknown, secrets: ReadonlySet<string>, path: string): unknown {
+  if (Array.isArray(value)) return value.map((item) => masked(item, secrets, path));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, field]) => {
+      const inner = path === "" ? name : `${path}.${name}`;
+      const secret = secrets.has(inner) || (isSecretName(name) && name !== "key");
+      const hide = secret && field !== "" && (typeof field === "string" || typeof field === "number");
+      return [name, hide ? MASK : masked(field, secrets, inner)];
+    }),
+  );
+}
+
+/** Where the request goes. Which of several nodes has its turn is a matter of each worker, but for `chash`. */
+async function upstreamRow(
+  deps: ExplainDeps,
+  { upstream }: ExplainedPlan,
+  ctx: RequestContext,
+): Promise<object | null> {
   if (upstream === null) return null;
   const { from, conf } = upstream;
   const { type, scheme, pass_host, service_name, discovery_type } = conf;
-  const row = { from, type, scheme, pass_host };
-  if (service_name !== undefined) return { ...row, service_name, discovery_type, nodes: [], node: null };
-  const nodes = nodesOf(from, conf, deps.settings.upstream);
-  if (typeof nodes === "string") return { ...row, error: nodes, nodes: [], node: null };
+  const row = {
+    from,
+    type,
+    scheme,
+    pass_host,
+    ...(service_name === undefined ? {} : { service_name, discovery_type }),
+  };
   const report = (await deps.health()).find(({ name }) => name === `${deps.prefix}/${from}`);
-  const rows = nodes.map((node) => {
-    const health = report?.nodes.find(
-      ({ hostname, ip, port }) => [hostname, ip].includes(node.host) && port === node.port,
-    );
-    return { address: node.address, weight: node.weight, priority: node.priority, health: health?.status ?? null };
-  });
-  const usable = rows.filter(({ weight, health }) => weight > 0 && health !== "unhealthy");
+  const compiled = compile(from, conf, deps, report);
+  if (typeof compiled === "string") return { ...row, error: compiled, nodes: [], node: null, candidates: [] };
+  const { nodes, picker } = compiled;
+  const usable = nodes.filter(({ weight, health }) => weight > 0 && health?.usable !== false);
   const highest = Math.max(...usable.map(({ priority }) => priority));
-  const picked = usable.filter(({ priority }) => priority === highest).map(({ address }) => address);
-  return { ...row, nodes: rows, node: picked.length === 1 ? picked[0] : null, candidates: picked };
+  const candidates = usable.filter(({ priority }) => priority === highest).map(({ address }) => address);
+  const certain = candidates.length === 1 || type === "chash";
+  return {
+    ...row,
+    nodes: nodes.map(({ address, weight, priority }) => ({
+      address,
+      weight,
+      priority,
+      health: statusOf(address, report),
+    })),
+    node: certain ? (picker.pick([], ctx)?.address ?? null) : null,
+    candidates,
+  };
 }
 
-/** What names stand for is known to the workers; here they are shown as they are written. */
-const NAMES: UpstreamSurroundings["targets"] = new Map();
-
-function nodesOf(
+/** The upstream as workers have it, under a key of its own: it must not take turns from anybody. */
+function compile(
   from: string,
   conf: InlineUpstream,
-  defaults: Settings["upstream"],
-): ReturnType<typeof compileUpstream>["nodes"] | string {
-  if (!servesHttp(conf)) return `scheme ${conf.scheme} cannot serve HTTP routes`;
+  { settings, targets }: ExplainDeps,
+  report: HealthReport | undefined,
+): Upstream | string {
+  const health = (address: string): NodeHealth | null => {
+    const status = statusOf(address, report);
+    const usable = status === "healthy" || status === "mostly_healthy";
+    return status === null ? null : { usable, answered: () => undefined, failed: () => undefined };
+  };
+  const surroundings = { defaults: settings.upstream, targets, health: () => (_: string, at: string) => health(at) };
   try {
-    return compileUpstream(`explain ${from}`, conf, { defaults, targets: NAMES, health: null }).nodes;
+    return compileUpstream(`explain ${from}`, conf, surroundings);
   } catch (error) {
     return reasonOf(error);
   }
+}
+
+function statusOf(address: string, report: HealthReport | undefined): HealthReport["nodes"][number]["status"] | null {
+  const found = report?.nodes.find(({ hostname, ip, port }) =>
+    [`${ip}:${port}`, `${hostname}:${port}`].includes(address),
+  );
+  return found?.status ?? null;
 }
