@@ -157,6 +157,17 @@ test("requests mark a node within the configured count, for every worker; probes
     "three failures in a row, counted over both workers",
   );
   assert.match(gateway.errorLog, /unhealthy by requests \(status 500, 3 in a row\)/);
+  const shown = await fetch(`http://127.0.0.1:${gateway.controlPort}/v1/healthcheck/upstreams/u`);
+  const report = (await shown.json()) as {
+    readonly nodes: readonly { readonly port: number; readonly status: string }[];
+  };
+  assert.deepEqual(
+    new Map(report.nodes.map(({ port, status }) => [port, status])),
+    new Map([
+      [a.port, "healthy"],
+      [b.port, "unhealthy"],
+    ]),
+  );
   b.mode = "well";
   await logged(gateway, /healthy by probes \(success, 1 in a row\)/);
   const seen = new Set<string>();

@@ -6,7 +6,6 @@ import type { Applied, Store } from "../store/store.ts";
 import type { ConfigReporter } from "./config-reporter.ts";
 import type { Publisher } from "./publisher.ts";
 import type { SecretFlow } from "./secrets/secret-flow.ts";
-import type { UpstreamWatch } from "./upstream-watch.ts";
 
 /** What the flow of configuration is made of. */
 export interface ConfigurationParts {
@@ -17,8 +16,6 @@ export interface ConfigurationParts {
   readonly secrets: SecretFlow;
   /** Where the last good configuration is kept for a start without the source; `null`: nowhere. */
   readonly lastGood: LastGoodFile | null;
-  /** Follows the names and the health of nodes. */
-  readonly upstreams: Pick<UpstreamWatch, "apply">;
 }
 
 /** Reads what is next once it is its turn: a load, or references whose secrets have changed. */
@@ -42,7 +39,6 @@ export class Configuration implements SourceSink {
   readonly #waiters = new Set<Waiter>();
   readonly #secrets: SecretFlow;
   readonly #lastGood: LastGoodFile | null;
-  readonly #upstreams: Pick<UpstreamWatch, "apply">;
   readonly #queue: Work[] = [];
   /** Secrets are being fetched for what comes next. */
   #waiting = false;
@@ -50,8 +46,7 @@ export class Configuration implements SourceSink {
   /** Reasons that were logged already, so that a rejection is said once. */
   #said: ReadonlySet<string> = new Set();
 
-  constructor({ store, publisher, reporter, log, secrets, lastGood, upstreams }: ConfigurationParts) {
-    this.#upstreams = upstreams;
+  constructor({ store, publisher, reporter, log, secrets, lastGood }: ConfigurationParts) {
     this.#store = store;
     this.#lastGood = lastGood;
     this.#secrets = secrets;
@@ -182,7 +177,6 @@ export class Configuration implements SourceSink {
     for (const text of said) if (!this.#said.has(text)) this.#log.warn(text);
     this.#said = said;
     this.#reporter.loaded(revision, hash, changes.length, rejected, Date.now());
-    this.#upstreams.apply(changes);
     this.#publisher.publish({ fromRevision, revision, hash, changes });
     this.serve();
     const first = fromRevision === 0 ? ", first load" : "";

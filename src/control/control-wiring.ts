@@ -27,15 +27,21 @@ export interface ControlParts {
   readonly check: ResourceCheck;
   /** There once this thread has taken over what is being served. */
   readonly served: Promise<Served>;
-  readonly upstreams: UpstreamWatch;
+  /** What is known of names and of the health of nodes. */
+  readonly upstreams: Pick<UpstreamWatch, "health" | "get">;
   drain(on: boolean): void;
   readonly faults: FaultActions | null;
 }
 
 /** The endpoints of a node's Control API. */
-export function buildControlEndpoints(parts: ControlParts): readonly Endpoint[] {
-  const { settings, check, served, upstreams, drain, faults } = parts;
-  const prefix = prefixOf(settings.source);
+export function buildControlEndpoints({
+  settings,
+  check,
+  served,
+  upstreams,
+  drain,
+  faults,
+}: ControlParts): readonly Endpoint[] {
   const loaded = served.then(({ store, configuration }) =>
     buildLoadedView(store, {
       plugins: check.plugins,
@@ -45,12 +51,12 @@ export function buildControlEndpoints(parts: ControlParts): readonly Endpoint[] 
   return controlEndpoints({
     loaded,
     indexes: lateIndexes(served.then(indexesOf)),
-    prefix,
+    prefix: prefixOf(settings.source),
     drain,
     faults,
     plugins: settings.plugins,
-    health: () => upstreams.health().map((report) => ({ ...report, name: `${prefix}/${report.name}` })),
-    targets: upstreams.names,
+    health: () => upstreams.health(prefixOf(settings.source)),
+    targets: upstreams,
     registry: check.plugins,
     settings,
     routes: lendRoutes(settings.router, served),

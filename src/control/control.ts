@@ -75,7 +75,7 @@ export class Control {
       publish: (entries) => this.#publisher.publishTargets(entries),
       log: this.#log,
     });
-    this.#publisher.serveTargets(() => this.#upstreams.targets());
+    this.#publisher.precede(this.#upstreams);
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
     const check = resourceCheckFor(settings);
     this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
@@ -111,7 +111,6 @@ export class Control {
       log: this.#log,
       secrets: this.#secrets,
       lastGood: this.#lastGood,
-      upstreams: this.#upstreams,
     });
     this.#configuration = configuration;
     if (inherited !== null) {
@@ -138,8 +137,8 @@ export class Control {
     await this.#admin?.close();
     await this.#fleet?.close();
     await this.#provider?.source.close();
-    await this.#lastGood?.close();
     this.#upstreams.close();
+    await this.#lastGood?.close();
     this.#secrets.close();
     this.#vault.close();
     const api = this.#api;

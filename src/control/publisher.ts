@@ -23,6 +23,13 @@ export interface Batch {
   readonly changes: readonly Change[];
 }
 
+/** Who must know of changes before the workers do. */
+export interface BeforeWorkers {
+  apply(changes: readonly Change[]): void;
+  /** What names and services stand for now: what a worker that is new is given first. */
+  targets(): readonly TargetEntry[];
+}
+
 interface Link {
   readonly port: MessagePort;
   /** The worker has said what it holds and was brought up to date; batches may follow. */
@@ -39,7 +46,7 @@ export class Publisher {
   readonly #board: Board;
   readonly #links = new Map<number, Link>();
   #snapshot: (() => Snapshot) | null = null;
-  #targets: () => readonly TargetEntry[] = () => [];
+  #before: BeforeWorkers | null = null;
   #dumped: ((dump: WorkerDump) => void) | null = null;
 
   constructor(board: Board) {
@@ -79,9 +86,9 @@ export class Publisher {
     for (const link of this.#links.values()) this.#synchronise(link);
   }
 
-  /** From now on workers that are new are given these targets before anything else. */
-  serveTargets(targets: () => readonly TargetEntry[]): void {
-    this.#targets = targets;
+  /** From now on every change passes by here before the workers hear of it. */
+  precede(before: BeforeWorkers): void {
+    this.#before = before;
   }
 
   /** Tells every worker what names and services stand for now. */
@@ -92,6 +99,7 @@ export class Publisher {
 
   /** Sends a step to every worker, then shows it on the board. */
   publish(batch: Batch): void {
+    this.#before?.apply(batch.changes);
     const message: ControlToWorker = { type: "batch", ...batch, hash: formatHash(batch.hash) };
     for (const link of this.#links.values()) if (link.synced) link.port.postMessage(message);
     this.#board.publish(batch.revision, batch.hash);
@@ -123,7 +131,7 @@ export class Publisher {
     const { revision, hash, resources } = this.#snapshot();
     const text = formatHash(hash);
     link.synced = true;
-    const entries = this.#targets();
+    const entries = this.#before?.targets() ?? [];
     if (entries.length > 0) link.port.postMessage({ type: "targets", entries } satisfies ControlToWorker);
     if (link.hello.revision === revision && link.hello.hash === text) return;
     let from = 0;

@@ -8,12 +8,12 @@ import {
   formatAddress,
   targetKeys,
   type Target,
-  type Targets,
   type TargetEntry,
 } from "../upstream/targets.ts";
 import { createResolver, type Resolver } from "./discovery/resolver.ts";
 import { TargetWatch, type Lookup } from "./discovery/target-watch.ts";
-import { Prober, type HealthReport } from "./health/prober.ts";
+import type { HealthReport } from "./control-api/healthcheck.ts";
+import { Prober } from "./health/prober.ts";
 
 /** What the watch is made of. */
 export interface UpstreamWatchParts {
@@ -71,14 +71,14 @@ export class UpstreamWatch {
     return [...this.#targets.known()];
   }
 
-  /** What names stand for now. */
-  get names(): Targets {
-    return this.#targets;
+  /** What a key stands for; `undefined`: not known yet. */
+  get(key: string): readonly Target[] | undefined {
+    return this.#targets.get(key);
   }
 
-  /** The health of all checked upstreams, as `GET /v1/healthcheck` shows it. */
-  health(): readonly HealthReport[] {
-    return this.#prober?.report() ?? [];
+  /** The health of all checked upstreams, as `GET /v1/healthcheck` shows it. `prefix`: what stands before their keys. */
+  health(prefix: string): readonly HealthReport[] {
+    return this.#prober?.report(prefix) ?? [];
   }
 
   close(): void {

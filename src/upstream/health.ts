@@ -39,10 +39,10 @@ export function judge(counts: number, healthy: boolean, event: HealthEvent, limi
 }
 
 /** The word for a state that APISIX's Control API uses. */
-/** How APISIX names the state of a node. */
-export type HealthStatus = "healthy" | "unhealthy" | "mostly_healthy" | "mostly_unhealthy";
-
-export function statusText({ counts, healthy }: HealthState): HealthStatus {
+export function statusText({
+  counts,
+  healthy,
+}: HealthState): "healthy" | "unhealthy" | "mostly_healthy" | "mostly_unhealthy" {
   if (healthy) return (counts & ~SUCCESSES) === 0 ? "healthy" : "mostly_healthy";
   return countOf(counts, "success") === 0 ? "unhealthy" : "mostly_unhealthy";
 }

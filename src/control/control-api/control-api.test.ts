@@ -7,7 +7,7 @@ import { createApiSource } from "../../source/api-driven.ts";
 import { createStore, nodes, plugins, route, type Lists } from "../../store/testing.ts";
 import { buildLoadedView } from "../../store/store-view.ts";
 import { controlEndpoints, type ControlDeps } from "./endpoints.ts";
-import type { HealthReport } from "../health/prober.ts";
+import type { HealthReport } from "./healthcheck.ts";
 import { indexesOfPushes, indexesOfRepository, indexesOfRevision } from "./indexes.ts";
 import { createControlApi, listenControlApi } from "./server.ts";
 

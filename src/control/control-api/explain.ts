@@ -15,7 +15,7 @@ import type { Targets } from "../../upstream/targets.ts";
 import type { NodeHealth, Upstream } from "../../upstream/upstream.ts";
 import { refuse, type ControlAnswer, type ControlRequest } from "./endpoint.ts";
 import { readExplainRequest } from "./explain-request.ts";
-import type { HealthReport } from "../health/prober.ts";
+import type { HealthNode, HealthReport } from "./healthcheck.ts";
 
 /** What `/v1/explain` reads. */
 export interface ExplainDeps {
@@ -170,7 +170,7 @@ function compile(
   }
 }
 
-function statusOf(address: string, report: HealthReport | undefined): HealthReport["nodes"][number]["status"] | null {
+function statusOf(address: string, report: HealthReport | undefined): HealthNode["status"] | null {
   const found = report?.nodes.find(({ hostname, ip, port }) =>
     [`${ip}:${port}`, `${hostname}:${port}`].includes(address),
   );

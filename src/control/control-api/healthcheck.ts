@@ -1,7 +1,27 @@
 import type { LoadedView } from "../../store/loaded-view.ts";
 import type { Kind } from "../../schema/kinds.ts";
-import type { HealthReport } from "../health/prober.ts";
 import { refuse, type ControlAnswer, type ControlRequest, type Endpoint } from "./endpoint.ts";
+
+/** What the health checks of one upstream have found, in APISIX's form. */
+export interface HealthReport {
+  /** `/apisix/upstreams/1`: the key of the resource that holds the upstream. */
+  readonly name: string;
+  readonly type: "http" | "https" | "tcp";
+  readonly nodes: readonly HealthNode[];
+}
+
+export interface HealthNode {
+  readonly hostname: string;
+  readonly ip: string;
+  readonly port: number;
+  readonly status: "healthy" | "unhealthy" | "mostly_healthy" | "mostly_unhealthy";
+  readonly counter: {
+    readonly success: number;
+    readonly http_failure: number;
+    readonly tcp_failure: number;
+    readonly timeout_failure: number;
+  };
+}
 
 /** What the endpoints of health checks read. */
 export interface HealthDeps {

@@ -1,40 +1,14 @@
 import type { HealthTable } from "../../board/health-table.ts";
 import { monotonicMs } from "../../lib/clock.ts";
 import type { HealthChecks } from "../../schema/health-check.ts";
-import {
-  activeJudgement,
-  countOf,
-  healthKey,
-  judge,
-  statusText,
-  type HealthStatus,
-  type Judgement,
-} from "../../upstream/health.ts";
+import { activeJudgement, countOf, healthKey, judge, statusText, type Judgement } from "../../upstream/health.ts";
+import type { HealthReport } from "../control-api/healthcheck.ts";
 import { probe, type ProbeTarget } from "./probe.ts";
 
 /** A node as it is probed. */
 export interface CheckedNode extends ProbeTarget {
   /** `host:port`, the identity of the node within its upstream. */
   readonly address: string;
-}
-
-/** The health of an upstream, as `GET /v1/healthcheck` shows it. */
-export interface HealthReport {
-  /** The key of the resource that holds the upstream, as in `upstreams/1`. */
-  readonly name: string;
-  readonly type: "http" | "https" | "tcp";
-  readonly nodes: readonly {
-    readonly ip: string;
-    readonly port: number;
-    readonly hostname: string;
-    readonly status: HealthStatus;
-    readonly counter: {
-      readonly success: number;
-      readonly http_failure: number;
-      readonly tcp_failure: number;
-      readonly timeout_failure: number;
-    };
-  }[];
 }
 
 export interface ProberLog {
@@ -115,10 +89,10 @@ export class Prober {
     this.#table.retain(new Set(places));
   }
 
-  /** Upstreams by key with the health of their nodes. */
-  report(): readonly HealthReport[] {
+  /** Every checked upstream with the health of its nodes. */
+  report(prefix: string): readonly HealthReport[] {
     return Array.from(this.#upstreams.values(), ({ key, checks, nodes }) => ({
-      name: key,
+      name: `${prefix}/${key}`,
       type: checks.active.type,
       nodes: nodes.map(({ node, place }) => {
         const state = this.#table.read(place);
