@@ -40,7 +40,7 @@ test("the file as shipped loads, and so does it with every comment taken off", (
   const shipped = readFileSync(join(root, "conf", "config.yaml"), "utf8");
   const { settings, findings } = loadSettings({ prefix: root, env: {} });
   assert.deepEqual(findings, []);
-  assert.deepEqual(settings?.source, { kind: "yaml", file: join(root, "conf", "apisix.yaml") });
+  assert.deepEqual(settings?.source, { kind: "embedded", file: join(root, "data", "turnpike.db") });
   assert.equal(settings?.configFile, join(root, "conf", "config.yaml"));
 
   const uncommented = shipped.replace(/^( *)# ((?: {2})*(?:[a-z_]+:|- ).*)$/gm, "$1$2");
