@@ -45,7 +45,7 @@ test("the file as shipped loads, and so does it with every comment taken off", (
 
   const uncommented = shipped.replace(/^( *)# ((?: {2})*(?:[a-z_]+:|- ).*)$/gm, "$1$2");
   assert.notEqual(uncommented, shipped);
-  const full = load(t, uncommented);
+  const full = load(t, uncommented, { ADMIN_KEY: "a-key-of-the-environment" });
   assert.deepEqual(full.findings.map(formatFinding), []);
   assert.deepEqual({ ...full.settings?.status }, { ...settings?.status });
   assert.deepEqual(full.settings?.plugins, ["request-id", "key-auth", "proxy-rewrite", "response-rewrite"]);
