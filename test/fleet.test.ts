@@ -12,6 +12,7 @@ interface Node {
   readonly revision: number;
   readonly hash: string;
   readonly ready: boolean;
+  readonly started_at: string;
 }
 
 async function nodesOf(gateway: Gateway): Promise<readonly Node[]> {
@@ -107,6 +108,16 @@ test("a node that starts later raises the revision that all tell of; one that st
   }
   const ready = await command(a, "wait", "--fleet");
   assert.deepEqual(ready, { code: 0, output: "every node is ready (2)\n" });
+
+  // A reload is no departure, not for a moment.
+  const before = (await nodesOf(a)).find(({ id }) => id === "b")?.started_at;
+  b.child.kill("SIGHUP");
+  for (;;) {
+    const nodes = await nodesOf(a);
+    assert.equal(nodes.length, 2);
+    if (nodes.some(({ id, started_at: at }) => id === "b" && at !== before)) break;
+    await sleep(5);
+  }
   b.child.kill("SIGTERM");
   assert.equal(await b.exited, 0);
   const left = await untilNodes(a, 1);

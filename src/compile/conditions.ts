@@ -2,7 +2,7 @@ import { compileAddresses, type AddressMatcher } from "../lib/cidr.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { methods } from "../schema/methods.ts";
 import type { Route } from "../schema/route.ts";
-import { compileExpression, selectorOf, type Predicate, type Selector } from "./expression.ts";
+import { compileExpression, type Predicate } from "./expression.ts";
 import { compileFilterFunction, type FilterFault } from "./filter-function.ts";
 
 /**
@@ -18,8 +18,6 @@ export interface Conditions {
   readonly vars: Predicate | null;
   /** `filter_func`. */
   readonly filter: Predicate | null;
-  /** A value that a request must have for all of this to hold; `null`: there is no such. */
-  readonly selector: Selector | null;
 }
 
 /** A host in lower case: `foo.com`, or with `wildcard` everything that ends with `text`. */
@@ -30,12 +28,10 @@ export interface HostPattern {
   readonly port: boolean;
 }
 
-export type { Selector };
-
 const METHOD_BITS: ReadonlyMap<string, number> = new Map(methods.map((name, i) => [name, 1 << i]));
 
 /** The conditions of a route that has none, shared by all of them. */
-const ALWAYS: Conditions = { methods: 0, addresses: null, hosts: null, vars: null, filter: null, selector: null };
+const ALWAYS: Conditions = { methods: 0, addresses: null, hosts: null, vars: null, filter: null };
 
 /** The bit of a request's method; 0 for methods that no route can name. */
 export function methodBit(method: string): number {
@@ -52,26 +48,7 @@ export function compileConditions(route: Route, fault: FilterFault): Conditions 
   const vars = route.vars === undefined || route.vars.length === 0 ? null : compileExpression(route.vars);
   const filter = route.filter_func === undefined ? null : compileFilterFunction(route.filter_func, fault);
   if (methods === 0 && addresses === null && vars === null && filter === null) return ALWAYS;
-  return {
-    methods,
-    addresses: addresses === null ? null : compileAddresses(addresses),
-    hosts: null,
-    vars,
-    filter,
-    selector: route.vars === undefined ? null : selectorOf(route.vars),
-  };
-}
-
-const hostOf: Selector["read"] = (ctx) => ctx.host;
-
-/** The conditions with these hosts among them; `null`: any host. */
-export function withHosts(conditions: Conditions, hosts: readonly string[] | null): Conditions {
-  if (hosts === null) return { ...conditions, hosts: null };
-  const patterns = hosts.map(parseHost);
-  const exact = patterns.every(({ wildcard, port }) => !wildcard && !port);
-  const values = [...new Set(patterns.map(({ text }) => text))];
-  const selector = exact ? { name: "host", read: hostOf, values } : conditions.selector;
-  return { ...conditions, hosts: patterns, selector };
+  return { methods, addresses: addresses === null ? null : compileAddresses(addresses), hosts: null, vars, filter };
 }
 
 /** `method` is the request's `methodBit`. */

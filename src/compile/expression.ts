@@ -38,32 +38,6 @@ export function bodyUses(rules: unknown): readonly BodyUse[] {
   return isBodyVariable(first) ? [first.startsWith("graphql_") ? "graphql" : "post_arg"] : [];
 }
 
-/** A variable, and the values of which a request must have one. */
-export interface Selector {
-  readonly name: string;
-  readonly read: (ctx: RequestContext) => unknown;
-  readonly values: readonly string[];
-}
-
-/**
- * What an expression selects by: the first of its parts, all of which must hold, that
- * compares a variable of the head with a text, or asks for one of a list of texts.
- */
-export function selectorOf(rules: readonly unknown[]): Selector | null {
-  if (!Array.isArray(rules[0])) return null;
-  for (const rule of rules as readonly (readonly unknown[])[]) {
-    const [name, operator, value] = rule;
-    if (rule.length !== 3 || typeof name !== "string" || typeof operator !== "string") continue;
-    if (logicOf(name) !== null || isBodyVariable(name) || name.startsWith("uri_param_")) continue;
-    const list = operator.toLowerCase() === "in" && Array.isArray(value) ? (value as unknown[]) : [value];
-    if (operator !== "==" && operator.toLowerCase() !== "in") continue;
-    const values = list.filter((one) => typeof one === "string");
-    if (values.length > 0 && values.length === list.length)
-      return { name, read: readerOf(name), values: [...new Set(values)] };
-  }
-  return null;
-}
-
 type Logic = "AND" | "OR" | "!AND" | "!OR";
 
 function logicOf(value: unknown): Logic | null {

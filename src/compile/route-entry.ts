@@ -1,5 +1,5 @@
 import type { Route } from "../schema/route.ts";
-import { compileConditions, withHosts, type Conditions } from "./conditions.ts";
+import { compileConditions, parseHost, type Conditions } from "./conditions.ts";
 import type { Plan } from "./plan.ts";
 import type { Routable } from "./router.ts";
 
@@ -27,8 +27,6 @@ export class RouteEntry implements Routable {
   /** Keys of the resources that `plan` was made from. */
   dependencies: readonly string[] = [];
   readonly #hostIsCondition: boolean;
-  /** The conditions without hosts. */
-  readonly #plain: Conditions;
 
   /** Throws an Error with the reason where the route's conditions cannot be compiled. */
   constructor(id: string, text: string, conf: Route, hostIsCondition: boolean, fault: RouteFault) {
@@ -39,7 +37,7 @@ export class RouteEntry implements Routable {
     this.serviceId = conf.service_id ?? null;
     this.enabled = conf.status !== 0;
     this.#hostIsCondition = hostIsCondition;
-    this.#plain = this.conditions = compileConditions(conf, (reason) => fault(id, reason));
+    this.conditions = compileConditions(conf, (reason) => fault(id, reason));
     this.hosts = null;
     const hosts = conf.hosts ?? (conf.host === undefined ? null : [conf.host]);
     this.hasHosts = hosts !== null;
@@ -50,6 +48,6 @@ export class RouteEntry implements Routable {
   setHosts(hosts: readonly string[] | null): void {
     this.hosts = hosts;
     if (!this.#hostIsCondition) return;
-    this.conditions = withHosts(this.#plain, hosts);
+    this.conditions = { ...this.conditions, hosts: hosts === null ? null : hosts.map(parseHost) };
   }
 }

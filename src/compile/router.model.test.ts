@@ -18,7 +18,6 @@ interface ModelRoute {
   readonly priority: number;
   readonly status: 0 | 1;
   readonly service_id?: string;
-  readonly vars?: readonly unknown[];
 }
 
 interface ModelRequest {
@@ -26,7 +25,6 @@ interface ModelRequest {
   readonly host: string;
   readonly method: string;
   readonly remoteAddr: string;
-  readonly query: string;
 }
 
 type Operation =
@@ -38,98 +36,55 @@ const exactUris = ["/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/abc", "/b/a", "/
 const starUris = ["/*", "/a*", "/a/*", "/a/b/*", "/ab*", "/abc*", "/b/*", "/a/*/c", "/a/*/b/*", "/*/c", "/a/b*c"];
 const uris = exactUris.concat(starUris);
 const hosts = ["a.com", "b.a.com", "*.a.com", "*a.com", "*.b.a.com", "*.com", "*", "A.Com", "c.org"];
-/** Expressions, and whether they hold for each query. */
-const expressions: readonly (readonly [rules: readonly unknown[], holds: (query: string) => boolean])[] = [
-  [[["arg_v", "==", "1"]], (query) => query === "v=1"],
-  [[["arg_v", "==", "2"]], (query) => query === "v=2"],
-  [[["arg_v", "in", ["1", "2"]]], (query) => query !== ""],
-  [[["arg_v", "~=", "1"]], (query) => query !== "v=1"],
-  [[["arg_v", "==", 1]], (query) => query === "v=1"],
-  [
-    [
-      ["arg_v", ">", "0"],
-      ["arg_v", "==", "2"],
-    ],
-    (query) => query === "v=2",
-  ],
-  [["OR", ["arg_v", "==", "1"], ["uri", "==", "/a"]], (query) => query === "v=1"],
-];
-
 const addresses = [["10.0.0.0/8"], ["10.1.2.3", "::1"], ["2001:db8::/33"]];
 
-/** What tables are made of. */
-interface Profile {
-  readonly name: string;
-  readonly router: "radixtree_host_uri" | "radixtree_uri" | "radixtree_uri_with_parameter";
-  readonly uris: readonly string[];
-  readonly ids: number;
-  readonly operations: { readonly min: number; readonly max: number };
-  readonly runs: number;
-}
+const routeArbitrary: fc.Arbitrary<ModelRoute> = fc.record(
+  {
+    uris: fc.uniqueArray(fc.constantFrom(...uris), { minLength: 1, maxLength: 3 }),
+    priority: fc.integer({ min: -1, max: 2 }),
+    status: fc.constantFrom(1, 1, 1, 1, 0 as const),
+    hosts: fc.uniqueArray(fc.constantFrom(...hosts), { minLength: 1, maxLength: 3 }),
+    methods: fc.uniqueArray(fc.constantFrom("GET", "POST"), { maxLength: 2 }),
+    remote_addrs: fc.constantFrom(...addresses),
+    service_id: fc.constantFrom("s1", "s2"),
+  },
+  { requiredKeys: ["uris", "priority", "status"] },
+);
 
-const mixed = { uris, ids: 14, operations: { min: 10, max: 50 }, runs: 220 } as const;
-/** Few paths and many routes: long lists, which are kept by host and by the values of variables. */
-const crowded = { uris: ["/*", "/a"], ids: 70, operations: { min: 60, max: 160 }, runs: 36 } as const;
-const parameterUris = ["/:x", "/a/:x", "/a/:x/c", "/a/:x/*rest", "/:x/b", "/a/b", "/a/b/c", "/*", "/a/*y/c", "/ab:x"];
-
-const profiles: readonly Profile[] = [
-  { name: "radixtree_host_uri", router: "radixtree_host_uri", ...mixed },
-  { name: "radixtree_uri", router: "radixtree_uri", ...mixed },
-  { name: "parameters", router: "radixtree_uri_with_parameter", ...mixed, uris: parameterUris },
-  { name: "radixtree_host_uri, many routes of one path", router: "radixtree_host_uri", ...crowded },
-  { name: "radixtree_uri, many routes of one path", router: "radixtree_uri", ...crowded },
-];
-
-const routeArbitrary = (profile: Profile): fc.Arbitrary<ModelRoute> =>
-  fc.record(
-    {
-      uris: fc.uniqueArray(fc.constantFrom(...profile.uris), { minLength: 1, maxLength: 3 }),
-      priority: fc.integer({ min: -1, max: 2 }),
-      status: fc.constantFrom(1, 1, 1, 1, 0 as const),
-      hosts: fc.uniqueArray(fc.constantFrom(...hosts), { minLength: 1, maxLength: 3 }),
-      methods: fc.uniqueArray(fc.constantFrom("GET", "POST"), { maxLength: 2 }),
-      remote_addrs: fc.constantFrom(...addresses),
-      service_id: fc.constantFrom("s1", "s2"),
-      vars: fc.constantFrom(...expressions.map(([rules]) => rules)),
-    },
-    { requiredKeys: ["uris", "priority", "status"] },
-  );
-
-const operationArbitrary = (profile: Profile): fc.Arbitrary<Operation> =>
-  fc.oneof(
-    {
-      weight: 8,
-      arbitrary: fc.record({
-        type: fc.constant("route" as const),
-        id: fc.integer({ min: 1, max: profile.ids }).map(String),
-        value: routeArbitrary(profile),
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        type: fc.constant("remove" as const),
-        kind: fc.constant("routes" as const),
-        id: fc.integer({ min: 1, max: profile.ids }).map(String),
-      }),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        type: fc.constant("service" as const),
-        id: fc.constantFrom("s1", "s2"),
-        hosts: fc.option(fc.uniqueArray(fc.constantFrom(...hosts), { minLength: 1, maxLength: 2 }), { nil: undefined }),
-      }),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        type: fc.constant("remove" as const),
-        kind: fc.constant("services" as const),
-        id: fc.constantFrom("s1", "s2"),
-      }),
-    },
-  );
+const operationArbitrary: fc.Arbitrary<Operation> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      type: fc.constant("route" as const),
+      id: fc.integer({ min: 1, max: 14 }).map(String),
+      value: routeArbitrary,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant("remove" as const),
+      kind: fc.constant("routes" as const),
+      id: fc.integer({ min: 1, max: 14 }).map(String),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant("service" as const),
+      id: fc.constantFrom("s1", "s2"),
+      hosts: fc.option(fc.uniqueArray(fc.constantFrom(...hosts), { minLength: 1, maxLength: 2 }), { nil: undefined }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant("remove" as const),
+      kind: fc.constant("services" as const),
+      id: fc.constantFrom("s1", "s2"),
+    }),
+  },
+);
 
 const requests: readonly ModelRequest[] = [
   "/",
@@ -151,9 +106,7 @@ const requests: readonly ModelRequest[] = [
 ].flatMap((uri) =>
   ["", "a.com", "b.a.com", "x.b.a.com", "xa.com", "d.com", "c.org"].flatMap((host) =>
     ["GET", "POST"].flatMap((method) =>
-      ["10.1.2.3", "192.168.0.1", "::1", "2001:db8::1"].flatMap((remoteAddr) =>
-        ["", "v=1", "v=2"].map((query) => ({ uri, host, method, remoteAddr, query })),
-      ),
+      ["10.1.2.3", "192.168.0.1", "::1", "2001:db8::1"].map((remoteAddr) => ({ uri, host, method, remoteAddr })),
     ),
   ),
 );
@@ -161,20 +114,14 @@ const requests: readonly ModelRequest[] = [
 /** Rank of a way to match, compared from the left; the highest wins. */
 type Rank = readonly [hostClass: number, hostLength: number, exactUri: number, prefix: number, priority: number];
 
-function rankUri(uri: string, path: string, parameters: boolean): readonly [number, number] | null {
-  const star = uri.search(parameters ? /[*:]/ : /\*/);
+function rankUri(uri: string, path: string): readonly [number, number] | null {
+  const star = uri.indexOf("*");
   if (star < 0) return uri === path ? [1, 0] : null;
   const wanted = uri
     .split("/")
-    .map((segment) =>
-      segment.startsWith("*")
-        ? "(.|\n)*"
-        : parameters && segment.startsWith(":")
-          ? "[^/]+"
-          : segment.replaceAll("*", "\\*"),
-    )
+    .map((segment) => (segment.startsWith("*") ? "(.|\n)*" : segment.replaceAll("*", "\\*")))
     .join("/");
-  const prefixOnly = (star === uri.length - 1 && uri.endsWith("*")) || !/\(\.\|\n\)\*|\[\^\/\]\+/.test(wanted);
+  const prefixOnly = star === uri.length - 1 || !wanted.includes("(.|\n)*");
   const matches = prefixOnly ? path.startsWith(uri.slice(0, star)) : new RegExp(`^${wanted}$`).test(path);
   return matches ? [0, star] : null;
 }
@@ -188,7 +135,7 @@ function rankHost(pattern: string, host: string): readonly [number, number] | nu
 function scan(
   routes: ReadonlyMap<string, ModelRoute>,
   services: ReadonlyMap<string, readonly string[] | undefined>,
-  router: Profile["router"],
+  byHost: boolean,
   asked: ModelRequest,
 ): string {
   let best: { id: string; uri: string; rank: Rank } | null = null;
@@ -198,20 +145,14 @@ function scan(
       continue;
     }
     if (candidate.remote_addrs !== undefined && !allows(candidate.remote_addrs, asked.remoteAddr)) continue;
-    const holds = expressions.find(([rules]) => rules === candidate.vars)?.[1];
-    if (holds !== undefined && !(holds(asked.query) || (asked.uri === "/a" && candidate.vars?.[0] === "OR"))) continue;
     const named = candidate.hosts ?? services.get(candidate.service_id ?? "");
     const hostRanks = named === undefined ? [[0, 0] as const] : named.map((host) => rankHost(host, asked.host));
     for (const hostRank of hostRanks) {
       if (hostRank === null) continue;
       for (const uri of candidate.uris) {
-        const uriRank = rankUri(uri, asked.uri, router === "radixtree_uri_with_parameter");
+        const uriRank = rankUri(uri, asked.uri);
         if (uriRank === null) continue;
-        const rank: Rank = [
-          ...(router === "radixtree_host_uri" ? hostRank : ([0, 0] as const)),
-          ...uriRank,
-          candidate.priority,
-        ];
+        const rank: Rank = [...(byHost ? hostRank : ([0, 0] as const)), ...uriRank, candidate.priority];
         if (best === null || beats({ id, uri, rank }, best)) best = { id, uri, rank };
       }
     }
@@ -237,14 +178,12 @@ function allows(ranges: readonly string[], address: string): boolean {
   return address === "2001:db8::1";
 }
 
-let comparisons = 0;
-
-for (const profile of profiles) {
-  const { name, router, operations: bounds, runs } = profile;
-  test(`${name}: agrees with a naive scan through every sequence of changes`, () => {
+for (const router of ["radixtree_host_uri", "radixtree_uri"] as const) {
+  test(`${router} agrees with a naive scan through every sequence of changes`, () => {
+    let comparisons = 0;
     fc.assert(
       fc.property(
-        fc.array(operationArbitrary(profile), { minLength: bounds.min, maxLength: bounds.max, size: "max" }),
+        fc.array(operationArbitrary, { minLength: 10, maxLength: 50, size: "max" }),
         fc.nat(),
         (operations, start) => {
           const routes = new Map<string, ModelRoute>();
@@ -257,26 +196,22 @@ for (const profile of profiles) {
           let next = start % requests.length;
           for (const operation of operations) {
             perform(operation, routes, services, table);
-            for (let i = 0; i < 45; i++) {
+            for (let i = 0; i < 50; i++) {
               // Steps through all requests in an order that mixes them: 101 and their number have no common factor.
               next = (next + 101) % requests.length;
               const asked = requests[next] as ModelRequest;
-              const expected = scan(routes, services, router, asked);
-              const given = request({ ...asked, uri: `${asked.uri}?${asked.query}` });
-              assert.equal(table.match(given)?.id ?? "", expected, JSON.stringify(asked));
+              const expected = scan(routes, services, router === "radixtree_host_uri", asked);
+              assert.equal(table.match(request(asked))?.id ?? "", expected, JSON.stringify(asked));
               comparisons++;
             }
           }
         },
       ),
-      { numRuns: runs },
+      { numRuns: 400 },
     );
+    assert.ok(comparisons >= 500_000, `${comparisons} comparisons`);
   });
 }
-
-test("that were more than a million comparisons", () => {
-  assert.ok(comparisons >= 1_000_000, `${comparisons} comparisons`);
-});
 
 function perform(
   operation: Operation,

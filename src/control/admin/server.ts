@@ -84,6 +84,8 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     try {
       answer = await answerTo(request, response, target);
     } catch (error) {
+      // Nobody is there to be answered, and nothing has gone wrong here.
+      if (request.socket.destroyed) return;
       log.error(`admin: ${request.method} ${String(target?.path?.[0])}: ${reasonOf(error)}`);
       answer = refuse(500, "internal error; the error log of this node says more");
     }
@@ -121,7 +123,6 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     send(request, response, refuse(417, "the Expect header asks for something unknown"), false);
   });
   server.on("connect", (_request, socket) => socket.end(rawAnswer(405)));
-  server.on("upgrade", (_request, socket) => socket.end(rawAnswer(400)));
   server.on("clientError", (error: ParserError, socket: Socket) => {
     if (!socket.writable) return void socket.destroy();
     socket.end(rawAnswer(refusalOf(error)), () => socket.destroy());

@@ -42,7 +42,7 @@ export interface FleetParts {
 export interface Fleet {
   /** The sink for the source: notes the revisions on the way to `sink`. */
   observe(sink: SourceSink): SourceSink;
-  /** Leaves the fleet; the cluster must be open still. */
+  /** Leaves the fleet where the gateway is shutting down; the cluster must be open still. */
   close(): Promise<void>;
 }
 
@@ -99,7 +99,8 @@ class FleetOfEtcd implements Fleet {
     if (this.#timer !== null) clearTimeout(this.#timer);
     // The wait for the board ends with the next announcement.
     this.#parts.board.announce();
-    await this.#own.close();
+    // Where another control thread follows, as in a reload, the record waits for it.
+    await this.#own.close(this.#parts.board.draining);
   }
 
   #note(revision: number, changed: boolean): void {

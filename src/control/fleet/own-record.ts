@@ -19,8 +19,8 @@ export interface OwnRecord {
   set(text: string): void;
   /** It does not lie there any more, whatever took it away. */
   lost(): void;
-  /** Takes the record away at once where etcd can be reached. */
-  close(): Promise<void>;
+  /** Stops; with `leave` the record is taken away at once where etcd can be reached. */
+  close(leave: boolean): Promise<void>;
 }
 
 /** Keeps a record under a lease of its own: written where it changes, kept alive, and written anew where etcd has lost it. */
@@ -60,10 +60,10 @@ class LeasedRecord implements OwnRecord {
     this.#wake?.();
   }
 
-  async close(): Promise<void> {
+  async close(leave: boolean): Promise<void> {
     this.#closed.abort();
     this.#wake?.();
-    if (this.#lease === 0n) return;
+    if (!leave || this.#lease === 0n) return;
     // With the lease the record goes.
     await this.#cluster.call(leaseRevoke, { id: this.#lease }, REVOKE_MS).catch(() => undefined);
   }

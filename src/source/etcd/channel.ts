@@ -53,31 +53,44 @@ export class Channel {
     this.#tls = tls;
   }
 
-  /** One request, one answer, within the time; rejects with EtcdError. */
-  async unary(path: string, request: Buffer, metadata: Metadata, timeoutMs: number): Promise<Buffer> {
+  /**
+   * One request, one answer; rejects with EtcdError, at the latest after `timeoutMs` or where
+   * nothing of the answer has come for `silenceMs`.
+   */
+  async unary(
+    path: string,
+    request: Buffer,
+    metadata: Metadata,
+    { timeoutMs, silenceMs }: { readonly timeoutMs: number; readonly silenceMs: number },
+  ): Promise<Buffer> {
     const deadline = performance.now() + timeoutMs;
     const session = await this.#connected();
     return await new Promise((resolve, reject) => {
       let answer: Buffer | null = null;
       const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
+      const giveUp = (): void => {
+        call.cancel();
+        finish(new EtcdError(Code.deadlineExceeded, "no answer in time"));
+      };
+      const finish = (error: EtcdError | null): void => {
+        clearTimeout(limit);
+        clearTimeout(silence);
+        if (error !== null) reject(error);
+        else if (answer === null) reject(new EtcdError(Code.unavailable, "no message in the answer"));
+        else resolve(answer);
+      };
       const call = startCall(
         session,
         path,
         { ...metadata, "grpc-timeout": `${leftMs}m` },
         {
+          progress: () => void silence.refresh(),
           message: (message) => void (answer ??= message),
-          ended: (error) => {
-            clearTimeout(timer);
-            if (error !== null) reject(error);
-            else if (answer === null) reject(new EtcdError(Code.unavailable, "no message in the answer"));
-            else resolve(answer);
-          },
+          ended: finish,
         },
       );
-      const timer = setTimeout(() => {
-        call.cancel();
-        reject(new EtcdError(Code.deadlineExceeded, `no answer within ${Math.round(timeoutMs)} ms`));
-      }, leftMs);
+      const limit = setTimeout(giveUp, leftMs);
+      const silence = setTimeout(giveUp, Math.min(silenceMs, leftMs));
       call.end(request);
     });
   }
@@ -148,6 +161,8 @@ export class Channel {
 }
 
 interface CallHandlers {
+  /** A piece of the answer has come. */
+  progress?(): void;
   message(message: Buffer): void;
   /** `null`: it ended with status OK. */
   ended(error: EtcdError | null): void;
@@ -190,6 +205,7 @@ function startCall(
   });
   stream.on("trailers", (headers) => (status ??= statusOf(headers)));
   stream.on("data", (chunk: Buffer) => {
+    handlers.progress?.();
     const fault = deframe(chunk);
     if (fault === null) return;
     end(fault);
