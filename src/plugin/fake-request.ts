@@ -51,7 +51,11 @@ const editing = (headers: HeaderList) => ({
 export type FakeUpstreamRequest = UpstreamRequest & { readonly list: HeaderList };
 
 /** A request whose `upstream.list` and `consumer` a test may look at. */
-export type FakeRequest = RequestContext & { readonly upstream: FakeUpstreamRequest };
+export type FakeRequest = RequestContext & {
+  readonly upstream: FakeUpstreamRequest;
+  /** What `limitBody` was told. */
+  readonly bodyLimit: number;
+};
 
 /** Builds a request of a GET for `/`, from 127.0.0.1, unless told otherwise. */
 export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
@@ -63,6 +67,8 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
   const sent: HeaderList = headers.map(([name, value]) => [name, value]);
   const answered: HeaderList = (options.responseHeaders ?? []).map(([name, value]) => [name, value]);
   let consumer: Consumer | null = null;
+  let bodyLimit = 0;
+  let remote = { address: options.remoteAddr ?? "127.0.0.1", port: 50000 };
   return {
     method: options.method ?? "GET",
     target,
@@ -72,8 +78,12 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     protocol: options.protocol ?? "HTTP/1.1",
     scheme: "http",
     host: (find(headers, "host") ?? "").replace(/:\d+$/, "").toLowerCase(),
-    remoteAddr: options.remoteAddr ?? "127.0.0.1",
-    remotePort: 50000,
+    get remoteAddr() {
+      return remote.address;
+    },
+    get remotePort() {
+      return remote.port;
+    },
     realipRemoteAddr: "127.0.0.1",
     serverAddr: "127.0.0.1",
     serverPort: 9080,
@@ -84,6 +94,19 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     headers: () => headers,
     argument: (name) => decodedArguments(query).find(([key]) => key === name)?.[1],
     bodyFor: () => (options.body === undefined ? null : Buffer.from(options.body)),
+    readBody(limit) {
+      const body = Buffer.from(options.body ?? "");
+      return Promise.resolve(body.length <= limit ? body : null);
+    },
+    limitBody(bytes) {
+      bodyLimit = bytes;
+    },
+    get bodyLimit() {
+      return bodyLimit;
+    },
+    setRemote(address, port) {
+      remote = { address, port };
+    },
     cookie: (name) =>
       (find(headers, "cookie") ?? "")
         .split(/[;,] */)
@@ -96,7 +119,15 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     authenticate(found) {
       consumer = found;
     },
-    upstream: { method: options.method ?? "GET", target, host: null, scheme: "http", list: sent, ...editing(sent) },
+    upstream: {
+      method: options.method ?? "GET",
+      target,
+      host: null,
+      scheme: "http",
+      body: null,
+      list: sent,
+      ...editing(sent),
+    },
     values: new Map(),
     status: options.status ?? 200,
     bodyBytesSent: 12,

@@ -36,6 +36,7 @@ export class OutgoingRequest implements UpstreamRequest {
   #target: string;
   #host: string | null = null;
   scheme = "http";
+  body: Uint8Array | null = null;
   #added: HeaderList | null = null;
   #list: HeaderList | null = null;
   /** X-Forwarded-* that a plugin has set in lower case: they are not overwritten. */
