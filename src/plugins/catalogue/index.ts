@@ -19,7 +19,7 @@ const load = (file: string): object => require(`./${file}${extension}`) as objec
 /** Names of plugins, and the loader of the module that describes them. */
 const families: readonly (readonly [names: string, load: () => readonly PluginFacts[]])[] = [
   [
-    "multi-auth wolf-rbac ldap-auth-advanced ldap-auth hmac-auth basic-auth jwt-auth jwe-decrypt",
+    "multi-auth wolf-rbac ldap-auth-advanced ldap-auth jwe-decrypt",
     () => (load("consumer-auth") as typeof import("./consumer-auth.ts")).consumerAuth,
   ],
   [
