@@ -110,7 +110,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     cookie: (name) =>
       (find(headers, "cookie") ?? "")
         .split(/[;,] */)
-        .map((pair) => pair.split("="))
+        .map((pair) => [pair.slice(0, Math.max(0, pair.indexOf("="))), pair.slice(pair.indexOf("=") + 1)])
         .findLast(([key]) => key === name)?.[1],
     route: { id: "1", name: "", serviceId: "", serviceName: "", ...options.route },
     get consumer() {

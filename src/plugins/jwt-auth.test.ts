@@ -1,12 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  constants,
-  createHmac,
-  generateKeyPairSync,
-  sign,
-  type KeyObject,
-  type KeyPairKeyObjectResult,
-} from "node:crypto";
+import { constants, createHmac, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { buildConsumer, buildRequest, type FakeRequest } from "../plugin/fake-request.ts";

@@ -27,11 +27,11 @@ const families: readonly (readonly [names: string, load: () => readonly PluginFa
     () => (load("single-sign-on") as typeof import("./single-sign-on.ts")).singleSignOn,
   ],
   [
-    "authz-casbin acl consumer-restriction attach-consumer-label forward-auth opa authz-keycloak",
+    "authz-casbin acl attach-consumer-label forward-auth opa authz-keycloak",
     () => (load("authorization") as typeof import("./authorization.ts")).authorization,
   ],
   [
-    `real-ip client-control cors ip-restriction ua-restriction referer-restriction csrf uri-blocker request-validation
+    `real-ip client-control request-validation
     chaitin-waf data-mask`,
     () => (load("restrictions") as typeof import("./restrictions.ts")).restrictions,
   ],
