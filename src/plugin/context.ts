@@ -53,6 +53,8 @@ export interface RequestContext {
   readonly realipRemoteAddr: string;
   readonly serverAddr: string;
   readonly serverPort: number;
+  /** Whether what the peer says in `X-Forwarded-*` is believed (`trusted_addresses`). */
+  readonly peerTrusted: boolean;
   /** Unix milliseconds (with fractions) at which the first byte of the head was read. */
   readonly startedAt: number;
   /** Requests so far on this connection, this one included. */
@@ -75,6 +77,18 @@ export interface RequestContext {
    * it and match again.
    */
   bodyFor(use: BodyUse): Buffer | null;
+
+  /**
+   * Reads the whole body, for plugins in `rewrite` and `access`; it goes to the node all the
+   * same. `null`: it has more than `limit` bytes. Empty where there is none. Not settled where
+   * the client goes away: the request has ended then.
+   */
+  readBody(limit: number): Promise<Buffer | null>;
+  /** Refuses a body of more bytes with 413, as it comes; 0: the gateway's own limit alone holds. */
+  limitBody(bytes: number): void;
+
+  /** From here on the client is this one, in `remoteAddr` and `remotePort`, for nodes and in logs. */
+  setRemote(address: string, port: number): void;
 
   /** What matched; rows of `""` before matching and on 404. */
   readonly route: RouteInfo;
@@ -128,6 +142,8 @@ export interface UpstreamRequest {
    * is passed on from there as it comes. Otherwise a body is passed on as it comes at once.
    */
   bufferBody: boolean;
+  /** What is sent instead of the body, which must have been read whole; `null`: the client's. */
+  body: Uint8Array | null;
   /** The current value, what the client sent where nothing changed it. Name in lower case. */
   header(name: string): string | undefined;
   /** Replaces every header of that name, or adds it. */

@@ -59,6 +59,11 @@ export interface PluginEnv {
   readonly attr: Readonly<Record<string, unknown>>;
   /** `plugin_metadata/<name>`; absent where there is none. A change of it compiles the plugin anew. */
   readonly metadata?: Readonly<Record<string, unknown>>;
+  /**
+   * Compiles another plugin as a part of this one, which disposes of it. `conf` has been checked
+   * and has its defaults. Throws where the plugin is not available or cannot be compiled.
+   */
+  compileOther(plugin: string, conf: unknown): PluginHandlers;
   /** Logs with the plugin's and the resource's name. */
   warn(message: string): void;
 }
@@ -79,6 +84,8 @@ export type Subsystem = "http" | "stream";
 
 /** What the rules beyond a plugin's schema may look at. */
 export interface ConfCheck {
+  /** Checks a configuration within another one and fills its defaults in; the fault in APISIX's words. */
+  readonly schemaFault: (schema: JsonSchema, conf: unknown) => string | null;
   /** Another plugin that configurations may name. */
   readonly plugin: (name: string) => PluginFacts | undefined;
   /** `plugin_metadata/<name>`; absent where it cannot be looked up. */

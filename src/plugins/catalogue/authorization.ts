@@ -1,19 +1,5 @@
 import type { PluginFacts } from "../../plugin/plugin.ts";
-import { methods } from "../../schema/methods.ts";
-import {
-  atLeast,
-  between,
-  fields,
-  flag,
-  keepalive,
-  list,
-  maxBodySize,
-  oneOfWords,
-  string,
-  strings,
-  text,
-  word,
-} from "./fields.ts";
+import { atLeast, between, fields, flag, keepalive, list, oneOfWords, string, strings, text, word } from "./fields.ts";
 
 /** Plugins that decide who may do what. */
 
@@ -42,28 +28,6 @@ const acl: PluginFacts = {
   ),
 };
 
-const consumerRestriction: PluginFacts = {
-  name: "consumer-restriction",
-  priority: 2400,
-  version: "0.1",
-  schema: fields(
-    {
-      type: oneOfWords(["consumer_name", "service_id", "route_id", "consumer_group_id"], "consumer_name"),
-      blacklist: strings,
-      whitelist: strings,
-      allowed_by_methods: list(
-        fields({
-          user: string,
-          methods: list({ type: "string", enum: methods, description: "HTTP method" }, { minItems: 1 }),
-        }),
-      ),
-      rejected_code: atLeast(200, 403),
-      rejected_msg: string,
-    },
-    { anyOf: [{ required: ["blacklist"] }, { required: ["whitelist"] }, { required: ["allowed_by_methods"] }] },
-  ),
-};
-
 const attachConsumerLabel: PluginFacts = {
   name: "attach-consumer-label",
   priority: 2399,
@@ -71,34 +35,6 @@ const attachConsumerLabel: PluginFacts = {
   schema: fields(
     { headers: { type: "object", additionalProperties: text({ pattern: "^\\$.*" }), minProperties: 1 } },
     { required: ["headers"] },
-  ),
-};
-
-const forwardAuth: PluginFacts = {
-  name: "forward-auth",
-  priority: 2002,
-  version: "0.1",
-  schema: fields(
-    {
-      uri: string,
-      allow_degradation: flag(false),
-      status_on_error: between(200, 599, 403),
-      ssl_verify: flag(true),
-      request_method: { ...oneOfWords(["GET", "POST"], "GET"), description: "Method of the question." },
-      request_headers: list(string, { default: [], description: "Client headers that go with the question." }),
-      extra_headers: {
-        type: "object",
-        minProperties: 1,
-        patternProperties: { "^[^:]+$": { ...string, description: "A value; may hold variables." } },
-        description: "Further headers of the question.",
-      },
-      upstream_headers: list(string, { default: [], description: "Headers of the answer that go to the upstream." }),
-      client_headers: list(string, { default: [], description: "Headers of a refusal that go to the client." }),
-      max_req_body_size: { ...maxBodySize, description: "Bytes of a body that go with a POST." },
-      timeout: { ...between(1, 60000, 3000), description: "Milliseconds." },
-      ...keepalive(5),
-    },
-    { required: ["uri"] },
   ),
 };
 
@@ -187,12 +123,4 @@ const authzKeycloak: PluginFacts = {
 };
 
 /** The plugins of this family. */
-export const authorization: readonly PluginFacts[] = [
-  authzCasbin,
-  acl,
-  consumerRestriction,
-  attachConsumerLabel,
-  forwardAuth,
-  opa,
-  authzKeycloak,
-];
+export const authorization: readonly PluginFacts[] = [authzCasbin, acl, attachConsumerLabel, opa, authzKeycloak];
