@@ -1,3 +1,4 @@
+import { dryCounters } from "../plugin/counters.ts";
 import { validatorOf } from "../schema/validate.ts";
 import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers } from "../plugin/plugin.ts";
 
@@ -7,6 +8,7 @@ import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers } from
 export function buildEnv(consumers: Partial<ConsumerLookup> = {}): PluginEnv {
   return {
     consumers: { byKey: () => undefined, byName: () => undefined, ...consumers },
+    counters: dryCounters,
     attr: {},
     warn() {},
   };

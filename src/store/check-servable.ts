@@ -1,4 +1,5 @@
 import { reasonOf } from "../lib/errors.ts";
+import { dryCounters } from "../plugin/counters.ts";
 import { encryptFieldsOf } from "../plugin/plugin.ts";
 import type { PluginEnv, PluginRegistry } from "../plugin/plugin.ts";
 import type { Kind } from "../schema/kinds.ts";
@@ -63,6 +64,7 @@ function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: Servable
 /** Knows no consumers; the workers say what is worth a warning, with the resource's name. */
 const dry: PluginEnv = {
   consumers: { byKey: () => undefined, byName: () => undefined },
+  counters: dryCounters,
   attr: {},
   warn: () => undefined,
 };
