@@ -19,7 +19,7 @@ import { ConsumerIndex } from "./consumers.ts";
 import { Dependents } from "./dependents.ts";
 import { GLOBAL_RULES, PlanCompiler } from "./plan-compiler.ts";
 import type { CompileFailure, Engine, Plan } from "./plan.ts";
-import { CounterSource } from "./shared-counters.ts";
+import { CounterSource } from "../board/scoped-counters.ts";
 import { PluginInstances, type EngineLog } from "./plugin-instances.ts";
 import { RouteTable } from "./route-table.ts";
 import type { RouteEntry } from "./route-entry.ts";

@@ -2,7 +2,7 @@ import type { ConsumerLookup, PluginDefinition, PluginHandlers, BuiltPlugins } f
 import { dryCounters } from "../plugin/counters.ts";
 import type { PluginConf, Plugins } from "../schema/plugins.ts";
 import { reasonOf } from "../lib/errors.ts";
-import type { CounterSource } from "./shared-counters.ts";
+import type { CounterSource } from "../board/scoped-counters.ts";
 
 /** Where the engine says what an operator should know. */
 export interface EngineLog {

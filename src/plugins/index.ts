@@ -18,4 +18,5 @@ export const plugins: BuiltPlugins = lazyMap([
   ["key-auth", () => (load("key-auth") as typeof import("./key-auth.ts")).keyAuth],
   ["proxy-rewrite", () => (load("proxy-rewrite") as typeof import("./proxy-rewrite.ts")).proxyRewrite],
   ["response-rewrite", () => (load("response-rewrite") as typeof import("./response-rewrite.ts")).responseRewrite],
+  ["limit-count", () => (load("limit-count") as typeof import("./limit-count.ts")).limitCount],
 ]);

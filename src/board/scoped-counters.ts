@@ -1,9 +1,8 @@
-import type { CounterTable } from "../board/counter-table.ts";
-import { type Fingerprint, fingerprintOf } from "../board/fingerprint.ts";
 import { monotonicUs } from "../lib/clock.ts";
 import { contentHash, formatHash } from "../lib/content-hash.ts";
 import type { Outcome } from "../lib/count-outcome.ts";
-import type { Counters } from "../plugin/counters.ts";
+import type { CounterTable } from "./counter-table.ts";
+import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 
 /** Keys whose fingerprints a thread remembers: hashing costs more than counting. */
 const REMEMBERED = 8_192;
@@ -11,14 +10,17 @@ const REMEMBERED = 8_192;
 /** The table as one thread uses it. */
 export class CounterSource {
   readonly table: CounterTable;
+  /** Microseconds. */
+  readonly clock: () => number;
   readonly #known = new Map<string, Fingerprint>();
 
-  constructor(table: CounterTable) {
+  constructor(table: CounterTable, clock: () => number = monotonicUs) {
     this.table = table;
+    this.clock = clock;
   }
 
   /** The counters of a configuration of a plugin, the same in every worker. */
-  of(plugin: string, owner: string, conf: string): Counters {
+  of(plugin: string, owner: string, conf: string): ScopedCounters {
     return new ScopedCounters(this, plugin, scopeOf(plugin, `of ${owner}`, conf));
   }
 
@@ -33,11 +35,12 @@ export class CounterSource {
 }
 
 /** What keys of the counters begin with: short, because it is put before every key. */
-export function scopeOf(plugin: string, owner: string, conf: string): string {
+function scopeOf(plugin: string, owner: string, conf: string): string {
   return formatHash(contentHash(plugin, owner, conf));
 }
 
-class ScopedCounters implements Counters {
+/** What `plugin/counters.ts` promises. */
+export class ScopedCounters {
   readonly #source: CounterSource;
   readonly #table: CounterTable;
   readonly #plugin: string;
@@ -58,12 +61,12 @@ class ScopedCounters implements Counters {
     return this.#table.expires;
   }
 
-  named(name: string): Counters {
+  named(name: string): ScopedCounters {
     return new ScopedCounters(this.#source, this.#plugin, scopeOf(this.#plugin, "named", name));
   }
 
   now(): number {
-    return monotonicUs();
+    return this.#source.clock();
   }
 
   update(key: string, now: number, ttl: number, extend: boolean, next: (value: number) => number): Outcome {
