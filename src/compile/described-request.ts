@@ -100,6 +100,7 @@ const unsent: Omit<
     addHeader: nothing,
     removeHeader: nothing,
     bufferBody: false,
+    body: null,
   },
   values: new Map(),
   status: 0,

@@ -1,3 +1,4 @@
+import type { CounterTable } from "../board/counter-table.ts";
 import { addHash, contentHash, subtractHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
@@ -18,6 +19,7 @@ import { ConsumerIndex } from "./consumers.ts";
 import { Dependents } from "./dependents.ts";
 import { GLOBAL_RULES, PlanCompiler } from "./plan-compiler.ts";
 import type { CompileFailure, Engine, Plan } from "./plan.ts";
+import { CounterSource } from "../board/scoped-counters.ts";
 import { PluginInstances, type EngineLog } from "./plugin-instances.ts";
 import { RouteTable } from "./route-table.ts";
 import type { RouteEntry } from "./route-entry.ts";
@@ -30,6 +32,8 @@ export interface EngineOptions {
   /** Finds the health of nodes; `null`: nothing is checked. */
   readonly health?: UpstreamSurroundings["health"];
   readonly plugins: BuiltPlugins;
+  /** What limits count in; `null`: there are none, and whatever needs them counts nothing. */
+  readonly counters?: CounterTable | null;
   readonly log: EngineLog;
 }
 
@@ -76,12 +80,13 @@ class IncrementalEngine implements WorkerEngine {
   readonly #surroundings: UpstreamSurroundings;
   #hash = 0n;
 
-  constructor({ settings, plugins, log, health = null }: EngineOptions) {
+  constructor({ settings, plugins, log, health = null, counters = null }: EngineOptions) {
     this.#surroundings = { defaults: settings.upstream, targets: this.#targets, health };
     const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;
     this.#routes = new RouteTable(settings.router, hostsOf, (id, reason) => log.warn(`routes/${id}: ${reason}`));
     this.#consumers = new ConsumerIndex(plugins);
-    this.#instances = new PluginInstances(plugins, settings.pluginAttr, this.#consumers, log);
+    const counterSource = counters === null ? null : new CounterSource(counters);
+    this.#instances = new PluginInstances(plugins, settings.pluginAttr, this.#consumers, log, counterSource);
     const sources = {
       service: (id: string) => this.#services.get(id)?.conf,
       pluginConfig: (id: string) => this.#pluginConfigs.get(id),

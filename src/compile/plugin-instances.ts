@@ -1,6 +1,8 @@
 import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers, BuiltPlugins } from "../plugin/plugin.ts";
+import { dryCounters } from "../plugin/counters.ts";
 import type { PluginConf, Plugins } from "../schema/plugins.ts";
 import { reasonOf } from "../lib/errors.ts";
+import type { CounterSource } from "../board/scoped-counters.ts";
 
 /** Where the engine says what an operator should know. */
 export interface EngineLog {
@@ -32,6 +34,7 @@ export class PluginInstances {
   readonly #attributes: Readonly<Record<string, unknown>>;
   readonly #consumers: ConsumerLookup;
   readonly #log: EngineLog;
+  readonly #counters: CounterSource | null;
   /** By the key of the resource (`routes/1`), then by the name of the plugin. */
   readonly #owned = new Map<string, Map<string, PluginInstance>>();
   readonly #metadata = new Map<string, { readonly text: string; readonly value: Readonly<Record<string, unknown>> }>();
@@ -46,11 +49,13 @@ export class PluginInstances {
     attributes: Readonly<Record<string, unknown>>,
     consumers: ConsumerLookup,
     log: EngineLog,
+    counters: CounterSource | null,
   ) {
     this.#registry = registry;
     this.#attributes = attributes;
     this.#consumers = consumers;
     this.#log = log;
+    this.#counters = counters;
   }
 
   /**
@@ -100,7 +105,7 @@ export class PluginInstances {
     const metadata = this.#metadata.get(name);
     let handlers: PluginHandlers;
     try {
-      handlers = definition.compile(conf, this.#envOf(name, owner));
+      handlers = definition.compile(conf, this.#envOf(name, owner, text));
     } catch (thrown) {
       throw new Error(`plugin ${name}: ${reasonOf(thrown)}`, { cause: thrown });
     }
@@ -109,16 +114,17 @@ export class PluginInstances {
     return instance;
   }
 
-  #envOf(name: string, owner: string): PluginEnv {
+  #envOf(name: string, owner: string, text: string): PluginEnv {
     const metadata = this.#metadata.get(name);
     return {
       consumers: this.#consumers,
+      counters: this.#counters?.of(name, owner, text) ?? dryCounters,
       attr: (this.#attributes[name] ?? {}) as Readonly<Record<string, unknown>>,
       ...(metadata === undefined ? {} : { metadata: metadata.value }),
       compileOther: (other, conf) => {
         const definition = this.#registry.get(other);
         if (definition === undefined) throw new Error(`plugin ${other} is not available in this version`);
-        return definition.compile(conf, this.#envOf(other, owner));
+        return definition.compile(conf, this.#envOf(other, owner, textOf(conf as PluginConf)));
       },
       warn: (message) => this.#log.warn(`plugin ${name} of ${owner}: ${message}`),
     };

@@ -5,3 +5,8 @@
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint() / 1_000_000n);
 }
+
+/** Microseconds of the same clock. */
+export function monotonicUs(): number {
+  return Number(process.hrtime.bigint() / 1_000n);
+}

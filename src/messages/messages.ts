@@ -3,7 +3,7 @@ import type { TargetEntry } from "../upstream/targets.ts";
 import type { Change, Rejection } from "../schema/kinds.ts";
 import type { Address, Settings } from "../settings/settings.ts";
 
-/** Every message between threads. Text travels as strings; nothing else is shared but the board. */
+/** Every message between threads. Text travels as strings; nothing else is shared but the board and the counters. */
 
 /** What a thread is started with. */
 export interface ControlData {
@@ -18,6 +18,8 @@ export interface WorkerData {
   readonly role: "worker";
   readonly settings: Settings;
   readonly board: SharedArrayBuffer;
+  /** Of the counters that all workers share. */
+  readonly counters: SharedArrayBuffer;
   /** Index of this thread's record on the board. */
   readonly record: number;
   readonly slot: number;

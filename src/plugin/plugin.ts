@@ -1,5 +1,6 @@
 import type { JsonSchema } from "../schema/json-schema.ts";
 import type { ConfOf } from "./conf-of.ts";
+import type { Counters } from "./counters.ts";
 import type { Consumer, RequestContext, ResponseHead } from "./context.ts";
 
 /**
@@ -55,6 +56,8 @@ export function reply(
 export interface PluginEnv {
   /** Consumers and credentials as they are at the time of the call. */
   readonly consumers: ConsumerLookup;
+  /** Counters shared by all workers; counts nothing where a configuration is only checked. */
+  readonly counters: Counters;
   /** `plugin_attr.<name>` of config.yaml. */
   readonly attr: Readonly<Record<string, unknown>>;
   /** `plugin_metadata/<name>`; absent where there is none. A change of it compiles the plugin anew. */

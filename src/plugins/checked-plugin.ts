@@ -1,3 +1,7 @@
+import { dryCounters } from "../plugin/counters.ts";
+import { CounterTable } from "../board/counter-table.ts";
+import { CounterSource } from "../board/scoped-counters.ts";
+import type { Counters } from "../plugin/counters.ts";
 import { validatorOf } from "../schema/validate.ts";
 import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers } from "../plugin/plugin.ts";
 
@@ -7,6 +11,7 @@ import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers } from
 export function buildEnv(consumers: Partial<ConsumerLookup> = {}): PluginEnv {
   return {
     consumers: { byKey: () => undefined, byName: () => undefined, ...consumers },
+    counters: dryCounters,
     attr: {},
     compileOther(plugin) {
       throw new Error(`plugin ${plugin} is not available in this test`);
@@ -21,4 +26,9 @@ export function compileChecked(plugin: PluginDefinition, conf: unknown, env: Plu
   const fault = validatorOf(plugin.schema).check(checked);
   if (fault !== null) throw new Error(fault.message);
   return plugin.compile(checked, env);
+}
+
+/** Counters in a table of their own, with a clock that a test turns (microseconds). */
+export function buildCounters(clock: { us: number } = { us: 0 }): Counters {
+  return new CounterSource(new CounterTable(), () => clock.us).of("test", "test", "");
 }

@@ -1,4 +1,5 @@
 import { reasonOf } from "../lib/errors.ts";
+import { dryCounters } from "../plugin/counters.ts";
 import { encryptFieldsOf } from "../plugin/plugin.ts";
 import type { PluginEnv, PluginRegistry } from "../plugin/plugin.ts";
 import type { Kind } from "../schema/kinds.ts";
@@ -64,6 +65,7 @@ function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: Servable
 function dryEnv(name: string, check: ServableCheck): PluginEnv {
   return {
     consumers: { byKey: () => undefined, byName: () => undefined },
+    counters: dryCounters,
     attr: (check.pluginAttr?.[name] ?? {}) as PluginEnv["attr"],
     compileOther(other, conf) {
       const plugin = check.plugins.get(other);

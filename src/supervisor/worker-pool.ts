@@ -1,5 +1,6 @@
 import { type MessagePort, MessageChannel } from "node:worker_threads";
 import { type Board, MAX_WORKERS, type WorkerRecord, WorkerState } from "../board/board.ts";
+import { CounterTable } from "../board/counter-table.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import type { Fault, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -26,6 +27,8 @@ export interface WorkerPoolEvents {
 /** All workers: as many slots as configured, and the records on the board they use. */
 export class WorkerPool implements SlotHost {
   readonly #board: Board;
+  /** Outlives every thread. */
+  readonly #counters = new CounterTable();
   readonly #events: WorkerPoolEvents;
   readonly #faults: ReadonlyMap<number, readonly Fault[]>;
   readonly #slots: Slot[] = [];
@@ -105,6 +108,7 @@ export class WorkerPool implements SlotHost {
     const generation = slot.nextGeneration();
     const thread = new WorkerThread({
       board: this.#board,
+      counters: this.#counters,
       record: this.#freeRecord(),
       slot: slot.id,
       generation,

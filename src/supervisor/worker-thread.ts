@@ -1,5 +1,6 @@
 import type { MessagePort, Worker } from "node:worker_threads";
 import { type Board, type WorkerRecord, WorkerState } from "../board/board.ts";
+import { type CounterTable, holderOf } from "../board/counter-table.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import { spawnThread } from "../lib/spawn-thread.ts";
 import type { Fault, SupervisorToWorker, WorkerData, WorkerToSupervisor } from "../messages/messages.ts";
@@ -21,6 +22,7 @@ export interface WorkerExit {
 
 export interface WorkerThreadOptions {
   readonly board: Board;
+  readonly counters: CounterTable;
   readonly record: WorkerRecord;
   readonly slot: number;
   readonly generation: number;
@@ -41,21 +43,24 @@ export class WorkerThread {
   /** Resolves when the thread has loaded the configuration and listens. */
   readonly listening: Promise<void>;
   readonly #board: Board;
+  readonly #counters: CounterTable;
   readonly #worker: Worker;
   readonly #startedAt = monotonicMs();
   #failure: string | null = null;
   #settle: ((exit: WorkerExit) => void) | null = null;
 
   constructor(options: WorkerThreadOptions) {
-    const { board, record, slot, generation, settings } = options;
+    const { board, counters, record, slot, generation, settings } = options;
     this.record = record;
     this.generation = generation;
     this.#board = board;
+    this.#counters = counters;
     record.reset(slot, generation, Date.now(), this.#startedAt);
     const data: WorkerData = {
       role: "worker",
       settings,
       board: board.memory,
+      counters: counters.memory,
       record: record.index,
       slot,
       faults: options.faults,
@@ -114,6 +119,7 @@ export class WorkerThread {
   #ended(cause: string): void {
     if (this.#settle === null) return;
     this.record.state = WorkerState.absent;
+    this.#counters.forget(holderOf(this.record));
     this.#board.announce();
     this.#settle({ at: Date.now(), uptimeMs: this.uptimeMs, cause });
     this.#settle = null;

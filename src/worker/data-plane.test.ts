@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CounterTable } from "../board/counter-table.ts";
 import { Board, WorkerState } from "../board/board.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import { DataPlane } from "./data-plane.ts";
@@ -11,7 +12,15 @@ test("a worker whose modules took long to load is not taken for hung when it rep
   const record = board.record(0);
   record.reset(0, 1, Date.now(), monotonicMs() - 60_000);
   const settings = settingsWith({}, { log: { errorLog: "/dev/stderr", level: "error", access: null } });
-  const data = { role: "worker", settings, board: board.memory, record: 0, slot: 0, faults: [] } as const;
+  const data = {
+    role: "worker",
+    settings,
+    board: board.memory,
+    counters: new CounterTable().memory,
+    record: 0,
+    slot: 0,
+    faults: [],
+  } as const;
   const dataPlane = new DataPlane(data, new FaultSwitch([]), () => undefined);
   t.after(() => dataPlane.drain(0));
   dataPlane.start();

@@ -1,5 +1,6 @@
 import { type MessagePort, threadId } from "node:worker_threads";
 import { Board, type WorkerRecord, WorkerState } from "../board/board.ts";
+import { CounterTable, holderOf } from "../board/counter-table.ts";
 import { createNodeHealth } from "../compile/node-health.ts";
 import { createEngine, type WorkerEngine } from "../compile/engine.ts";
 import type { CompileFailure } from "../compile/plan.ts";
@@ -56,7 +57,8 @@ export class DataPlane {
     this.#log = createLogger(settings.log, `worker ${slot}`);
     this.#accessLog = settings.log.access === null ? null : createAccessLog(settings.log.access, this.#log);
     const health = settings.healthChecksOff ? null : createNodeHealth(this.#board.health, this.#log);
-    this.#engine = createEngine({ settings, plugins, log: this.#log, health });
+    const counters = new CounterTable(data.counters, holderOf(this.#record));
+    this.#engine = createEngine({ settings, plugins, log: this.#log, health, counters });
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,

@@ -91,3 +91,12 @@ export const keepalive = (pool: number): JsonSchema => ({
 
 /** An answer's status that a plugin refuses with. */
 export const rejectedCode = (byDefault: number): JsonSchema => between(200, 599, byDefault);
+
+/** A schema whose fields are explained, for the reference; clients do not see it. */
+export function explained(schema: JsonSchema, comments: Readonly<Record<string, string>>): JsonSchema {
+  const properties = Object.entries(schema.properties as Readonly<Record<string, JsonSchema>>).map(([name, field]) => {
+    const $comment = comments[name];
+    return [name, $comment === undefined ? field : { ...field, $comment }] as const;
+  });
+  return { ...schema, properties: Object.fromEntries(properties) };
+}

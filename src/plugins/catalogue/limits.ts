@@ -39,7 +39,7 @@ const limitCountFields: JsonSchema = {
 const countOrRules = { oneOf: [{ required: ["count", "time_window"] }, { required: ["rules"] }] };
 const passwords = { encrypt_fields: ["redis_password", "sentinel_password"] };
 
-const limitCount: PluginFacts = {
+export const limitCount: PluginFacts = {
   name: "limit-count",
   priority: 1002,
   version: "0.5",
@@ -82,7 +82,7 @@ const graphqlLimitCount: PluginFacts = {
   ),
 };
 
-const limitConn: PluginFacts = {
+export const limitConn: PluginFacts = {
   name: "limit-conn",
   priority: 1003,
   version: "0.1",
@@ -112,7 +112,7 @@ const limitConn: PluginFacts = {
   ),
 };
 
-const limitReq: PluginFacts = {
+export const limitReq: PluginFacts = {
   name: "limit-req",
   priority: 1001,
   version: "0.1",
@@ -135,7 +135,7 @@ const limitReq: PluginFacts = {
 const statuses = (minimum: number, maximum: number, byDefault: number): JsonSchema =>
   list(between(minimum, maximum), { minItems: 1, uniqueItems: true, default: [byDefault] });
 
-const apiBreaker: PluginFacts = {
+export const apiBreaker: PluginFacts = {
   name: "api-breaker",
   priority: 1005,
   version: "0.1",

@@ -1,0 +1,41 @@
+import { reply, type PluginEnv, type Reply } from "../plugin/plugin.ts";
+
+/** What a limit answers with, compiled once. */
+export interface LimitAnswers {
+  /** Above the limit. */
+  readonly rejection: Reply;
+  /** The limit could not be counted or made out; `undefined`: the request passes. */
+  failed(reason: string): Reply | undefined;
+}
+
+interface LimitConf {
+  readonly policy: string;
+  readonly rejected_code: number;
+  readonly rejected_msg?: string;
+  readonly allow_degradation: boolean;
+}
+
+/** A warning of the same kind is repeated after this time, milliseconds. */
+const WARN_EVERY_MS = 10_000;
+
+/** Throws where the limit cannot be kept as configured. */
+export function compileAnswers(conf: LimitConf, env: PluginEnv): LimitAnswers {
+  if (conf.policy !== "local") throw new Error(`policy ${conf.policy} is not available in this version`);
+  const body = conf.rejected_msg === undefined ? "" : { error_msg: conf.rejected_msg };
+  const failure = conf.allow_degradation ? undefined : reply(500);
+  let warnedAt = -Infinity;
+  return {
+    rejection: reply(conf.rejected_code, body),
+    failed(reason) {
+      const now = performance.now();
+      if (now - warnedAt >= WARN_EVERY_MS) {
+        warnedAt = now;
+        env.warn(`${reason}; ${failure === undefined ? "not limited" : "refused with 500"}`);
+      }
+      return failure;
+    },
+  };
+}
+
+/** Why a key could not be counted. */
+export const TABLE_FULL = "there is no room to count one more key";
