@@ -10,6 +10,7 @@ import { body1g } from "./measure/body-1g.ts";
 import { change } from "./measure/change.ts";
 import { coldStart } from "./measure/cold-start.ts";
 import { latency } from "./measure/latency.ts";
+import { live } from "./measure/live.ts";
 import { match } from "./measure/match.ts";
 import { memory } from "./measure/memory.ts";
 import { plain } from "./measure/plain.ts";
@@ -29,6 +30,7 @@ const measurements: readonly Measurement[] = [
   memory,
   probeMeasurement,
   coldStart,
+  live,
   change,
   routes,
   match,

@@ -14,9 +14,12 @@ export interface GatewayOptions {
   readonly name?: string;
   /** Content of the standalone file, without YAML's `#END`. */
   readonly standalone: string;
-  /** `yaml` unless given. */
-  readonly provider?: "yaml" | "json";
+  /** `yaml` unless given; with `embedded` there is an Admin API, and no standalone file. */
+  readonly provider?: "yaml" | "json" | "embedded";
 }
+
+/** The key of the Admin API. */
+const ADMIN_KEY = "a-key-for-benchmarks";
 
 /** How long a start may take. */
 const START_MS = 60_000;
@@ -27,21 +30,24 @@ export class Gateway implements Program {
   readonly pid: number;
   readonly port: number;
   readonly statusPort: number;
+  readonly #adminPort: number;
   readonly child: ChildProcess;
   readonly #file: string;
   readonly #end: string;
 
   /** Writes the prefix and starts the command; does not wait. */
-  constructor(prefix: string, [port, statusPort]: readonly [number, number], options: GatewayOptions) {
+  constructor(prefix: string, ports: readonly [http: number, status: number, admin: number], options: GatewayOptions) {
+    const [port, statusPort, adminPort] = ports;
     const { workers = 1, core = null, name = "Turnpike", standalone, provider = "yaml" } = options;
     this.name = name;
     this.port = port;
     this.statusPort = statusPort;
+    this.#adminPort = adminPort;
     this.#file = `${prefix}/conf/apisix.${provider}`;
     this.#end = provider === "yaml" ? "\n#END\n" : "";
     mkdirSync(`${prefix}/conf`, { recursive: true });
-    writeFileSync(`${prefix}/conf/config.yaml`, configOf(port, statusPort, workers, provider));
-    this.write(standalone);
+    writeFileSync(`${prefix}/conf/config.yaml`, configOf(ports, workers, provider));
+    if (provider !== "embedded") this.write(standalone);
     this.child = launch(core, [turnpike, "start", "-p", prefix]);
     this.pid = this.child.pid!;
   }
@@ -60,6 +66,18 @@ export class Gateway implements Program {
       if (performance.now() > deadline) throw new Error("Turnpike did not become ready");
       await setTimeout(2);
     }
+  }
+
+  /** Writes through the Admin API; the revision that it was answered with. */
+  async admin(path: string, body: object): Promise<number> {
+    const response = await fetch(`http://127.0.0.1:${this.#adminPort}/apisix/admin/${path}`, {
+      method: "PUT",
+      headers: { "X-API-KEY": ADMIN_KEY },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
+    return Number(response.headers.get("x-turnpike-revision"));
   }
 
   /** The revision that was accepted last. */
@@ -90,7 +108,11 @@ export class Gateway implements Program {
   }
 }
 
-function configOf(port: number, statusPort: number, workers: number, provider: string): string {
+function configOf(
+  [port, statusPort, adminPort]: readonly [number, number, number],
+  workers: number,
+  provider: string,
+): string {
   return `
 apisix:
   node_listen: [{ip: 127.0.0.1, port: ${port}}]
@@ -106,8 +128,11 @@ nginx_config:
     keepalive_timeout: 300s
     upstream: {keepalive_requests: 100000000}
 deployment:
-  role: data_plane
-  role_data_plane: {config_provider: ${provider}}
+  role: ${provider === "embedded" ? "traditional" : "data_plane"}
+  role_${provider === "embedded" ? "traditional" : "data_plane"}: {config_provider: ${provider}}
+  admin:
+    admin_listen: {ip: 127.0.0.1, port: ${adminPort}}
+    admin_key: [{name: admin, key: ${ADMIN_KEY}, role: admin}]
 `;
 }
 

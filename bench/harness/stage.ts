@@ -79,7 +79,7 @@ export class Stage {
   /** A gateway that has just been started. */
   async launchTurnpike(options: GatewayOptions): Promise<Gateway> {
     const prefix = join(this.directory, `prefix-${++this.#prefixes}`);
-    return new Gateway(prefix, [await freePort(), await freePort()], options);
+    return new Gateway(prefix, [await freePort(), await freePort(), await freePort()], options);
   }
 
   /** A program of `bench/programs/`, given its port as the first word. */
