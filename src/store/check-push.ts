@@ -19,12 +19,14 @@ export interface PushFault {
  * Every resource of `lists` that is wrong by itself, the first fault of each, and every
  * id that is there twice. References, what only one resource may have, and what this
  * version cannot serve are not looked at: these are the store's to judge.
- * `isKnown` says of an entry that it was found good before and need not be looked at.
+ * `isKnown` says of an entry that it was found good before and need not be looked at;
+ * `judgeContent` knows the languages that stand in fields of one that is valid otherwise.
  */
 export function checkPush(
   lists: Readonly<Record<string, readonly unknown[]>>,
   check: ResourceCheck,
   isKnown: (key: string, value: unknown) => boolean = () => false,
+  judgeContent: (kind: Kind, value: unknown) => string | null = () => null,
 ): readonly PushFault[] {
   const faults: PushFault[] = [];
   const plugins = checkOwnPlugins(lists["plugins"], check.plugins, faults);
@@ -44,7 +46,8 @@ export function checkPush(
       seen.add(key);
       if (error !== null) fault(error.startsWith("wrong type") ? `invalid configuration: ${error}` : error);
       else if (!isKnown(key, value)) {
-        const invalid = validateEntry(kind, id, structuredClone(value), { ...check, plugins });
+        const entry = { ...check, plugins };
+        const invalid = validateEntry(kind, id, structuredClone(value), entry) ?? judgeContent(kind, value);
         if (invalid !== null) fault(invalid);
       }
     }

@@ -8,6 +8,7 @@ import { identify } from "../../store/identify.ts";
 import { mergePush, type MergedPush } from "../../store/merge-push.ts";
 import { isKind } from "../../store/stage.ts";
 import { readConfigsBody } from "./configs-body.ts";
+import { contentFault } from "./content-rules.ts";
 import type { AdminAnswer, AdminHandler, AdminRequest } from "./exchange.ts";
 
 const MAX_WAIT_MS = 600_000;
@@ -152,7 +153,8 @@ function checkChanged(merged: MergedPush, deps: ConfigsDeps, rejected: ReadonlyS
       if (!rejected.has(key)) known.set(key, JSON.stringify(value));
     }
   }
-  const faults = checkPush(merged.lists, deps.check, (key, value) => known.get(key) === JSON.stringify(value));
+  const isKnown = (key: string, value: unknown): boolean => known.get(key) === JSON.stringify(value);
+  const faults = checkPush(merged.lists, deps.check, isKnown, contentFault);
   // What a kind whose version has not moved says counts for nothing, so it cannot be wrong either.
   return faults.filter(({ kind }) => !merged.unchanged.has(kind));
 }
@@ -230,7 +232,7 @@ function validate({ check }: ConfigsDeps, request: AdminRequest): AdminAnswer {
   // Versions are not compared: against nothing, every one will do.
   const { lists, faults } = mergePush(raised(body.value), null, () => false);
   const shape = faults.map(({ kind, error, more }) => ({ resource_type: kind, error: error + more }));
-  const errors = [...shape, ...rowsOf(checkPush(lists, check))];
+  const errors = [...shape, ...rowsOf(checkPush(lists, check, () => false, contentFault))];
   if (errors.length === 0) return { status: 200, body: {}, headers: JSON_TYPE };
   return refuse(400, INVALID, { errors });
 }
