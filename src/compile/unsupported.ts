@@ -89,7 +89,7 @@ function checkInline(upstream: InlineUpstream | undefined): string | null {
 }
 
 /** Where services can be looked up. */
-const discoveryTypes: ReadonlySet<string> = new Set(["dns", "consul"]);
+const discoveryTypes: ReadonlySet<string> = new Set(["dns", "consul", "kubernetes"]);
 
 /** The reason why an upstream cannot be used, or `null`. */
 export function checkUpstream(upstream: InlineUpstream): string | null {

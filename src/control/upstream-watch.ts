@@ -11,7 +11,7 @@ import {
   type Target,
   type TargetEntry,
 } from "../upstream/targets.ts";
-import { createLookup } from "./discovery/lookup.ts";
+import { createLookup, type Lookups } from "./discovery/lookup.ts";
 import { TargetWatch } from "./discovery/target-watch.ts";
 import type { HealthReport } from "./control-api/healthcheck.ts";
 import { Prober } from "./health/prober.ts";
@@ -39,6 +39,7 @@ const kinds = new Set<Kind>(["routes", "services", "upstreams"]);
  */
 export class UpstreamWatch {
   readonly #publish: UpstreamWatchParts["publish"];
+  readonly #lookups: Lookups;
   readonly #targets: TargetWatch;
   readonly #prober: Prober | null;
   /** Upstreams that have names or are checked, by the key of the resource that holds them. */
@@ -53,10 +54,14 @@ export class UpstreamWatch {
   constructor({ table, dns, discovery, healthChecksOff, publish, discovered, log }: UpstreamWatchParts) {
     this.#publish = publish;
     this.#discovered = discovered;
-    const configured = (["dns", "consul"] as const).filter((name) => discovery[name] !== null);
-    this.#sources = new Map(configured.map((name) => [name, null]));
+    const { dns: dnsServers, consul, kubernetes } = discovery;
+    const configured = { dns: dnsServers !== null, consul: consul !== null, kubernetes: kubernetes.length > 0 };
+    this.#sources = new Map(
+      Object.entries(configured).flatMap(([name, there]) => (there ? [[name, null] as const] : [])),
+    );
+    this.#lookups = createLookup(dns, discovery, { changed: (key) => this.#targets.again(key), log });
     this.#targets = new TargetWatch({
-      look: createLookup(dns, discovery),
+      look: (key) => this.#lookups.look(key),
       changed: (key, targets) => this.#changed(key, targets),
       looked: () => this.#reportSources(),
       log,
@@ -93,6 +98,7 @@ export class UpstreamWatch {
 
   close(): void {
     this.#targets.close();
+    this.#lookups.close();
     this.#prober?.close();
   }
 

@@ -5,6 +5,7 @@ import { normaliseLogFormat } from "./access-log-format.ts";
 import { canonicalIp } from "./address.ts";
 import { adminSettings } from "./admin-settings.ts";
 import type { CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
+import { kubernetesSettings, type KubernetesConfig } from "./kubernetes-settings.ts";
 import { httpAddresses } from "./listeners.ts";
 import type {
   Address,
@@ -120,8 +121,16 @@ function dnsSettings(apisix: CheckedConfig["apisix"]): DnsSettings {
   };
 }
 
-function discoverySettings({ dns, consul }: NonNullable<CheckedConfig["discovery"]>): DiscoverySettings {
+function discoverySettings({
+  dns,
+  consul,
+  kubernetes = [],
+}: NonNullable<CheckedConfig["discovery"]>): DiscoverySettings {
   return {
+    kubernetes: (Array.isArray(kubernetes)
+      ? (kubernetes as readonly KubernetesConfig[])
+      : [kubernetes as KubernetesConfig]
+    ).map((cluster) => kubernetesSettings(cluster, process.env)),
     dns: dns?.servers === undefined ? null : { servers: dns.servers.map(dnsServer) },
     consul:
       consul?.servers === undefined

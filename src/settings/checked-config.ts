@@ -1,3 +1,4 @@
+import type { KubernetesConfig } from "./kubernetes-settings.ts";
 import type { LogSettings, Settings } from "./settings.ts";
 
 /**
@@ -51,6 +52,7 @@ export interface CheckedConfig {
     readonly etcd?: EtcdConfig;
   };
   readonly discovery?: {
+    readonly kubernetes?: KubernetesConfig | readonly KubernetesConfig[];
     readonly dns?: { readonly servers?: readonly string[] };
     readonly consul?: {
       readonly servers?: readonly string[];

@@ -108,6 +108,30 @@ export interface DnsSettings {
 export interface DiscoverySettings {
   readonly dns: { readonly servers: readonly Address[] } | null;
   readonly consul: ConsulSettings | null;
+  /** One cluster without an id, or several with one each; empty: none. */
+  readonly kubernetes: readonly KubernetesSettings[];
+}
+
+export interface KubernetesSettings {
+  readonly id: string | null;
+  readonly secure: boolean;
+  readonly host: string;
+  readonly port: number;
+  /** Never logged, never shown. */
+  readonly token: string | null;
+  /** Read anew for every request; `null`: `token` counts. */
+  readonly tokenFile: string | null;
+  /** Certificates to trust; `null`: the server's certificate is not checked, as in APISIX. */
+  readonly caFile: string | null;
+  readonly weight: number;
+  readonly namespaces: {
+    readonly equal?: string;
+    readonly notEqual?: string;
+    readonly match?: readonly string[];
+    readonly notMatch?: readonly string[];
+  };
+  readonly labelSelector: string | null;
+  readonly watchSeconds: number;
 }
 
 export interface ConsulSettings {

@@ -7,7 +7,8 @@ import type { DiscoverySettings } from "../../settings/settings.ts";
 import { createLookup } from "./lookup.ts";
 
 const dnsSettings = { servers: [], validMs: null, timeoutMs: 100, search: true };
-const nowhere: DiscoverySettings = { dns: null, consul: null };
+const none = { changed: () => undefined, log: { warn: () => undefined } };
+const nowhere: DiscoverySettings = { dns: null, consul: null, kubernetes: [] };
 
 test("services in the DNS: SRV records turned into nodes, a port in the name wins", async (t) => {
   const dns = await startDns(t);
@@ -17,7 +18,11 @@ test("services in the DNS: SRV records turned into nodes, a port in the name win
   ]);
   dns.answers.set("a.example", [{ type: "A", value: "10.0.0.1", ttl: 40 }]);
   dns.answers.set("b.example", [{ type: "A", value: "10.0.0.2", ttl: 40 }]);
-  const look = createLookup(dnsSettings, { ...nowhere, dns: { servers: [{ ip: "127.0.0.1", port: dns.port }] } });
+  const { look } = createLookup(
+    dnsSettings,
+    { ...nowhere, dns: { servers: [{ ip: "127.0.0.1", port: dns.port }] } },
+    none,
+  );
   assert.deepEqual(await look("dns/srv.example"), {
     targets: [
       { host: "10.0.0.1", port: 1980, weight: 60, priority: -10 },
@@ -59,7 +64,7 @@ test("services in Consul: passing instances, the next server where one does not 
     await consulWith(t, { text: JSON.stringify(rows) }),
   ];
   const consul = { servers: ["http://127.0.0.1:1", bad.url, good.url], token: "secret", intervalMs: 3_000, weight: 5 };
-  const look = createLookup(dnsSettings, { ...nowhere, consul });
+  const { look } = createLookup(dnsSettings, { ...nowhere, consul }, none);
   assert.deepEqual(await look("consul/shop a"), {
     targets: [
       { host: "10.0.0.2", port: 81, weight: 10, priority: 0 },
@@ -78,15 +83,19 @@ test("what comes to nothing has a reason, and never the token", async (t) => {
     ["[1, null]", /no passing instance|Cannot/],
   ] as const) {
     const { url } = await consulWith(t, { text });
-    const look = createLookup(dnsSettings, {
-      ...nowhere,
-      consul: { servers: [url], token: "secret", intervalMs: 1, weight: 1 },
-    });
+    const { look } = createLookup(
+      dnsSettings,
+      {
+        ...nowhere,
+        consul: { servers: [url], token: "secret", intervalMs: 1, weight: 1 },
+      },
+      none,
+    );
     const found = await look("consul/shop");
     assert.ok("failure" in found, text);
     assert.match(found.failure, reason);
     assert.doesNotMatch(found.failure, /secret/);
   }
-  const look = createLookup(dnsSettings, nowhere);
+  const { look } = createLookup(dnsSettings, nowhere, none);
   assert.deepEqual(await look("consul/shop"), { failure: "discovery.consul is not configured in config.yaml" });
 });

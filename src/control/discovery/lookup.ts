@@ -1,10 +1,24 @@
 import type { DiscoverySettings, DnsSettings } from "../../settings/settings.ts";
 import { createConsul } from "./consul.ts";
+import { createKubernetes } from "./kubernetes.ts";
 import { createResolver, type Resolver } from "./resolver.ts";
 import type { Lookup } from "./target-watch.ts";
 
-/** What is looked up where: names in the DNS, services in what `discovery` says. Never rejects. */
-export function createLookup(dns: DnsSettings, discovery: DiscoverySettings): (key: string) => Promise<Lookup> {
+/** Where keys are looked up. */
+export interface Lookups {
+  /** Never rejects. */
+  look(key: string): Promise<Lookup>;
+  close(): void;
+}
+
+export interface LookupParts {
+  /** A key stands for something else now: it is to be looked up again. */
+  readonly changed: (key: string) => void;
+  readonly log: { warn(message: string): void };
+}
+
+/** What is looked up where: names in the DNS, services in what `discovery` says. */
+export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, parts: LookupParts): Lookups {
   const resolver = createResolver(dns);
   const { consul: consulSettings, dns: dnsSettings } = discovery;
   // The answer's own TTL counts for services: `dns_resolver_valid` is about names of nodes.
@@ -13,13 +27,29 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings): (k
       ? null
       : createResolver({ ...dns, validMs: null, servers: dnsSettings.servers, search: false });
   const consul = consulSettings === null ? null : createConsul(consulSettings);
-  return async (key) => {
+  const clusters = new Map(
+    discovery.kubernetes.map((settings) => {
+      const before = settings.id === null ? "kubernetes/" : `kubernetes/${settings.id}/`;
+      const changed = (endpoints: string): void => parts.changed(`${before}${endpoints}`);
+      return [before, createKubernetes({ settings, changed, log: parts.log })];
+    }),
+  );
+  const look = async (key: string): Promise<Lookup> => {
     const slash = key.indexOf("/");
     const [type, name] = [key.slice(0, slash), key.slice(slash + 1)];
     if (type === "name") return await lookUpName(resolver, name);
     if (type === "dns" && services !== null) return await lookUpDnsService(services, name);
     if (type === "consul" && consul !== null) return await consul(name);
+    for (const [before, cluster] of clusters) {
+      if (key.startsWith(before)) return await cluster.look(key.slice(before.length));
+    }
     return { failure: `discovery.${type} is not configured in config.yaml` };
+  };
+  return {
+    look,
+    close() {
+      for (const cluster of clusters.values()) cluster.close();
+    },
   };
 }
 

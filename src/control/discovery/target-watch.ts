@@ -55,9 +55,22 @@ export class TargetWatch {
   /** Begins to look up a key that is not watched yet. */
   add(key: string): void {
     if (this.#entries.has(key)) return;
-    const entry = { key, targets: undefined, timer: null, failures: 0, looked: false, closed: false };
+    const entry = { key, targets: undefined, timer: null, failures: 0, looked: false, again: false, closed: false };
     this.#entries.set(key, entry);
     this.#look(entry);
+  }
+
+  /** Looks up at once every key that begins so and goes on with `:`, or is just that. */
+  again(start: string): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.key !== start && !entry.key.startsWith(`${start}:`)) continue;
+      if (entry.timer === null) entry.again = true;
+      else {
+        clearTimeout(entry.timer);
+        entry.timer = null;
+        this.#look(entry);
+      }
+    }
   }
 
   /** Forgets a key. */
@@ -109,7 +122,12 @@ export class TargetWatch {
     const first = !entry.looked;
     entry.looked = true;
     if (first || ("targets" in lookup && entry.failures === 0)) this.#parts.looked?.(entry.key);
-    entry.timer = setTimeout(() => this.#look(entry), pauseMs);
+    const dueMs = entry.again ? 0 : pauseMs;
+    entry.again = false;
+    entry.timer = setTimeout(() => {
+      entry.timer = null;
+      this.#look(entry);
+    }, dueMs);
     entry.timer.unref();
   }
 }
@@ -121,6 +139,8 @@ interface Entry {
   /** Failed lookups in a row. */
   failures: number;
   looked: boolean;
+  /** What it stands for has changed while it was being looked up. */
+  again: boolean;
   closed: boolean;
 }
 

@@ -58,7 +58,12 @@ export const configSchema: Key = mapping("The file.", {
       },
     }),
     consul_kv: openMap("Consul's key/value store.", { support: "planned" }),
-    kubernetes: { ...openMap("Kubernetes.", { support: "planned" }), type: ["object", "array"] },
+    kubernetes: {
+      ...openMap("Kubernetes: a cluster, or a list of them with an id each.", {
+        expected: "a mapping with service and client, or a list of them",
+      }),
+      type: ["object", "array"],
+    },
     nacos: openMap("Nacos.", { support: "planned" }),
     eureka: openMap("Eureka.", { support: "planned" }),
     zookeeper: openMap("ZooKeeper.", { support: "planned" }),
