@@ -149,6 +149,7 @@ test("answers in place of the node, and around its own", async (t) => {
   const moved = await send("/moved?x=1");
   assert.deepEqual([moved.status, moved.headers.location], [302, "/new/moved?x=1"]);
   assert.match(moved.text, /302 Found/);
+  assert.equal(moved.headers["content-type"], "text/html");
   const split = await exchangeBytes(
     port,
     "GET /moved?x=%0d%0aSet-Cookie:%20a=b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",

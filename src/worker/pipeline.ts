@@ -174,6 +174,9 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     if (!found) {
       const answer = this.#localAnswer(404, "text/plain");
       this.#send(answer, NOT_FOUND, 0, NOT_FOUND.length, true, null);
+    } else if (this.ctx.bodyLimit > 0 && this.#early !== null && this.#early.length > this.ctx.bodyLimit) {
+      // It was read before the limit was set.
+      this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
     } else if (upstream === null) this.#fail("UPSTREAM_NO_NODE");
     else if (upstream.scheme === "grpc" || upstream.scheme === "grpcs") {
       this.#env.log.error(`route ${this.ctx.route.id}: upstreams of scheme ${upstream.scheme} are not served yet`);
