@@ -5,7 +5,7 @@ import { createEtcdStore } from "../src/source/etcd/etcd-store.ts";
 import { startEtcd } from "./support/etcd.ts";
 import { assertServes } from "./support/etcd-content.ts";
 import { freePort } from "./support/ports.ts";
-import { routeTo, startGateway } from "./support/gateway.ts";
+import { routeTo, runIn, startGateway } from "./support/gateway.ts";
 import { startOrigin } from "./support/origin.ts";
 import { etcdSettings, retried } from "./support/etcd-settings.ts";
 
@@ -124,6 +124,30 @@ test("a control thread that comes back takes over from etcd", async (t) => {
   await gateway.control("/v1/faults?fault=control-crash");
   const changed = await etcd.put("/apisix/routes/1", routeTo(origin.node, "/two"));
   assert.equal((await gateway.applied(changed)).status, 200);
+  assert.deepEqual([(await gateway.get("/one")).status, (await gateway.get("/two")).status], [404, 200]);
+  await assertServes(gateway, etcd);
+});
+
+test("a node that starts while etcd is away serves what it served before, then follows again", async (t) => {
+  const etcd = await startEtcd(t);
+  const origin = await startOrigin(t);
+  await etcd.put("/apisix/routes/1", routeTo(origin.node, "/one"));
+  const first = await startGateway(t, { provider: { etcd: { host: etcd.hosts } } });
+  await first.until(200);
+  first.child.kill("SIGTERM");
+  assert.equal(await first.exited, 0);
+  await etcd.stopAll();
+
+  const ports = [first.httpPort, first.statusPort, first.controlPort, first.adminPort] as const;
+  const gateway = runIn(first.prefix, ports);
+  t.after(() => gateway.close());
+  await gateway.until(200);
+  assert.equal((await gateway.get("/one")).status, 200);
+  const { state } = (await gateway.status("/status/config")).json();
+  assert.equal(state, "degraded");
+  await etcd.startAll();
+  const changed = await etcd.put("/apisix/routes/1", routeTo(origin.node, "/two"));
+  assert.equal((await gateway.status(`/status/fleet?revision=${changed}`)).status, 200);
   assert.deepEqual([(await gateway.get("/one")).status, (await gateway.get("/two")).status], [404, 200]);
   await assertServes(gateway, etcd);
 });

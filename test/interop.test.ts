@@ -10,7 +10,7 @@ import { serving, to } from "./support/serving.ts";
 // byte for byte, in both directions, and every answer is the one to its request.
 
 /** For each pair of a client and an origin. */
-const REQUESTS = process.env.TURNPIKE_TEST_FULL === "on" ? 10_000 : 200;
+const REQUESTS = process.env.TURNPIKE_TEST_FULL === "on" ? 10_000 : 500;
 
 const origins: Readonly<Record<string, StartOrigin>> = {
   nginx: startNginxOrigin,

@@ -176,7 +176,7 @@ test("what the Admin API stores is encrypted, and readable after a restart with 
   first.child.kill("SIGTERM");
   await first.exited;
   for (const text of storedTexts(prefix)) assert.doesNotMatch(text, /hunter4/);
-  first.rewriteConfig((text) => text.replace(`- ${old}`, `- fedcba9876543210\n        - ${old}`));
+  first.rewriteConfig((text) => text.replace(new RegExp(`^( *- )${old}`, "m"), `$1fedcba9876543210\n$&`));
   assert.match(readFileSync(join(prefix, "conf", "config.yaml"), "utf8"), /fedcba9876543210/);
   const second = runIn(prefix, ports);
   t.after(() => second.child.kill("SIGKILL"));

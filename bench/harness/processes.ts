@@ -139,6 +139,11 @@ export function residentMegabytes(pid: number, which: "now" | "peak" = "now"): n
   return (Number(row.exec(status)?.[1]) * 1024) / 1e6;
 }
 
+/** The same of a process with all that it started, now. Memory that they share counts for each. */
+export function residentMegabytesOfAll(pid: number): number {
+  return tree(pid).reduce((sum, process) => sum + residentMegabytes(process), 0);
+}
+
 /** Starts the measurement of the peak anew. */
 export function forgetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, "5");

@@ -1,7 +1,17 @@
 import { join } from "node:path";
 import { oneRoute } from "../harness/gateway.ts";
-import { forgetPeak, LOAD_CORE, PROXY_CORE, residentMegabytes, run } from "../harness/processes.ts";
-import type { Measurement } from "../harness/stage.ts";
+import {
+  cpuMicroseconds,
+  forgetPeak,
+  LOAD_CORE,
+  type Program,
+  PROXY_CORE,
+  residentMegabytes,
+  run,
+} from "../harness/processes.ts";
+import type { Measurement, Stage } from "../harness/stage.ts";
+import { summarise } from "../harness/statistics.ts";
+import { cells, ratioCell, type Table } from "../harness/table.ts";
 import { need } from "../harness/tools.ts";
 
 const GIB = 2 ** 30;
@@ -11,7 +21,7 @@ const TIMED_OUT = 28;
 /** 1 GiB down and up through one worker, and slow readers on both sides: memory must not follow the body. */
 export const body1g: Measurement = {
   name: "1g",
-  tools: ["nginx", "curl"],
+  tools: ["nginx", "haproxy", "curl"],
   async run(stage) {
     const curl = [need("curl"), "-s", "-o", "/dev/null", "-w", "%{http_code} %{size_download} %{size_upload}"];
     const slowSeconds = stage.extent.full ? 30 : 6;
@@ -61,8 +71,10 @@ export const body1g: Measurement = {
         growth.toFixed(1),
       ]);
     }
+    const peers = [await stage.nginx(origin), source, await stage.haproxy(origin)];
     return {
       tables: [
+        await downloads(peers, stage),
         {
           title: "Long bodies through one worker",
           columns: ["body", "MB passed", "MB/s", "RSS before, MB", "growth at the peak, MB"],
@@ -73,3 +85,27 @@ export const body1g: Measurement = {
     };
   },
 };
+
+/** What passing 1 GiB to a client costs, in alternating rounds. */
+async function downloads(programs: readonly Program[], { extent }: Stage): Promise<Table> {
+  const curl = [need("curl"), "-s", "-o", "/dev/null", "-w", "%{size_download}"];
+  const rounds: number[][] = [];
+  for (let round = 0; round < extent.pairs; round++) {
+    const samples: number[] = [];
+    const order = programs.map((_, i) => i);
+    if (round % 2 === 1) order.reverse();
+    for (const i of order) {
+      const { pid, port, name } = programs[i]!;
+      const before = cpuMicroseconds(pid);
+      const text = await run(LOAD_CORE, [...curl, `http://127.0.0.1:${port}/file/1g`]);
+      if (Number(text) !== GIB) throw new Error(`${name}: ${text} bytes`);
+      samples[i] = (cpuMicroseconds(pid) - before) / 1_000;
+    }
+    rounds.push(samples);
+  }
+  const rows = programs.map(({ name }, i) => {
+    const ratio = summarise(rounds.map((samples) => samples[i]! / samples[0]!));
+    return [name, ...cells(summarise(rounds.map((samples) => samples[i]!)), 0), i === 0 ? "" : ratioCell(ratio)];
+  });
+  return { title: "GET of 1 GiB", columns: ["CPU, milliseconds", "median", "min", "max", "vs nginx"], rows };
+}

@@ -29,19 +29,22 @@ const LOAD = 0.7;
 /** Latency under a constant rate of requests, 70 % of what `wrk` gets through the slower of the two. */
 export const latency: Measurement = {
   name: "latency",
-  tools: ["nginx", "wrk", "h2load"],
+  tools: ["nginx", "haproxy", "wrk", "h2load"],
   async run(stage) {
     const { seconds, pairs, full } = stage.extent;
     const origin = await stage.origin();
     const nginx = await stage.nginx(origin);
     const turnpike = await stage.turnpike({ core: PROXY_CORE, standalone: oneRoute(origin.port) });
+    const haproxy = await stage.haproxy(origin);
     const saturation = Math.min(await saturationOf(nginx, seconds), await saturationOf(turnpike, seconds));
     const rate = Math.floor(saturation * LOAD);
-    const programs = [nginx, turnpike, origin];
+    const programs = [nginx, turnpike, haproxy, origin];
     const rounds: Latencies[][] = [];
     for (let round = 0; round < (full ? pairs : Math.min(pairs, 3)); round++) {
       const samples: Latencies[] = [];
-      for (const program of programs) samples.push(await measure(program, rate, seconds));
+      const order = programs.map((_, i) => i);
+      if (round % 2 === 1) order.reverse();
+      for (const i of order) samples[i] = await measure(programs[i]!, rate, seconds);
       rounds.push(samples);
     }
     const row = (name: string, i: number): string[] => {
@@ -52,7 +55,7 @@ export const latency: Measurement = {
       );
       const longest = Math.max(...rounds.map((samples) => samples[i]!.max));
       const ratio = summarise(rounds.map((samples) => samples[i]!.p99 / samples[0]!.p99));
-      return [name, p50.toFixed(2), ...cells(p99, 2), longest.toFixed(1), i === 1 ? ratioCell(ratio) : ""];
+      return [name, p50.toFixed(2), ...cells(p99, 2), longest.toFixed(1), i === 1 || i === 2 ? ratioCell(ratio) : ""];
     };
     const answered = percentile(
       rounds.flat().map((sample) => sample.answered),
@@ -63,7 +66,7 @@ export const latency: Measurement = {
         {
           title: `Latency at ${Math.round(LOAD * 100)} % of saturation, ${rate} requests/s`,
           columns: ["milliseconds", "p50", "p99 median", "min", "max", "longest", "p99 vs nginx"],
-          rows: [row("nginx", 0), row("Turnpike", 1), row("origin, no proxy", 2)],
+          rows: [row("nginx", 0), row("Turnpike", 1), row("HAProxy", 2), row("origin, no proxy", 3)],
           notes: [
             `Constant rate by \`h2load --h1 --rps\` over ${CLIENTS} connections, which send at the same moments, so that a request waits for those sent with it; load and origin share a core, and the last row is what they add by themselves.`,
             `It got ${Math.round(answered)} answers a second.`,

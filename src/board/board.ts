@@ -1,3 +1,5 @@
+import { HEALTH_WORDS, HealthTable } from "./health-table.ts";
+
 /**
  * The status board: shared memory in which every worker says what it has done.
  * Readiness is computed from it and from nothing else.
@@ -55,6 +57,7 @@ const Long = {
 } as const;
 
 const WORDS = HEADER_WORDS + MAX_WORKERS + MAX_RECORDS * RECORD_WORDS;
+const TOTAL_WORDS = WORDS + HEALTH_WORDS;
 const LONGS = HEADER_LONGS + MAX_RECORDS * RECORD_LONGS;
 
 /** One worker thread's place on the board. */
@@ -224,14 +227,17 @@ export class WorkerRecord {
 /** The whole board; one object per thread over the same memory. */
 export class Board {
   readonly memory: SharedArrayBuffer;
+  /** The health of nodes. */
+  readonly health: HealthTable;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #longs: BigInt64Array<SharedArrayBuffer>;
   readonly #records: WorkerRecord[] = [];
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(WORDS * 4 + LONGS * 8)) {
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(TOTAL_WORDS * 4 + LONGS * 8)) {
     this.memory = memory;
     this.#longs = new BigInt64Array(memory, 0, LONGS);
     this.#words = new Int32Array(memory, LONGS * 8, WORDS);
+    this.health = new HealthTable(new Int32Array(memory, LONGS * 8 + WORDS * 4, HEALTH_WORDS));
     for (let i = 0; i < MAX_RECORDS; i++) this.#records.push(new WorkerRecord(this.#words, this.#longs, i));
   }
 

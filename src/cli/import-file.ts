@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { resourceCheckFor } from "../control/resource-check.ts";
-import { reasonOf } from "../lib/errors.ts";
+import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import { formatFinding, type Finding, type Settings } from "../settings/settings.ts";
 import type { EmbeddedStore } from "../source/embedded/embedded-store.ts";
 import type { StoredValue } from "../source/repository.ts";
@@ -49,14 +49,19 @@ export function plannerOf(file: ImportFile, mode: ImportOptions["mode"], setting
   };
 }
 
-/** One transaction, one revision. */
+/** How often an import is planned anew because others wrote the same resources meanwhile. */
+const ATTEMPTS = 4;
+
+/** One transaction, one revision; planned before it begins, because a gateway may wait for its end. */
 export async function writeAtOnce(store: EmbeddedStore, planner: Planner): Promise<Done> {
-  let plan: ImportPlan = { changes: [], unchanged: 0 };
-  const revision = await store.transact((stored) => {
-    plan = planner(stored);
-    return plan.changes;
-  });
-  return { plan, revision };
+  let key = "";
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const plan = planner((await store.list("")).values);
+    const outcome = await store.transact(plan.changes);
+    if (outcome.written) return { plan, revision: outcome.revision };
+    key = outcome.key;
+  }
+  throw new TurnpikeError("SOURCE_UNAVAILABLE", `others are writing ${key} at the same time; try again`);
 }
 
 /** Prints why nothing, or not everything, was imported. */

@@ -100,6 +100,7 @@ function addQuestions(program: Command, finish: (code: number) => void): void {
   })
     .option("--ready", "wait for readiness (the default)")
     .option("--revision <number>", "wait until every worker has applied this revision or a later one")
+    .option("--fleet", "wait for every node that follows the same etcd")
     .option("--timeout <duration>", "how long, as in 500ms, 30s, 2m", "30s")
     .option("--rejected <what>", "ignore: do not end with 2 when a change was rejected")
     .option("--url <url>", "the Status API, instead of the one in config.yaml")

@@ -1,3 +1,4 @@
+import type { FleetBody, FleetRow } from "../status/fleet.ts";
 import type { Awaited, ConfigBody, RejectedRow, WorkerRow } from "../status/reports.ts";
 import { ExitCode } from "./exit-codes.ts";
 import {
@@ -28,16 +29,17 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal =
     return ExitCode.failed;
   }
   try {
-    const [ready, config] = await Promise.all([
+    const [ready, config, fleet] = await Promise.all([
       askStatus(found.origin, "/status/ready?verbose", ANSWER_TIMEOUT_MS),
       askStatus(found.origin, "/status/config", ANSWER_TIMEOUT_MS),
+      askStatus(found.origin, "/status/fleet", ANSWER_TIMEOUT_MS),
     ]);
     if (ready.body["status"] === undefined) {
       terminal.err(`turnpike: ${found.origin} is not the Status API of a Turnpike (${ready.status})`);
       return ExitCode.failed;
     }
-    if (options.json === true) terminal.out(asJson(ready, config));
-    else for (const line of describe(ready, config)) terminal.out(line);
+    if (options.json === true) terminal.out(asJson(ready, config, fleet));
+    else for (const line of describe(ready, config, fleet)) terminal.out(line);
     return ready.status === 200 ? ExitCode.ok : ExitCode.failed;
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
@@ -47,17 +49,18 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal =
   }
 }
 
-function asJson(ready: StatusReply, config: StatusReply): string {
+function asJson(ready: StatusReply, config: StatusReply, fleet: StatusReply): string {
   return JSON.stringify({
     ready: ready.status === 200,
     error: ready.body["error"] ?? null,
     readiness: ready.body,
     config: config.status === 200 ? config.body : null,
+    fleet: fleet.status === 200 ? fleet.body : null,
   });
 }
 
 /** The answers as lines for people. */
-function describe(ready: StatusReply, config: StatusReply): string[] {
+function describe(ready: StatusReply, config: StatusReply, fleet: StatusReply): string[] {
   const lines = [ready.status === 200 ? "ready" : `not ready: ${String(ready.body["error"])}`];
   for (const one of (ready.body["awaiting"] ?? []) as Awaited[]) {
     lines.push(`  waiting for ${one.awaiting} (${seconds(one.elapsed_ms)})`);
@@ -65,8 +68,16 @@ function describe(ready: StatusReply, config: StatusReply): string[] {
   if (config.status !== 200)
     return [...lines, "details are not answered to this address (apisix.status.allow_details)"];
   lines.push("", ...describeConfig(config.body as unknown as ConfigBody));
-  lines.push("", ...table((ready.body["workers"] ?? []) as WorkerRow[]));
+  lines.push("", ...table(workerColumns, (ready.body["workers"] ?? []) as WorkerRow[]));
+  if (fleet.status === 200) lines.push(...describeFleet(fleet.body as unknown as FleetBody));
   return lines;
+}
+
+/** Nothing where this node is alone. */
+function describeFleet({ nodes, error }: FleetBody): string[] {
+  if (nodes.length < 2 && error === null) return [];
+  const unseen = error === null ? [] : [`the other nodes cannot be seen: ${error}`];
+  return ["", ...unseen, ...table(nodeColumns, nodes)];
 }
 
 function describeConfig(config: ConfigBody): string[] {
@@ -84,15 +95,28 @@ function describeConfig(config: ConfigBody): string[] {
 }
 
 /** Rejected resources as lines for people. */
-export function describeRejected(rejected: readonly RejectedRow[]): string[] {
-  return rejected.map(({ kind, id, field, error, since, serving }) => {
+export function describeRejected(rejected: readonly (RejectedRow & { readonly node?: string })[]): string[] {
+  return rejected.map(({ kind, id, field, error, since, serving, node }) => {
+    if (node !== undefined) return `rejected       ${kind}/${id}: ${error} (by node ${node})`;
     const instead = serving === "previous" ? "its previous version serves" : "nothing serves instead";
     const where = field === "" ? "" : ` ${field}`;
     return `rejected       ${kind}/${id}${where}: ${error} (since ${since}, ${instead})`;
   });
 }
 
-const columns: readonly (readonly [title: string, cell: (row: WorkerRow) => string | number | null])[] = [
+type Columns<Row> = readonly (readonly [title: string, cell: (row: Row) => string | number | null])[];
+
+const nodeColumns: Columns<FleetRow> = [
+  ["node", (row) => row.name],
+  ["id", (row) => (row.self ? `${row.id} (this one)` : row.id)],
+  ["role", (row) => row.role],
+  ["ready", (row) => (row.ready ? "yes" : "no")],
+  ["revision", (row) => row.revision],
+  ["hash", (row) => row.hash],
+  ["rejected", (row) => row.rejected],
+];
+
+const workerColumns: Columns<WorkerRow> = [
   ["worker", (row) => row.id],
   ["state", (row) => row.state],
   ["generation", (row) => row.generation],
@@ -105,7 +129,7 @@ const columns: readonly (readonly [title: string, cell: (row: WorkerRow) => stri
   ["last exit", (row) => (row.last_exit === null ? null : `${row.last_exit.at} ${row.last_exit.cause}`)],
 ];
 
-function table(rows: readonly WorkerRow[]): string[] {
+function table<Row>(columns: Columns<Row>, rows: readonly Row[]): string[] {
   const cells = [
     columns.map(([title]) => title),
     ...rows.map((row) => columns.map(([, cell]) => String(cell(row) ?? "-"))),

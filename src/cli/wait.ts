@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { parseDuration } from "../lib/duration.ts";
+import type { FleetBody, FleetRow } from "../status/fleet.ts";
 import type { RejectedRow } from "../status/reports.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { describeRejected, seconds } from "./status.ts";
@@ -25,6 +26,8 @@ export interface WaitOptions extends StatusTarget {
   /** The default where no revision is given. */
   readonly ready?: boolean | undefined;
   readonly revision?: string | undefined;
+  /** Every node of the fleet is waited for. */
+  readonly fleet?: boolean | undefined;
   /** Default `30s`. */
   readonly timeout?: string | undefined;
   /** `ignore`: a rejected change does not end the wait. */
@@ -109,7 +112,9 @@ function findUsageError({ ready, revision, timeout, rejected }: WaitOptions): st
   return null;
 }
 
-async function askOnce(origin: string, { revision, rejected }: WaitOptions, leftMs: number): Promise<Outcome> {
+async function askOnce(origin: string, options: WaitOptions, leftMs: number): Promise<Outcome> {
+  const { revision, rejected, fleet = false } = options;
+  if (revision === undefined && fleet) return await askFleet(origin, leftMs);
   if (revision === undefined) {
     // A gateway that hangs must not hold the command beyond its own timeout.
     const reply = await askStatus(origin, "/status/ready", Math.min(ANSWER_TIMEOUT_MS, leftMs + ASK_MS));
@@ -117,11 +122,26 @@ async function askOnce(origin: string, { revision, rejected }: WaitOptions, left
   }
   const timeoutMs = Math.min(MAX_BARRIER_MS, Math.ceil(leftMs));
   const ignore = rejected === undefined ? "" : "&rejected=ignore";
-  const path = `/status/ready?revision=${revision}&timeout=${timeoutMs}ms${ignore}`;
+  const path = `/status/${fleet ? "fleet" : "ready"}?revision=${revision}&timeout=${timeoutMs}ms${ignore}`;
   const reply = await askStatus(origin, path, timeoutMs + ANSWER_TIMEOUT_MS);
   // Another gateway's Status API, which knows no revisions, would say ok at once.
   if (!isOk(reply) || String(reply.body["revision"]) !== revision) return judge(origin, reply);
-  return { exit: ExitCode.ok, text: `revision ${revision} is applied by every worker` };
+  return { exit: ExitCode.ok, text: `revision ${revision} is applied by every ${fleet ? "node" : "worker"}` };
+}
+
+/** Whether every node of the fleet is ready. */
+async function askFleet(origin: string, leftMs: number): Promise<Outcome> {
+  const reply = await askStatus(origin, "/status/fleet", Math.min(ANSWER_TIMEOUT_MS, leftMs + ASK_MS));
+  const { nodes, error } = reply.body as unknown as FleetBody;
+  if (reply.status !== 200 || !Array.isArray(nodes)) return judge(origin, reply);
+  if (typeof error === "string") return { exit: null, text: `the other nodes cannot be seen: ${error}` };
+  const late = nodes.filter(({ ready }) => !ready);
+  if (late.length > 0) return { exit: null, text: `not ready: node ${late.map(nodeName).join(", ")}` };
+  return { exit: ExitCode.ok, text: `every node is ready (${nodes.length})` };
+}
+
+function nodeName({ id, name }: FleetRow): string {
+  return id === name ? name : `${name} (${id})`;
 }
 
 function isOk({ status, body }: StatusReply): boolean {

@@ -69,7 +69,8 @@ export function parseHost(host: string): HostPattern {
   return { text: lower, wildcard: false, port: /:\d+$/.test(lower) && (colons === 1 || lower.includes("]:")) };
 }
 
-function matchesHost(hosts: readonly HostPattern[], ctx: RequestContext): boolean {
+/** Whether the request is for one of the hosts. */
+export function matchesHost(hosts: readonly HostPattern[], ctx: RequestContext): boolean {
   for (const { text, wildcard, port } of hosts) {
     if (wildcard ? ctx.host.endsWith(text) : text === (port ? ctx.header("host")?.toLowerCase() : ctx.host))
       return true;

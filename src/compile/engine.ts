@@ -12,7 +12,7 @@ import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
 import type { InlineUpstream, UpstreamResource } from "../schema/upstream.ts";
 import type { Settings } from "../settings/settings.ts";
-import { targetKeys, type Target } from "../upstream/targets.ts";
+import { targetKeys, type Target, type TargetEntry } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ConsumerIndex } from "./consumers.ts";
 import { Dependents } from "./dependents.ts";
@@ -32,9 +32,6 @@ export interface EngineOptions {
   readonly plugins: BuiltPlugins;
   readonly log: EngineLog;
 }
-
-/** What a key stands for now; `null`: nothing is known any more. */
-export type TargetEntry = readonly [key: string, targets: readonly Target[] | null];
 
 /** The engine of a worker, with what its owner does at the end. */
 export interface WorkerEngine extends Engine {

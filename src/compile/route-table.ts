@@ -23,6 +23,11 @@ export class RouteTable {
     return this.#router.match(ctx);
   }
 
+  /** Every route, disabled ones too. */
+  entries(): Iterable<RouteEntry> {
+    return this.#entries.values();
+  }
+
   /**
    * Sets or removes (`conf` is `null`) a route and returns the entry that went.
    * Throws an Error with the reason, and changes nothing, where it cannot be compiled.

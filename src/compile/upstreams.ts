@@ -2,14 +2,19 @@ import type { Timeout } from "../schema/timeout.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { UpstreamSettings } from "../settings/settings.ts";
 import { createPicker } from "../upstream/picker.ts";
-import { expandNodes, type ExpandedNode, type Targets } from "../upstream/targets.ts";
+import {
+  defaultPort,
+  expandNodes,
+  formatAddress,
+  shownHost,
+  type ExpandedNode,
+  type Targets,
+} from "../upstream/targets.ts";
 import type { NodeHealth, Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import { compileBalancing } from "./balancing.ts";
 
 /** Seconds that APISIX gives to connecting, sending and reading where nothing is configured. */
 const DEFAULT_TIMEOUT: Timeout = { connect: 60, send: 60, read: 60 };
-
-const DEFAULT_PORTS = { http: 80, grpc: 80, https: 443, grpcs: 443 } as const;
 
 /** Finds the health of the node `address` of the upstream `key`; `null` where it is not checked. */
 export type HealthLookup = (key: string, address: string) => NodeHealth | null;
@@ -32,7 +37,7 @@ export function compileUpstream(key: string, conf: InlineUpstream, surroundings:
   const { defaults, targets } = surroundings;
   if (!isHttpScheme(scheme)) throw new Error(`scheme ${scheme} cannot serve HTTP routes`);
   const health = surroundings.health?.(conf) ?? null;
-  const nodes = expandNodes(conf, targets).map((node) => compileNode(node, key, DEFAULT_PORTS[scheme], health));
+  const nodes = expandNodes(conf, targets).map((node) => compileNode(node, key, defaultPort(scheme), health));
   const pool = conf.keepalive_pool;
   return {
     key,
@@ -61,7 +66,7 @@ export function servesHttp(conf: InlineUpstream): boolean {
 }
 
 function isHttpScheme(scheme: InlineUpstream["scheme"]): scheme is Upstream["scheme"] {
-  return scheme in DEFAULT_PORTS;
+  return scheme === "http" || scheme === "https" || scheme === "grpc" || scheme === "grpcs";
 }
 
 function timeouts(timeout: Timeout): Readonly<Pick<Upstream, "connectTimeoutMs" | "sendTimeoutMs" | "readTimeoutMs">> {
@@ -80,25 +85,20 @@ function milliseconds(seconds: number): number {
 function compileNode(
   node: ExpandedNode,
   upstreamKey: string,
-  defaultPort: number,
+  schemePort: number,
   health: HealthLookup | null,
 ): UpstreamNode {
   const { host, weight, priority } = node;
-  const port = node.port ?? defaultPort;
-  const address = `${shown(host)}:${port}`;
-  const name = shown(node.name);
+  const port = node.port ?? schemePort;
+  const address = formatAddress(host, port);
+  const name = shownHost(node.name);
   return {
     host,
     port,
     weight,
     priority,
     address,
-    hostHeader: port === defaultPort ? name : `${name}:${port}`,
+    hostHeader: port === schemePort ? name : `${name}:${port}`,
     health: health?.(upstreamKey, address) ?? null,
   };
-}
-
-/** IPv6 in brackets. */
-function shown(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }

@@ -53,10 +53,11 @@ export function buildAdminApi(parts: AdminParts): AdminApi | null {
 }
 
 function buildPushHandler(parts: AdminParts, source: NonNullable<Provider["pushed"]>): AdminHandler {
-  const { board, store, check } = parts;
+  const { board, configuration, store, check } = parts;
   return buildConfigsHandler({
     source,
     check,
+    idle: () => configuration.idle(),
     loaded: () => ({ revision: store.revision, rejected: store.rejected }),
     async waitApplied(revision, limitMs) {
       const laggards = await untilApplied(board, revision, limitMs);

@@ -162,7 +162,7 @@ export class Configuration implements SourceSink {
       const { revision } = staged;
       this.#lastGood?.save(() => ({ revision, at: Date.now(), content: { entries: this.#store.entries() } }));
     }
-    const again = this.#secrets.applied(staged, this.#store);
+    const again = this.#secrets.applied(this.#store);
     if (again.size > 0) this.#finish(this.#store.recheck(again, Date.now()));
   }
 

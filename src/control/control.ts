@@ -15,13 +15,18 @@ import type { AdminApi } from "./admin/admin-api.ts";
 import type { ResourceCipher } from "./admin/deps.ts";
 import { Configuration } from "./configuration.ts";
 import { ConfigReporter } from "./config-reporter.ts";
-import { type ControlActions, createControlApi, type FaultActions, listenControlApi } from "./control-api.ts";
+import type { FaultActions } from "./control-api/faults.ts";
+import { createControlApi, listenControlApi } from "./control-api/server.ts";
+import { buildControlEndpoints, type Served } from "./control-wiring.ts";
+import type { Fleet } from "./fleet/fleet.ts";
+import { keptNodeId } from "./fleet/node-id.ts";
 import { openProvider, type Provider } from "./provider.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 import { SecretFlow } from "./secrets/secret-flow.ts";
 import { createVaultClient, type VaultClient } from "./secrets/vault.ts";
+import { UpstreamWatch } from "./upstream-watch.ts";
 
 /** How long a new control thread waits for a worker to tell what is being served. */
 const INHERIT_LIMIT_MS = 2_000;
@@ -36,6 +41,7 @@ export class Control {
   readonly #settings: Settings;
   readonly #board: Board;
   readonly #send: (message: ControlToSupervisor) => void;
+  readonly #kept: string | null;
   readonly #log: Logger;
   readonly #publisher: Publisher;
   readonly #reporter: ConfigReporter;
@@ -43,18 +49,33 @@ export class Control {
   readonly #check: ResourceCheck;
   readonly #vault: VaultClient;
   readonly #secrets: SecretFlow;
+  readonly #upstreams: UpstreamWatch;
   #provider: Provider | null = null;
   #configuration: Configuration | null = null;
   #lastGood: LastGoodFile | null = null;
   #admin: AdminApi | null = null;
+  /** `null`: the source is not etcd. */
+  #fleet: Fleet | null = null;
   #api: Server | null = null;
+  /** What the Control API shows, once there is something. */
+  readonly #served = Promise.withResolvers<Served>();
 
-  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void) {
+  /** `kept`: what the thread before this one has left for it; `null`: nothing. */
+  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void, kept: string | null) {
     this.#settings = settings;
+    this.#kept = kept;
     this.#board = board;
     this.#send = send;
     this.#log = createLogger(settings.log, "control");
     this.#publisher = new Publisher(board);
+    this.#upstreams = new UpstreamWatch({
+      table: board.health,
+      dns: settings.dns,
+      healthChecksOff: settings.healthChecksOff,
+      publish: (entries) => this.#publisher.publishTargets(entries),
+      log: this.#log,
+    });
+    this.#publisher.precede(this.#upstreams);
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
     const check = resourceCheckFor(settings);
     this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
@@ -73,7 +94,10 @@ export class Control {
   async start(): Promise<void> {
     await this.#listen();
     const { source } = this.#settings;
-    const provider = await openProvider(source, this.#log);
+    const provider = await openProvider(source, this.#log, {
+      kept: this.#kept,
+      keep: (text) => this.#send({ type: "keep", text }),
+    });
     this.#provider = provider;
     const revision = this.#board.revision;
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
@@ -90,11 +114,14 @@ export class Control {
     });
     this.#configuration = configuration;
     if (inherited !== null) {
+      this.#upstreams.apply(store.snapshot());
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
+    this.#served.resolve({ store, provider, configuration });
     await this.#openAdmin(provider, configuration, store);
-    provider.source.start(configuration);
+    this.#fleet = await this.#joinFleet(provider, store);
+    provider.source.start(this.#fleet?.observe(configuration) ?? configuration);
   }
 
   /** Takes over the line to the worker that owns the record. */
@@ -108,7 +135,9 @@ export class Control {
 
   async close(): Promise<void> {
     await this.#admin?.close();
+    await this.#fleet?.close();
     await this.#provider?.source.close();
+    this.#upstreams.close();
     await this.#lastGood?.close();
     this.#secrets.close();
     this.#vault.close();
@@ -151,7 +180,15 @@ export class Control {
   async #listen(): Promise<void> {
     const address = this.#settings.control;
     if (address === null) return this.#send({ type: "listening", address: null });
-    this.#api = createControlApi(this.#actions());
+    const endpoints = buildControlEndpoints({
+      settings: this.#settings,
+      check: this.#check,
+      served: this.#served.promise,
+      upstreams: this.#upstreams,
+      drain: (on) => this.#send({ type: "drain", on }),
+      faults: process.env.TURNPIKE_FAULTS === undefined ? null : this.#faults(),
+    });
+    this.#api = createControlApi(endpoints, this.#log);
     try {
       this.#send({ type: "listening", address: await listenControlApi(this.#api, address) });
     } catch (error) {
@@ -159,16 +196,29 @@ export class Control {
     }
   }
 
-  #actions(): ControlActions {
-    return {
-      drain: (on) => this.#send({ type: "drain", on }),
-      faults: process.env.TURNPIKE_FAULTS === undefined ? null : this.#faults(),
-    };
+  async #joinFleet({ etcd }: Provider, store: Store): Promise<Fleet | null> {
+    const { source, prefix, role, nodeId: given } = this.#settings;
+    if (etcd === null || source.kind !== "etcd") return null;
+    const { createFleet } = await import("./fleet/fleet.ts");
+    return createFleet({
+      cluster: etcd.cluster,
+      board: this.#board,
+      resourcePrefix: source.etcd.prefix,
+      watchTimeoutMs: source.etcd.watchTimeoutMs,
+      id: given ?? keptNodeId(prefix, this.#log),
+      role,
+      rejected: () => store.rejected,
+      report: (report) => this.#send({ type: "fleet", report }),
+      log: this.#log,
+    });
   }
 
   #faults(): FaultActions {
     return {
       worker: (worker, fault) => this.#send({ type: "fault", worker, fault }),
+      pauseControl: (ms) => {
+        setImmediate(() => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms));
+      },
       crashControl: () => {
         setImmediate(() => {
           throw new Error("fault: control-crash");

@@ -9,9 +9,9 @@ import { Control } from "./control.ts";
 
 const supervisor = parentPort;
 if (supervisor === null) throw new Error("control/main.ts runs in a thread of the gateway");
-const { settings, board } = workerData as ControlData;
+const { settings, board, kept } = workerData as ControlData;
 const send = (message: ControlToSupervisor): void => supervisor.postMessage(message);
-const control = new Control(settings, new Board(board), send);
+const control = new Control(settings, new Board(board), send, kept);
 
 supervisor.on("message", (message: SupervisorToControl) => {
   if (message.type === "connect") control.connect(message.record, message.port);

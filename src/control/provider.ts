@@ -1,6 +1,6 @@
 import type { Logger } from "../observe/logger.ts";
 import type { SourceSettings } from "../settings/settings.ts";
-import type { ApiSource } from "../source/api-driven.ts";
+import type { ApiSource, PushedConfiguration } from "../source/api-driven.ts";
 import type { EtcdStore } from "../source/etcd/etcd-store.ts";
 import { createJsonFileSource } from "../source/json-file.ts";
 import type { Repository } from "../source/repository.ts";
@@ -19,8 +19,15 @@ export interface Provider {
   readonly etcd: EtcdStore | null;
 }
 
+/** What one control thread leaves for the next. */
+export interface Legacy {
+  /** From the thread before; `null`: there was none, or it had nothing to leave. */
+  readonly kept: string | null;
+  keep(text: string): void;
+}
+
 /** Opens what the settings name; only what is named is loaded. Throws with a reason where it cannot be opened. */
-export async function openProvider(settings: SourceSettings, log: Logger): Promise<Provider> {
+export async function openProvider(settings: SourceSettings, log: Logger, { kept, keep }: Legacy): Promise<Provider> {
   switch (settings.kind) {
     case "yaml":
       return { source: createYamlFileSource(settings.file), repository: null, pushed: null, etcd: null };
@@ -28,7 +35,10 @@ export async function openProvider(settings: SourceSettings, log: Logger): Promi
       return { source: createJsonFileSource(settings.file), repository: null, pushed: null, etcd: null };
     case "api": {
       const { createApiSource } = await import("../source/api-driven.ts");
-      const pushed = createApiSource();
+      const pushed = createApiSource({
+        restored: kept === null ? null : (JSON.parse(kept) as PushedConfiguration),
+        keep: (configuration) => keep(JSON.stringify(configuration)),
+      });
       return { source: pushed, repository: null, pushed, etcd: null };
     }
     case "embedded": {

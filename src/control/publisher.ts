@@ -2,6 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { Board } from "../board/board.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import type { ControlToWorker, WorkerDump, WorkerToControl } from "../messages/messages.ts";
+import type { TargetEntry } from "../upstream/targets.ts";
 import type { Change } from "../schema/kinds.ts";
 
 /** Resources per message of a whole configuration, so that no message blocks a worker for long. */
@@ -22,6 +23,13 @@ export interface Batch {
   readonly changes: readonly Change[];
 }
 
+/** Who must know of changes before the workers do. */
+export interface BeforeWorkers {
+  apply(changes: readonly Change[]): void;
+  /** What names and services stand for now: what a worker that is new is given first. */
+  targets(): readonly TargetEntry[];
+}
+
 interface Link {
   readonly port: MessagePort;
   /** The worker has said what it holds and was brought up to date; batches may follow. */
@@ -38,6 +46,7 @@ export class Publisher {
   readonly #board: Board;
   readonly #links = new Map<number, Link>();
   #snapshot: (() => Snapshot) | null = null;
+  #before: BeforeWorkers | null = null;
   #dumped: ((dump: WorkerDump) => void) | null = null;
 
   constructor(board: Board) {
@@ -77,8 +86,20 @@ export class Publisher {
     for (const link of this.#links.values()) this.#synchronise(link);
   }
 
+  /** From now on every change passes by here before the workers hear of it. */
+  precede(before: BeforeWorkers): void {
+    this.#before = before;
+  }
+
+  /** Tells every worker what names and services stand for now. */
+  publishTargets(entries: readonly TargetEntry[]): void {
+    const message: ControlToWorker = { type: "targets", entries };
+    for (const link of this.#links.values()) if (link.synced) link.port.postMessage(message);
+  }
+
   /** Sends a step to every worker, then shows it on the board. */
   publish(batch: Batch): void {
+    this.#before?.apply(batch.changes);
     const message: ControlToWorker = { type: "batch", ...batch, hash: formatHash(batch.hash) };
     for (const link of this.#links.values()) if (link.synced) link.port.postMessage(message);
     this.#board.publish(batch.revision, batch.hash);
@@ -110,6 +131,8 @@ export class Publisher {
     const { revision, hash, resources } = this.#snapshot();
     const text = formatHash(hash);
     link.synced = true;
+    const entries = this.#before?.targets() ?? [];
+    if (entries.length > 0) link.port.postMessage({ type: "targets", entries } satisfies ControlToWorker);
     if (link.hello.revision === revision && link.hello.hash === text) return;
     let from = 0;
     for (; resources.length - from > CHUNK; from += CHUNK) {

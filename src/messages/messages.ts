@@ -1,4 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
+import type { TargetEntry } from "../upstream/targets.ts";
 import type { Change, Rejection } from "../schema/kinds.ts";
 import type { Address, Settings } from "../settings/settings.ts";
 
@@ -9,6 +10,8 @@ export interface ControlData {
   readonly role: "control";
   readonly settings: Settings;
   readonly board: SharedArrayBuffer;
+  /** What the thread before this one left with `keep`; `null`: nothing. */
+  readonly kept: string | null;
 }
 
 export interface WorkerData {
@@ -37,8 +40,11 @@ export type ControlToSupervisor =
   | { readonly type: "listening"; readonly address: Address | null }
   | { readonly type: "listen-failed"; readonly error: string }
   | { readonly type: "config"; readonly report: ConfigReport }
+  | { readonly type: "fleet"; readonly report: FleetReport }
   | { readonly type: "drain"; readonly on: boolean }
   | { readonly type: "fault"; readonly worker: number; readonly fault: Fault | "release" }
+  /** For the thread that comes after this one, which alone reads it: what its source cannot tell it. */
+  | { readonly type: "keep"; readonly text: string }
   | { readonly type: "closed" };
 
 export type SupervisorToWorker =
@@ -71,6 +77,8 @@ export interface WorkerDump {
 export type WorkerToControl = WorkerHello | WorkerDump;
 
 export type ControlToWorker =
+  /** What names and services stand for now. */
+  | { readonly type: "targets"; readonly entries: readonly TargetEntry[] }
   | { readonly type: "dump" }
   /** A part of a whole configuration; visible once the `snapshot` that follows has come. */
   | { readonly type: "chunk"; readonly resources: readonly Change[] }
@@ -105,4 +113,43 @@ export interface ConfigReport {
   /** The source's present failure or the last one; `current` while it lasts. */
   readonly lastFailure: { readonly at: number; readonly error: string; readonly current: boolean } | null;
   readonly rejected: readonly Rejection[];
+}
+
+/** The nodes that follow the same etcd, as control sees them; shown by `GET /status/fleet`. */
+export interface FleetReport {
+  /** This node's id. */
+  readonly id: string;
+  /** The other nodes whose leases last, by id. */
+  readonly others: readonly FleetNode[];
+  /** The revision up to which this node knows what etcd holds. */
+  readonly revision: number;
+  /** The last revision up to there that may have changed a resource: from it on all are alike. */
+  readonly changedAt: number;
+  /** Why the other nodes cannot be seen now; `null`: they can. */
+  readonly error: string | null;
+}
+
+/** What a node tells of itself. */
+export interface FleetNode {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly role: string;
+  /** What every worker of the node runs with; 0: one of them does not run. */
+  readonly revision: number;
+  /** 16 hexadecimal digits. */
+  readonly hash: string;
+  readonly ready: boolean;
+  /** Unix milliseconds of the start of its control thread. */
+  readonly startedAt: number;
+  /** The first of what it rejects, and how many there are. */
+  readonly rejected: readonly FleetRejection[];
+  readonly rejectedCount: number;
+}
+
+export interface FleetRejection {
+  readonly kind: string;
+  readonly id: string;
+  readonly error: string;
+  readonly revision: number;
 }

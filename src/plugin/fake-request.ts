@@ -127,6 +127,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
       host: null,
       scheme: "http",
       body: null,
+      bufferBody: false,
       list: sent,
       ...editing(sent),
     },

@@ -47,6 +47,7 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     status: apisix.status === false || apisix.status === null ? null : statusSettings(apisix.status),
     control: apisix.enable_control ? address(apisix.control) : null,
     source: around.source,
+    nodeId: apisix.id ?? null,
     role: config.deployment.role,
     admin: adminSettings(config, around.prefix),
     dataEncryption: {

@@ -31,6 +31,7 @@ export interface CheckedConfig {
     readonly shutdown_delay: Scalar;
     readonly show_revision_in_response_header: boolean;
     readonly tcp_migrate_req: boolean;
+    readonly id?: string;
     readonly ssl: { readonly enable: boolean; readonly listen: readonly HttpsListen[] };
   };
   readonly nginx_config: {

@@ -43,12 +43,12 @@ test("the file as shipped loads, and so does it with every comment taken off", (
   const shipped = readFileSync(join(root, "conf", "config.yaml"), "utf8");
   const { settings, findings } = loadSettings({ prefix: root, env: {} });
   assert.deepEqual(findings, []);
-  assert.deepEqual(settings?.source, { kind: "yaml", file: join(root, "conf", "apisix.yaml") });
+  assert.deepEqual(settings?.source, { kind: "embedded", file: join(root, "data", "turnpike.db") });
   assert.equal(settings?.configFile, join(root, "conf", "config.yaml"));
 
   const uncommented = shipped.replace(/^( *)# ((?: {2})*(?:[a-z_]+:|- ).*)$/gm, "$1$2");
   assert.notEqual(uncommented, shipped);
-  const full = load(t, uncommented);
+  const full = load(t, uncommented, { ADMIN_KEY: "a-key-of-the-environment" });
   assert.deepEqual(full.findings.map(formatFinding), []);
   assert.deepEqual({ ...full.settings?.status }, { ...settings?.status });
   assert.deepEqual(full.settings?.plugins, ["request-id", "key-auth", "proxy-rewrite", "response-rewrite"]);

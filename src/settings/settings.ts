@@ -22,6 +22,8 @@ export interface Settings {
   /** `null`: the Control API is turned off (`enable_control: false`). */
   readonly control: Address | null;
   readonly source: SourceSettings;
+  /** `apisix.id`; `null`: the one in data/node.id. */
+  readonly nodeId: string | null;
   /** `deployment.role`. A control plane serves no traffic: its `http.listen` is empty. */
   readonly role: "traditional" | "control_plane" | "data_plane";
   /** `null`: this node has no Admin API. */

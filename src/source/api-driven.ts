@@ -16,7 +16,7 @@ export interface PushedConfiguration {
 export interface ApiSourceOptions {
   /** What was pushed before this source was there, to go on from; `null`: nothing is known. */
   readonly restored: PushedConfiguration | null;
-  /** Called with what is to be restored one day, before the configuration is delivered. */
+  /** Called with what is to be restored one day, once it was delivered: what ends this thread is not tried again. */
   readonly keep?: (configuration: PushedConfiguration) => void;
 }
 
@@ -25,10 +25,9 @@ export interface ApiSource extends Source {
   /** What was pushed last; `null`: nothing yet. */
   readonly current: PushedConfiguration | null;
   /**
-   * Makes `configuration` what `current` is and delivers it; it has been applied by
-   * control (not yet by the workers) when this returns. `unknownKinds` are names
-   * in it that are no kinds, for the store to refuse. False, and nothing has happened,
-   * where control does not follow the source yet or no more.
+   * Makes `configuration` what `current` is and delivers it. `unknownKinds` are names in it
+   * that are no kinds, for the store to refuse. False, and nothing has happened, where
+   * control does not follow the source yet or no more.
    */
   push(configuration: PushedConfiguration, unknownKinds?: readonly string[]): boolean;
 }
@@ -64,9 +63,9 @@ class PushedSource implements ApiSource {
   push(configuration: PushedConfiguration, unknownKinds: readonly string[] = []): boolean {
     const sink = this.#sink;
     if (sink === null) return false;
-    this.#keep?.(configuration);
     this.#current = configuration;
     sink.document(documentOf(configuration, unknownKinds));
+    this.#keep?.(configuration);
     return true;
   }
 

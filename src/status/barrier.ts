@@ -1,9 +1,10 @@
 import { findLaggards } from "../board/laggards.ts";
 import { parseDuration } from "../lib/duration.ts";
-import type { ConfigReport } from "../messages/messages.ts";
+import type { ConfigReport, FleetReport } from "../messages/messages.ts";
 import type { Rejection } from "../schema/kinds.ts";
 import { errorAnswer, jsonAnswer, type Answer } from "./answers.ts";
 import type { StatusDeps } from "./deps.ts";
+import { fleetLaggards, fleetRejections, nodeName } from "./fleet.ts";
 import { rejectedRow } from "./reports.ts";
 
 /** Requests that may wait at once. */
@@ -18,10 +19,12 @@ export interface BarrierRequest {
   readonly timeoutMs: number;
   /** `?rejected=ignore`: a rejection does not end the wait. */
   readonly ignoreRejected: boolean;
+  /** Whether every node of the fleet is waited for, or this one alone. */
+  readonly fleet: boolean;
 }
 
 /** Reads the parameters `revision`, `timeout` and `rejected`; a string says which one is wrong. */
-export function parseBarrier(query: URLSearchParams): BarrierRequest | string {
+export function parseBarrier(query: URLSearchParams, fleet = false): BarrierRequest | string {
   const revision = query.get("revision") ?? "";
   const timeout = query.get("timeout");
   const rejected = query.get("rejected");
@@ -35,7 +38,7 @@ export function parseBarrier(query: URLSearchParams): BarrierRequest | string {
   if (rejected !== null && rejected !== "ignore") {
     return `rejected: expected ignore, got ${JSON.stringify(rejected.slice(0, 100))}`;
   }
-  return { revision: Number(revision), timeoutMs, ignoreRejected: rejected === "ignore" };
+  return { revision: Number(revision), timeoutMs, ignoreRejected: rejected === "ignore", fleet };
 }
 
 /** Waits for revisions; one per server. */
@@ -118,7 +121,25 @@ function judge(deps: StatusDeps, request: BarrierRequest, waitedMs: number): Ans
     if (report.revision < request.revision) return null;
   }
   if (findLaggards(deps.board, request.revision).length > 0) return null;
+  const fleet = request.fleet ? deps.fleet() : null;
+  if (fleet !== null) return judgeFleet(fleet, request, waitedMs);
   return jsonAnswer(200, { status: "ok", revision: request.revision, waited_ms: waitedMs });
+}
+
+/** The answer for the whole fleet once this node has got as far. */
+function judgeFleet(fleet: FleetReport, request: BarrierRequest, waitedMs: number): Answer | null {
+  const { revision } = request;
+  if (fleet.error !== null || fleet.revision < revision) return null;
+  const rejected = request.ignoreRejected ? [] : fleetRejections(fleet, revision);
+  const [first] = rejected;
+  if (first !== undefined) {
+    return errorAnswer(409, `rejected by node ${first.node}: ${first.kind}/${first.id}: ${first.error}`, {
+      revision,
+      rejected: rejected.slice(0, SHOWN_REJECTIONS),
+    });
+  }
+  if (fleetLaggards(fleet, revision).length > 0) return null;
+  return jsonAnswer(200, { status: "ok", revision, waited_ms: waitedMs, nodes: fleet.others.length + 1 });
 }
 
 function refused(request: BarrierRequest, rejections: readonly Rejection[]): Answer {
@@ -140,5 +161,31 @@ function late(deps: StatusDeps, request: BarrierRequest, waitedMs: number): Answ
     loaded < revision
       ? `revision ${revision} is not loaded, the last one is ${loaded}${failure}`
       : `revision ${revision} is not applied by worker id: ${rows.map(({ id }) => id).join(", ")}`;
+  const fleet = request.fleet ? deps.fleet() : null;
+  if (fleet !== null)
+    return lateFleet(fleet, { revision, waitedMs, own: rows.length > 0 || loaded < revision ? error : null, rows });
   return errorAnswer(503, error, { revision, waited_ms: waitedMs, laggards: rows });
+}
+
+/** What the fleet is late with; `own` is what this node is late with. */
+function lateFleet(
+  fleet: FleetReport,
+  {
+    revision,
+    waitedMs,
+    own,
+    rows,
+  }: { revision: number; waitedMs: number; own: string | null; rows: readonly object[] },
+): Answer {
+  const nodes = fleetLaggards(fleet, revision);
+  const others =
+    nodes.length === 0 ? null : `revision ${revision} is not applied by node: ${nodes.map(nodeName).join(", ")}`;
+  const unseen = fleet.error === null ? null : `the other nodes cannot be seen: ${fleet.error}`;
+  const error = [own, others, unseen].filter((part) => part !== null).join("; ");
+  return errorAnswer(503, error === "" ? `what lies below revision ${revision} is not known yet` : error, {
+    revision,
+    waited_ms: waitedMs,
+    laggards: rows,
+    nodes: nodes.map(({ id, name, revision, ready }) => ({ id, name, revision, ready })),
+  });
 }

@@ -14,8 +14,10 @@ export interface SlotHistory {
  * What the Status API reads. It changes nothing; every function must answer from
  * memory, at once, and must not throw.
  */
-export interface StatusDeps extends Pick<WatchDeps, "board" | "config"> {
+export interface StatusDeps extends Pick<WatchDeps, "board" | "config" | "fleet"> {
   readonly settings: StatusSettings;
+  /** `deployment.role`. */
+  readonly role: string;
   readonly journal: Journal;
   /** Always there, also where the Status API is turned off: it writes the log and the journal. */
   readonly watch: StatusWatch;

@@ -2,6 +2,7 @@ import { createErrorCache, errorAnswer, jsonAnswer, okAnswer, type Answer } from
 import type { StatusDeps } from "./deps.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import { eventBody } from "./event-stream.ts";
+import { fleetBody } from "./fleet.ts";
 import { awaited, configBody, isoTime, workerRows } from "./reports.ts";
 import type { CheckState } from "./transitions.ts";
 
@@ -13,6 +14,7 @@ export const endpointPaths = [
   "/status/config",
   "/status/workers",
   "/status/events",
+  "/status/fleet",
 ] as const;
 
 /** The answers of the endpoints that answer at once. */
@@ -27,6 +29,7 @@ export interface Endpoints {
   check(name: string, query: URLSearchParams): Answer;
   config(): Answer;
   workers(): Answer;
+  fleet(): Answer;
   /** `GET /status/events`: the kept events after an id. */
   events(after: number): Answer;
 }
@@ -66,6 +69,7 @@ export function buildEndpoints(deps: StatusDeps): Endpoints {
         hash: formatHash(hash),
         expected: formatHash(expected),
       })),
+      node_divergence: watch.nodeDivergence(),
     };
   }
 
@@ -103,6 +107,7 @@ export function buildEndpoints(deps: StatusDeps): Endpoints {
       const workers = workerRows(deps);
       return jsonAnswer(200, { count: workers.length, workers });
     },
+    fleet: () => jsonAnswer(200, fleetBody(deps)),
     events: (after) =>
       jsonAnswer(200, { last_id: deps.journal.lastId, events: deps.journal.after(after).map(eventBody) }),
   };

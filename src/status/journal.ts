@@ -54,6 +54,14 @@ export type JournalEntry =
       readonly revision: number;
       readonly hash: string;
       readonly expected: string;
+    }
+  /** A node of the fleet serves something else than most at the same revision. */
+  | {
+      readonly type: "node-divergence";
+      readonly node: string;
+      readonly revision: number;
+      readonly hash: string;
+      readonly expected: string;
     };
 
 /** An event in the journal. */

@@ -260,6 +260,8 @@ test("an address that is taken is refused", async (t) => {
     watch: fixture.watch,
     settings: { ip: "127.0.0.1", port, allowDetails: [], unresponsiveAfterMs: 5000 },
     config: () => fixture.report,
+    fleet: () => null,
+    role: "traditional",
     slots: () => [],
     startedAt: 0,
   });

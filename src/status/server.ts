@@ -93,6 +93,8 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
         return detail(endpoints.config);
       case "/status/workers":
         return detail(endpoints.workers);
+      case "/status/fleet":
+        return detail(fleet);
       case "/status/events":
         return detail(events);
       default:
@@ -123,8 +125,12 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
     return endpoints.check(decodeName(path.slice(READY.length + 1)), query);
   }
 
-  function wait({ query, request, response }: Exchange): null {
-    const parsed = parseBarrier(query);
+  function fleet(exchange: Exchange): Answer | null {
+    return exchange.query.has("revision") ? wait(exchange, true) : endpoints.fleet();
+  }
+
+  function wait({ query, request, response }: Exchange, fleet = false): null {
+    const parsed = parseBarrier(query, fleet);
     if (typeof parsed === "string") {
       send(response, errorAnswer(400, parsed));
       return null;

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { Board, WorkerState, type WorkerRecord } from "../board/board.ts";
 import { monotonicMs } from "../lib/clock.ts";
-import type { ConfigReport } from "../messages/messages.ts";
+import type { ConfigReport, FleetReport } from "../messages/messages.ts";
 import type { StatusSettings } from "../settings/settings.ts";
 import type { SlotHistory } from "./deps.ts";
 import { Journal } from "./journal.ts";
@@ -23,6 +23,7 @@ export interface Fixture {
   readonly port: number;
   report: ConfigReport;
   discovery: DiscoveryState[];
+  fleet: FleetReport | null;
   startingUp: boolean;
   slots: SlotHistory[];
   /** Monotonic milliseconds added to the clock. */
@@ -85,6 +86,7 @@ export async function startFixture(
   const state = {
     report: reportOf(board.revision),
     discovery: [] as DiscoveryState[],
+    fleet: null as FleetReport | null,
     startingUp: false,
     slots: [] as SlotHistory[],
     skew: 0,
@@ -96,6 +98,7 @@ export async function startFixture(
     unresponsiveAfterMs: full.unresponsiveAfterMs,
     log: { info: (line) => void lines.push(line), warn: (line) => void lines.push(line) },
     config: () => state.report,
+    fleet: () => state.fleet,
     discovery: () => state.discovery,
     startingUp: () => state.startingUp,
     monotonic: () => monotonicMs() + state.skew,
@@ -118,6 +121,8 @@ export async function startFixture(
     watch,
     settings: full,
     config: () => state.report,
+    fleet: () => state.fleet,
+    role: "traditional",
     slots: () => state.slots,
     startedAt: Date.now(),
   });

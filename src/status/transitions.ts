@@ -2,9 +2,10 @@ import { setImmediate } from "node:timers/promises";
 import { WorkerState, type Board } from "../board/board.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import { monotonicMs } from "../lib/clock.ts";
-import type { ConfigReport } from "../messages/messages.ts";
+import type { ConfigReport, FleetReport } from "../messages/messages.ts";
 import { createApplicationWatch } from "./application.ts";
 import { findDivergence, type Divergence } from "./divergence.ts";
+import { createNodeDivergenceWatch, findNodeDivergence, type NodeDivergence } from "./fleet-divergence.ts";
 import type { Journal } from "./journal.ts";
 import {
   livenessError,
@@ -34,6 +35,8 @@ export interface WatchDeps {
   readonly log: StatusLog;
   /** The last report of control. */
   config(): ConfigReport;
+  /** The other nodes as control sees them; `null`: there is no fleet. */
+  fleet(): FleetReport | null;
   /** Service-discovery sources; empty where none is configured. */
   discovery(): readonly DiscoveryState[];
   /** Whether the first start of the workers is still under way. */
@@ -60,6 +63,8 @@ export interface StatusWatch {
   liveness(): string | null;
   checks(): readonly CheckState[];
   divergence(): readonly Divergence[];
+  /** Nodes of the fleet that serve something else than most at the same revision. */
+  nodeDivergence(): readonly NodeDivergence[];
   /** What the functions of `readiness.ts` judge, as of now. */
   input(): ReadinessInput;
   /** Unix milliseconds. */
@@ -83,6 +88,8 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
   const readyGenerations = new Map<number, number>();
   let candidates: readonly Divergence[] = [];
   let diverged: readonly Divergence[] = [];
+  let divergedNodes: readonly NodeDivergence[] = [];
+  const nodeDivergence = createNodeDivergenceWatch();
   let ready = false;
   let turnedAt = monotonic();
   let failure: string | null = null;
@@ -164,6 +171,16 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
     }
     diverged = confirmed;
   }
+
+  function noteNodeDivergence(): void {
+    const { all, fresh } = nodeDivergence.look(findNodeDivergence(deps.fleet(), board), monotonic());
+    divergedNodes = all;
+    for (const { node, revision, hash, expected } of fresh) {
+      journal.add({ type: "node-divergence", node, revision, hash, expected });
+      log.warn(`node ${node} diverges at revision ${revision}: hash ${hash} instead of ${expected}`);
+    }
+  }
+
   function refresh(): void {
     if (closed) return;
     noteWorkers();
@@ -187,6 +204,7 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
 
   const timer = setInterval(() => {
     noteDivergence();
+    noteNodeDivergence();
     refresh();
   }, TICK_MS);
   timer.unref();
@@ -197,6 +215,7 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
     liveness: () => livenessError(input(), deps.startingUp()),
     checks,
     divergence: () => diverged,
+    nodeDivergence: () => divergedNodes,
     input,
     unixNow,
     refresh,

@@ -127,6 +127,6 @@ test("a file that is not there; one that is good", (t) => {
     ["no such file"],
   );
   assert.deepEqual(check(t, "apisix.yaml", "#END"), []);
-  const example = fileURLToPath(new URL("../../conf/apisix.yaml", import.meta.url));
+  const example = fileURLToPath(new URL("../../conf/example.yaml", import.meta.url));
   assert.deepEqual(checkStandalone(example, "yaml", plugins), []);
 });

@@ -1,7 +1,7 @@
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import type { Kind } from "../schema/kinds.ts";
 import { checkPluginsList } from "./check-plugins-list.ts";
-import { checkResource, type ResourceCheck } from "./check-resource.ts";
+import { validateEntry, type ResourceCheck } from "./check-resource.ts";
 import { identify } from "./identify.ts";
 
 /** A resource of a pushed configuration that cannot be taken. */
@@ -17,8 +17,8 @@ export interface PushFault {
 
 /**
  * Every resource of `lists` that is wrong by itself, the first fault of each, and every
- * id that is there twice. References and what only one resource may have are not
- * looked at: these hang together with what is served and are the store's to judge.
+ * id that is there twice. References, what only one resource may have, and what this
+ * version cannot serve are not looked at: these are the store's to judge.
  * `isKnown` says of an entry that it was found good before and need not be looked at.
  */
 export function checkPush(
@@ -44,8 +44,8 @@ export function checkPush(
       seen.add(key);
       if (error !== null) fault(error.startsWith("wrong type") ? `invalid configuration: ${error}` : error);
       else if (!isKnown(key, value)) {
-        const checked = checkResource(kind, id, structuredClone(value), { ...check, plugins });
-        if ("error" in checked) fault(checked.apisixError);
+        const invalid = validateEntry(kind, id, structuredClone(value), { ...check, plugins });
+        if (invalid !== null) fault(invalid);
       }
     }
   }

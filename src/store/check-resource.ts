@@ -10,7 +10,7 @@ import { checkForms, schemaFaults, validateOwned, validatorOf } from "../schema/
 import { formatPath } from "../source/document.ts";
 import { checkPlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
 import { maskValues } from "./mask.ts";
-import { substituteReferences, type ReferenceLookup } from "./secret-references.ts";
+import { restoreReferences, substituteReferences, type ReferenceLookup } from "./secret-references.ts";
 import { checkServable, type ServableCheck } from "./check-servable.ts";
 import { buildResource, type Resource } from "./resource.ts";
 
@@ -74,37 +74,38 @@ function firstFault(kind: Kind, id: string, value: unknown, check: ResourceCheck
   return (plugins === undefined ? undefined : checkPlugins(plugins, pluginCheckOf(kind, check, false))[0]) ?? null;
 }
 
+/** `validate` for an entry of a whole configuration, which may have no id and may say its index; `value` is changed. */
+export function validateEntry(kind: Kind, id: string, value: unknown, check: ResourceCheck): string | null {
+  return (prepare(kind, id, value) ?? firstFault(kind, id, value, check))?.answer ?? null;
+}
+
 /** Why a resource is refused: its first fault. */
 export interface Refusal {
   /** The reason as it is shown. */
   readonly error: string;
   /** Where, as in `upstream.nodes`; `""`: the resource as a whole. */
   readonly field: string;
-  /** The reason word for word as APISIX's Admin API gives it; it may hold values that were sent. */
-  readonly apisixError: string;
 }
 
 /**
- * Checks one resource by itself: that it is valid, that the secrets it refers to are
- * known, and that this node can serve it. `value` is the caller's to give away; it is
- * changed.
+ * Checks one resource by itself: that the secrets it refers to are known, that it is
+ * valid with them, and that this node can serve it. `value` is the caller's to give
+ * away; it is changed.
  */
 export function checkResource(kind: Kind, id: string, value: unknown, check: ResourceCheck): Resource | Refusal {
-  const fault = prepare(kind, id, value) ?? firstFault(kind, id, value, check);
-  if (fault !== null) return refuse(fault);
   const { value: clear, secrets, faults } = substituteReferences(kind, value, check.lookupSecret ?? asWritten);
   if (faults[0] !== undefined) return refuse(faults[0]);
-  const [unsupported] = checkServable(kind, clear, check);
-  if (unsupported !== undefined) return refuse(withoutSecrets(unsupported, secrets));
-  const shown = clear === value ? undefined : canonicalJson(value);
+  const fault = prepare(kind, id, clear) ?? firstFault(kind, id, clear, check) ?? checkServable(kind, clear, check)[0];
+  if (fault !== undefined) return refuse(withoutSecrets(fault, secrets));
+  const shown = clear === value ? undefined : canonicalJson(restoreReferences(kind, clear, value));
   return buildResource(kind, id, clear, canonicalJson(clear), check.plugins, shown);
 }
 
 /** For checks that are made away from a running gateway. */
 const asWritten: ReferenceLookup = (reference) => ({ value: reference });
 
-function refuse({ path, message, answer }: Fault): Refusal {
-  return { error: message, field: formatPath(path), apisixError: answer };
+function refuse({ path, message }: Fault): Refusal {
+  return { error: message, field: formatPath(path) };
 }
 
 /** What was put in for references must not come out as a reason. */

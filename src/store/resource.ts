@@ -122,7 +122,7 @@ export function describeReference(key: string, reference: Reference): string {
 }
 
 /** The reason for the second that claims what `owner` has. */
-export function describeClash(claim: Claim, { kind, id }: Resource): string {
+export function describeClash(claim: Claim, { kind, id }: Pick<Resource, "kind" | "id">): string {
   if (kind === "global_rules") return `${claim.clash} global rule with id '${id}'`;
   const credential = parseCredentialKey(id);
   if (credential === null) return `${claim.clash} consumer: ${id}`;

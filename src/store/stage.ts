@@ -1,5 +1,4 @@
 import { nearestName } from "../lib/nearest-name.ts";
-import { reasonOf } from "../lib/errors.ts";
 import { kinds, type Kind, type Rejection } from "../schema/kinds.ts";
 import { parseKey } from "../source/keyed-layout.ts";
 import type { KeyedEntry, RawResource, SourceDocument } from "../source/source.ts";
@@ -125,8 +124,9 @@ function keyedContent(place: Omit<StagedEntry, "content">, text: string | null, 
     // The key says who it is, whatever stands inside; the others get their id when they are checked.
     if (place.kind !== "consumers" && place.kind !== "credentials") Object.assign(value, { id: place.id });
     return content;
-  } catch (error) {
-    return unreadable(text, `the stored value is no JSON: ${reasonOf(error)}`);
+  } catch {
+    // The engine's own message quotes the text, which may hold secrets.
+    return unreadable(text, "the stored value is no JSON");
   }
 }
 

@@ -27,6 +27,8 @@ export class ControlThread {
   #worker: Worker | null = null;
   #restart: RestartRecord = noRestarts;
   #timer: NodeJS.Timeout | null = null;
+  /** What the thread has left for its successor; nothing here looks into it. */
+  #kept: string | null = null;
   /** An end of the thread is asked for: it is not respawned. */
   #replacing = false;
   #closed = false;
@@ -39,11 +41,19 @@ export class ControlThread {
 
   start(): void {
     const startedAt = monotonicMs();
-    const data: ControlData = { role: "control", settings: this.#settings, board: this.#board.memory };
+    const data: ControlData = {
+      role: "control",
+      settings: this.#settings,
+      board: this.#board.memory,
+      kept: this.#kept,
+    };
     const worker = atNormalPriority(() => spawnThread(entry, "control", data));
     let failure: string | null = null;
     this.#worker = worker;
-    worker.on("message", (message: ControlToSupervisor) => this.#events.message(message));
+    worker.on("message", (message: ControlToSupervisor) => {
+      if (message.type === "keep") this.#kept = message.text;
+      else this.#events.message(message);
+    });
     worker.on("error", (error: Error) => {
       failure = `uncaught ${error.stack?.split("\n").slice(0, 2).join(" ") ?? error.message}`;
     });

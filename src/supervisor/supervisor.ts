@@ -1,9 +1,16 @@
+import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { Board, WorkerState } from "../board/board.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import { monotonicMs } from "../lib/clock.ts";
-import type { ConfigReport, ControlToSupervisor, Fault, WorkerToSupervisor } from "../messages/messages.ts";
+import type {
+  ConfigReport,
+  ControlToSupervisor,
+  FleetReport,
+  Fault,
+  WorkerToSupervisor,
+} from "../messages/messages.ts";
 import type { Logger } from "../observe/logger.ts";
 import { addressesOverlap } from "../settings/address.ts";
 import type { Address, Settings, StatusSettings } from "../settings/settings.ts";
@@ -43,6 +50,8 @@ export class Supervisor {
   #settings: Settings;
   #status: { readonly server: StatusServer; readonly settings: StatusSettings } | null = null;
   #config: ConfigReport;
+  /** `null`: the source is not etcd. */
+  #fleet: FleetReport | null;
   #stopping = false;
   #reloading = false;
   #nextSettings: Settings | null = null;
@@ -54,6 +63,7 @@ export class Supervisor {
     this.#settings = settings;
     this.#log = log;
     this.#config = neverLoaded(settings.source.kind);
+    this.#fleet = fleetOf(settings);
     const unresponsiveAfterMs = (): number => this.#settings.status?.unresponsiveAfterMs ?? DEFAULT_UNRESPONSIVE_MS;
     this.#watch = createStatusWatch({
       board: this.#board,
@@ -63,6 +73,7 @@ export class Supervisor {
       journal: this.#journal,
       log,
       config: () => this.#config,
+      fleet: () => this.#fleet,
       discovery: () => [],
       startingUp: () => this.#startingUp(),
     });
@@ -135,6 +146,7 @@ export class Supervisor {
     this.#noteWhatMayBeLost();
     await this.#openStatus(settings);
     this.#settings = settings;
+    this.#fleet = fleetOf(settings);
     await this.#control.reload(settings);
     // A signal may have come meanwhile: then nothing is started any more.
     if (this.#stopping) return;
@@ -221,6 +233,8 @@ export class Supervisor {
       journal: this.#journal,
       watch: this.#watch,
       config: () => this.#config,
+      fleet: () => this.#fleet,
+      role: this.#settings.role,
       slots: () => this.#pool.slots,
       startedAt: this.#startedAt,
     });
@@ -251,6 +265,9 @@ export class Supervisor {
   #fromControl(message: ControlToSupervisor): void {
     if (message.type === "config") {
       this.#config = message.report;
+      this.#watch.refresh();
+    } else if (message.type === "fleet") {
+      this.#fleet = message.report;
       this.#watch.refresh();
     } else if (message.type === "drain") this.#drainByHand(message.on);
     else if (message.type === "fault") this.#pool.fault(message.worker, message.fault);
@@ -308,6 +325,12 @@ function statusListener(settings: Settings): readonly { what: string; address: A
 
 function sameAddress(a: Address, b: Address): boolean {
   return a.ip === b.ip && a.port === b.port;
+}
+
+/** The fleet before control has told of it: somebody may be there. */
+function fleetOf({ source }: Settings): FleetReport | null {
+  if (source.kind !== "etcd") return null;
+  return { id: hostname(), others: [], revision: 0, changedAt: 0, error: "not read yet" };
 }
 
 function neverLoaded(source: string): ConfigReport {

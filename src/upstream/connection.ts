@@ -8,6 +8,7 @@ import { WriteProgress } from "../lib/write-progress.ts";
 import { headBuffer, ReadBuffer } from "./read-buffers.ts";
 import { BodyEnd, bodyLengthOf, couldBeHead, parseResponseHead, type ResponseText } from "./response-head.ts";
 import type { UpstreamNode } from "./upstream.ts";
+import { surviveWriteErrors } from "./write-errors.ts";
 
 /**
  * One HTTP/1.1 connection to a node. It reads responses strictly, straight from the
@@ -94,6 +95,11 @@ export class UpstreamConnection implements Timed {
   #sending = false;
   /** The whole request has been written: its answer is awaited. */
   #awaiting = false;
+  /** Something of the present request has been written. */
+  #wrote = false;
+  #survives = false;
+  /** The node takes no more; what it said before may still be there to read. */
+  #writeFailed = false;
   #error = "";
 
   constructor(node: UpstreamNode, tlsName: string | null, owner: ConnectionOwner, wheel: TimerWheel) {
@@ -158,6 +164,7 @@ export class UpstreamConnection implements Timed {
     this.#readTimeoutMs = readMs;
     this.#sendTimeoutMs = sendMs;
     this.#awaiting = false;
+    this.#wrote = false;
     this.requests++;
     this.#wheel.set(this, this.open ? sendMs : connectMs);
   }
@@ -170,6 +177,9 @@ export class UpstreamConnection implements Timed {
 
   /** Sends bytes of the request; false: wait for `drained` before sending more. */
   write(data: string | Uint8Array): boolean {
+    if (this.#writeFailed) return true;
+    if (this.#wrote && !this.#survives) this.#survive();
+    this.#wrote = true;
     // A long piece has the client wait a turn even where the kernel took it at once: uploads
     // are copied as they come, and the collector has to keep up with the copies.
     const flowing = typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
@@ -179,6 +189,15 @@ export class UpstreamConnection implements Timed {
     } else if (this.#state === State.tunnel) this.#armRead();
     else if (this.open && this.#state === State.head) this.#wheel.clear(this);
     return flowing;
+  }
+
+  /** A body may be refused before its end: only then is it worth to read on. */
+  #survive(): void {
+    this.#survives = true;
+    surviveWriteErrors(this.socket, () => {
+      this.#writeFailed = true;
+      this.sent();
+    });
   }
 
   /** Ends our half of a tunnel. */
@@ -375,7 +394,8 @@ export class UpstreamConnection implements Timed {
 
   /** The response is complete. `more`: bytes follow that belong to no response. */
   #finish(more: boolean): void {
-    const reusable = this.#keepAlive && this.#awaiting && !more && this.socket.writableLength === 0;
+    const reusable =
+      this.#keepAlive && this.#awaiting && !this.#writeFailed && !more && this.socket.writableLength === 0;
     this.#sink = null;
     this.#decoder = null;
     this.#wheel.clear(this);

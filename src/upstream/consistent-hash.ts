@@ -1,5 +1,5 @@
 import type { RequestContext } from "../plugin/context.ts";
-import { hashText, mix } from "./hash.ts";
+import { hashText, mix } from "../lib/hash-text.ts";
 import { isOut, type Strategy } from "./tiers.ts";
 import type { UpstreamNode } from "./upstream.ts";
 

@@ -38,6 +38,14 @@ export class LeastConnections implements Strategy {
   }
 
   choose(tried: readonly UpstreamNode[], mindHealth: boolean): UpstreamNode | null {
+    const best = this.#best(tried, mindHealth);
+    if (best < 0) return null;
+    this.#lastTurn[best] = ++this.#turn;
+    return this.#nodes[best]!;
+  }
+
+  /** The index of the best node; -1 where every one is out. */
+  #best(tried: readonly UpstreamNode[], mindHealth: boolean): number {
     const nodes = this.#nodes;
     const turns = this.#lastTurn;
     let best = -1;
@@ -51,8 +59,6 @@ export class LeastConnections implements Strategy {
         lowest = load;
       }
     }
-    if (best < 0) return null;
-    turns[best] = ++this.#turn;
-    return nodes[best]!;
+    return best;
   }
 }

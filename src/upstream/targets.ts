@@ -16,6 +16,9 @@ export interface Target {
   readonly priority: number;
 }
 
+/** What a key stands for now; `null`: nothing is known any more. */
+export type TargetEntry = readonly [key: string, targets: readonly Target[] | null];
+
 /** What is known now, by key. */
 export interface Targets {
   /** `undefined`: nothing was found out yet. */
@@ -91,6 +94,22 @@ export function expandNodes(upstream: InlineUpstream, targets: Targets): readonl
 /** One address of an upstream, and the name that led to it. */
 export interface ExpandedNode extends Target {
   readonly name: string;
+}
+
+/** The port of a scheme where a node names none; 0 for schemes of streams, whose nodes must name one. */
+export function defaultPort(scheme: InlineUpstream["scheme"]): number {
+  if (scheme === "http" || scheme === "grpc") return 80;
+  return scheme === "https" || scheme === "grpcs" ? 443 : 0;
+}
+
+/** `host:port`, IPv6 in brackets. */
+export function formatAddress(host: string, port: number): string {
+  return `${shownHost(host)}:${port}`;
+}
+
+/** IPv6 in brackets. */
+export function shownHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** Weights are multiplied by at most so much. */

@@ -1,5 +1,6 @@
 import { type MessagePort, threadId } from "node:worker_threads";
 import { Board, type WorkerRecord, WorkerState } from "../board/board.ts";
+import { createNodeHealth } from "../compile/node-health.ts";
 import { createEngine, type WorkerEngine } from "../compile/engine.ts";
 import type { CompileFailure } from "../compile/plan.ts";
 import { formatHash } from "../lib/content-hash.ts";
@@ -54,7 +55,8 @@ export class DataPlane {
     this.#record = this.#board.record(data.record);
     this.#log = createLogger(settings.log, `worker ${slot}`);
     this.#accessLog = settings.log.access === null ? null : createAccessLog(settings.log.access, this.#log);
-    this.#engine = createEngine({ settings, plugins, log: this.#log });
+    const health = settings.healthChecksOff ? null : createNodeHealth(this.#board.health, this.#log);
+    this.#engine = createEngine({ settings, plugins, log: this.#log, health });
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,
@@ -113,6 +115,8 @@ export class DataPlane {
   #receive(message: ControlToWorker): void {
     if (message.type === "dump") {
       this.#post({ type: "dump", revision: this.#revision, resources: this.#engine.resources() });
+    } else if (message.type === "targets") {
+      this.#engine.setTargets(message.entries);
     } else if (message.type === "chunk") {
       this.#chunks.push(...message.resources);
     } else if (message.type === "snapshot") {

@@ -4,7 +4,7 @@ import type { TimerWheel } from "../lib/timer-wheel.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { UpstreamPools } from "../upstream/pools.ts";
-import { withEncodedSlashes, withoutPathParameters } from "./normalise-path.ts";
+import { compilePathAdjustment, withEncodedSlashes } from "../lib/normalise-path.ts";
 import { compileRealIp, type RealIp } from "./real-ip.ts";
 import { version } from "../lib/version.ts";
 
@@ -67,15 +67,6 @@ export function createEnvironment(
       : () => serverLine,
     draining: false,
     requests: 0,
-  };
-}
-
-function compilePathAdjustment(servlet: boolean, tailSlash: boolean): Environment["adjustPath"] {
-  if (!servlet && !tailSlash) return null;
-  return (path) => {
-    const plain = servlet ? withoutPathParameters(path) : path;
-    if (plain === null || !tailSlash || plain.length < 2 || !plain.endsWith("/")) return plain;
-    return plain.slice(0, -1);
   };
 }
 

@@ -56,6 +56,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     showUpstreamStatus: false,
     serverTokens: true,
     tcpMigrateReq: false,
+    nodeId: null,
     ...top,
   };
 }

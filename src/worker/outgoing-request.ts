@@ -37,6 +37,7 @@ export class OutgoingRequest implements UpstreamRequest {
   #host: string | null = null;
   scheme = "http";
   body: Uint8Array | null = null;
+  bufferBody = false;
   #added: HeaderList | null = null;
   #list: HeaderList | null = null;
   /** X-Forwarded-* that a plugin has set in lower case: they are not overwritten. */

@@ -1,4 +1,5 @@
 import { type ErrorCode, errors } from "../lib/errors.ts";
+import { hostName } from "../lib/host-name.ts";
 import { latin1 } from "../lib/latin1.ts";
 import type { Attempt } from "../plugin/context.ts";
 import type { ResponseSink, UpstreamConnection } from "../upstream/connection.ts";
@@ -8,7 +9,7 @@ import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { BufferOwner, Downstream } from "./downstream.ts";
 import type { EarlyBody } from "./early-body.ts";
 import type { Environment } from "./environment.ts";
-import { hostName } from "./http1/host.ts";
+import { KeptBody } from "./kept-body.ts";
 import { CHUNKED } from "./http1/request-head.ts";
 import type { HttpRequestContext } from "./request-context.ts";
 import { upstreamHead, upstreamHost } from "./upstream-head.ts";
@@ -35,6 +36,8 @@ interface AttemptRow extends Attempt {
 
 /** A body is kept for another attempt up to this many bytes. */
 const REPLAY_LIMIT = 65_536;
+/** The same where a plugin wants the body before the request is sent. */
+const BUFFER_LIMIT = 1_048_576;
 /** A head and what is there of its body go out as one string up to this length. */
 const ONE_STRING = 16_384;
 
@@ -65,9 +68,11 @@ export class Relay implements ResponseSink, ConnectionWaiter {
   #startedTicks = 0;
   #firstTicks = 0;
   /** The body so far, while it is short enough to be sent again. */
-  #parts: Buffer[] | null = null;
-  #partBytes = 0;
+  #kept: KeptBody | null = null;
+  readonly #keepLimit: number;
   #replayable = true;
+  /** The request is sent once its body is there. */
+  #deferred = false;
   #bodyDone: boolean;
   #bodyPaused = false;
   #trailers = "";
@@ -85,18 +90,27 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     this.#upgrade = upgrade;
     this.#bodyLength = owner.ctx.outgoing?.body?.length ?? owner.ctx.head.bodyLength;
     this.#bodyDone = this.#bodyLength === 0;
+    this.#keepLimit = owner.ctx.outgoing?.bufferBody === true ? BUFFER_LIMIT : REPLAY_LIMIT;
   }
 
-  /** Begins with the first node. `early`: what was read of the body before. */
+  /** Begins with the first node, at once or when the body is there. `early`: what was read of the body before. */
   start(early: EarlyBody | null): void {
     if (!this.#bodyDone) {
       if (early === null || (early.pieces.length === 0 && !early.paused)) this.#downstream.startBody();
       else this.#takeEarly(early);
-      // The whole of a short chunked body is there: its length is known, as nginx would tell it.
-      if (this.#bodyLength === CHUNKED && this.#isBodyDone() && !this.#owner.ctx.head.hasTrailerField) {
-        this.#bodyLength = this.#partBytes;
-      }
+      const buffered = this.#keepLimit === BUFFER_LIMIT;
+      this.#deferred = buffered && !this.#isBodyDone() && this.#keptBytes() <= BUFFER_LIMIT;
+      if (this.#deferred) this.drained();
     }
+    if (!this.#deferred) this.#sendFirst();
+  }
+
+  #sendFirst(): void {
+    this.#deferred = false;
+    const { head } = this.#owner.ctx;
+    // The whole of a short chunked body is there: its length is known, as nginx would tell it.
+    if (this.#bodyLength === CHUNKED && this.#isBodyDone() && !head.hasTrailerField)
+      this.#bodyLength = this.#keptBytes();
     this.#next("UPSTREAM_NO_NODE", "the upstream has no usable node");
   }
 
@@ -119,17 +133,15 @@ export class Relay implements ResponseSink, ConnectionWaiter {
       this.#sendTunnel(piece, complete);
       return true;
     }
-    if (this.#replayable) {
-      (this.#parts ??= []).push(piece);
-      this.#partBytes += piece.length;
-    }
     const connection = this.#connection;
+    const kept = this.#keep(piece, connection === null);
     if (connection === null) {
+      const enough = complete || this.#keptBytes() > this.#keepLimit;
+      if (this.#deferred && enough) this.#sendFirst();
       // What waits for a connection waits within bounds.
-      if (!complete && this.#partBytes > REPLAY_LIMIT) this.#pauseBody();
-      return true;
+      if (this.#connection === null && !complete && enough) this.#pauseBody();
+      return kept;
     }
-    if (this.#partBytes > REPLAY_LIMIT) this.#forgetParts();
     let flowing = piece.length === 0 || this.#writePiece(connection, piece);
     if (complete) {
       if (this.#bodyLength === CHUNKED) flowing = connection.write(`0\r\n${trailers}\r\n`);
@@ -137,7 +149,20 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     }
     const paused = !flowing && !complete;
     if (paused) this.#pauseBody();
-    return this.#parts !== null || (!paused && connection.socket.writableLength > 0);
+    return kept || (!paused && connection.socket.writableLength > 0);
+  }
+
+  /** Keeps a piece for later; a body that is too long for that only where there is no other way (`must`). */
+  #keep(piece: Buffer, must: boolean): boolean {
+    if (!this.#replayable) return false;
+    if (must || this.#keptBytes() + piece.length <= this.#keepLimit) return (this.#kept ??= new KeptBody()).add(piece);
+    this.#replayable = false;
+    this.#kept = null;
+    return false;
+  }
+
+  #keptBytes(): number {
+    return this.#kept === null ? 0 : this.#kept.length;
   }
 
   /** The request is not needed any more. */
@@ -175,7 +200,7 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     attempt.status = head.status;
     attempt.headerTime = this.#elapsed();
     if (complete) attempt.responseTime = attempt.headerTime;
-    this.#forgetParts();
+    this.#forgetBody();
     if (this.#watched) this.#headTicks = performance.now();
     this.#node!.health?.answered(head.status);
     if (complete) this.#tellAlgorithm(false);
@@ -303,29 +328,28 @@ export class Relay implements ResponseSink, ConnectionWaiter {
       upstream.readTimeoutMs,
     );
     const head = upstreamHead(ctx, host, this.#bodyLength, this.#upgrade);
-    if (this.#parts === null) connection.write(head);
-    else this.#sendWithBody(connection, head, this.#parts);
+    if (this.#kept === null) connection.write(head);
+    else this.#sendWithBody(connection, head, this.#kept.bytes);
     if (this.#bodyDone) connection.sent();
   }
 
   /** Head and the body so far, in one write. */
-  #sendWithBody(connection: UpstreamConnection, head: string, parts: readonly Buffer[]): void {
+  #sendWithBody(connection: UpstreamConnection, head: string, body: Buffer): void {
     const chunked = this.#bodyLength === CHUNKED;
     const last = chunked && this.#bodyDone ? `0\r\n${this.#trailers}\r\n` : "";
     let flowing: boolean;
-    if (this.#partBytes + head.length <= ONE_STRING) {
-      let text = head;
-      for (const part of parts) text += chunked ? chunkText(part) : latin1(part, 0, part.length);
-      flowing = connection.write(text + last);
+    if (body.length + head.length <= ONE_STRING) {
+      const text = chunked ? chunkText(body) : latin1(body, 0, body.length);
+      flowing = connection.write(head + text + last);
     } else {
       connection.socket.cork();
       connection.write(head);
-      for (const part of parts) if (part.length > 0) this.#writePiece(connection, part);
+      if (body.length > 0) this.#writePiece(connection, body);
       flowing = last === "" || connection.write(last);
       connection.socket.uncork();
       flowing &&= !connection.socket.writableNeedDrain;
     }
-    if (this.#partBytes > REPLAY_LIMIT) this.#forgetParts();
+    if (body.length > this.#keepLimit) this.#forgetBody();
     if (this.#bodyDone) return;
     if (!flowing) this.#pauseBody();
     // It may have been paused for a node that was given up, or for want of a connection.
@@ -349,9 +373,9 @@ export class Relay implements ResponseSink, ConnectionWaiter {
   }
 
   /** The body can no longer be sent again. */
-  #forgetParts(): void {
-    this.#parts = null;
-    this.#replayable &&= this.#partBytes === 0;
+  #forgetBody(): void {
+    this.#replayable &&= this.#keptBytes() === 0;
+    this.#kept = null;
   }
 
   #openTunnel(): void {

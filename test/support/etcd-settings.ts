@@ -8,7 +8,7 @@ export function etcdSettings(hosts: readonly string[], more: Partial<EtcdSetting
     user: null,
     password: null,
     timeoutMs: 10_000,
-    watchTimeoutMs: 50_000,
+    watchTimeoutMs: 2_000,
     healthCheckTimeoutMs: 10_000,
     startupRetry: 0,
     tls: null,

@@ -93,6 +93,7 @@ function createMember(
     `--initial-cluster-token=${directory}`,
     "--heartbeat-interval=50",
     "--election-timeout=500",
+    "--bcrypt-cost=4",
     ...(tls === undefined ? [] : ["--cert-file", tls.cert, "--key-file", tls.key]),
     ...(tls?.ca === undefined ? [] : ["--client-cert-auth", "--trusted-ca-file", tls.ca]),
     ...flags,

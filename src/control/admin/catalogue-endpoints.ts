@@ -34,7 +34,9 @@ export function buildPluginsHandler({ catalogue, version, reloadPlugins }: Catal
     if (query.get("all") === "true" && name !== "list") {
       return versioned({ status: 200, body: catalogue.pluginAttributes(subsystem) }, version);
     }
-    if (name === "list" && more === undefined) return { status: 200, body: catalogue.pluginNames(subsystem) };
+    // With a slash at its end APISIX takes `list` for the name of a plugin.
+    if (name === "list" && more === undefined && request.trailingSlash !== true)
+      return { status: 200, body: catalogue.pluginNames(subsystem) };
     return versioned(pluginSchema(catalogue, name, query, subsystem), version);
   };
 }

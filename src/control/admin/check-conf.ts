@@ -1,3 +1,4 @@
+import { secretManagers } from "../../schema/secret.ts";
 import { findClash } from "./clashes.ts";
 import type { ResourceDeps } from "./deps.ts";
 import { isFields } from "./merge-patch.ts";
@@ -71,7 +72,11 @@ function nameGenerated({ kind, id }: ResourceAddress, value: Fields, generated: 
 function nameConf(address: ResourceAddress, value: Fields): Named {
   const { kind, id } = address;
   if (kind.idField === "username") return nameConsumer(id, value);
-  if (kind.kind === "secrets" && id === null) return { error: kind.missing };
+  if (kind.kind === "secrets") {
+    if (id === null) return { error: kind.missing };
+    const manager = address.scope.replace("/", "");
+    if (!secretManagers.some((known) => known === manager)) return { error: `invalid secret manager: ${manager}` };
+  }
   const given = value.id;
   if (id === null) {
     if (given === undefined) return { error: kind.missing };

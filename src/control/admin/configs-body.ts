@@ -3,7 +3,10 @@ import { parseJson } from "../../source/json-text.ts";
 import { parseYaml } from "../../source/yaml-text.ts";
 
 /** A body with a configuration; an error is worded for the client. */
-export type ConfigsBody = { readonly value: Readonly<Record<string, unknown>> } | { readonly error: string };
+export type ConfigsBody =
+  | { readonly value: Readonly<Record<string, unknown>> }
+  /** `parsed`: it is JSON or YAML, but no configuration. */
+  | { readonly error: string; readonly parsed: boolean };
 
 /** Reads a configuration that was sent as YAML (`application/yaml`) or JSON (anything else). */
 export function readConfigsBody(text: string, contentType: string | undefined): ConfigsBody {
@@ -21,10 +24,10 @@ export function readConfigsBody(text: string, contentType: string | undefined): 
   }
   // APISIX's words for a scalar; it takes a list for an empty configuration.
   if (yaml && !Array.isArray(value)) return refuse("invalid yaml request body");
-  return refuse(`expected an object with lists of resources by kind, got ${nameOf(value)}`);
+  return refuse(`expected an object with lists of resources by kind, got ${nameOf(value)}`, true);
 }
 
-const refuse = (reason: string): ConfigsBody => ({ error: `invalid request body: ${reason}` });
+const refuse = (reason: string, parsed = false): ConfigsBody => ({ error: `invalid request body: ${reason}`, parsed });
 
 /** The reason of a reader without a file's name: `:1:5: …`. */
 function placed(reason: string): string {

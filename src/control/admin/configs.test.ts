@@ -27,6 +27,7 @@ function createNode(options: { wait?: AppliedOutcome; follow?: boolean; source?:
   const handler = buildConfigsHandler({
     source,
     check: { plugins },
+    idle: () => Promise.resolve(),
     loaded: () => store,
     waitApplied(revision, limitMs) {
       waits.push([revision, limitMs]);
@@ -336,6 +337,14 @@ test("validate lists everything and takes nothing over", async () => {
       ],
     },
   ]);
+  assert.deepEqual(await validate("null"), [
+    400,
+    {
+      error_msg: "Configuration validation failed",
+      errors: [{ error: "invalid request body: expected an object with lists of resources by kind, got null" }],
+    },
+  ]);
+  assert.equal((await validate("{"))[0], 400);
   assert.equal(documents(), 0);
 });
 

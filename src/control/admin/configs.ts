@@ -19,7 +19,9 @@ export interface ConfigsDeps {
   readonly source: ApiSource;
   /** What resources are checked with. */
   readonly check: ResourceCheck;
-  /** What control has loaded: right after a push that is the push. */
+  /** Resolves when everything that was pushed so far has been loaded: secrets may have to be fetched first. */
+  idle(): Promise<void>;
+  /** What control has loaded. */
   loaded(): { readonly revision: number; readonly rejected: readonly Rejection[] };
   /** Resolves once every worker has applied the revision, or when the time is over. */
   waitApplied(revision: number, limitMs: number): Promise<AppliedOutcome>;
@@ -181,8 +183,10 @@ const rowsOf = (faults: readonly PushFault[]): object[] =>
 
 /** The digest is that of what is held: nothing is done, but a client may want to wait for it. */
 async function unchanged(deps: ConfigsDeps, options: PushOptions): Promise<AdminAnswer> {
+  const stamp = stampOf(deps.source.current);
+  await deps.idle();
   const { revision } = deps.loaded();
-  const headers = { ...stampOf(deps.source.current), "X-Turnpike-Revision": String(revision) };
+  const headers = { ...stamp, "X-Turnpike-Revision": String(revision) };
   if (options.waitMs === null) return { status: 204, body: null, headers };
   const outcome = await deps.waitApplied(revision, options.waitMs);
   if (outcome.applied) return { status: 204, body: null, headers };
@@ -190,9 +194,11 @@ async function unchanged(deps: ConfigsDeps, options: PushOptions): Promise<Admin
 }
 
 async function taken(deps: ConfigsDeps, { partial, waitMs }: PushOptions): Promise<AdminAnswer> {
+  const stamp = stampOf(deps.source.current);
+  await deps.idle();
   const { revision, rejected } = deps.loaded();
   const headers: Record<string, string> = {
-    ...stampOf(deps.source.current),
+    ...stamp,
     ...JSON_TYPE,
     "X-Turnpike-Revision": String(revision),
   };
@@ -212,15 +218,21 @@ const rejectedRows = (rejected: readonly Rejection[]): object[] =>
     serving,
   }));
 
+const INVALID = "Configuration validation failed";
+
 function validate({ check }: ConfigsDeps, request: AdminRequest): AdminAnswer {
   const body = readConfigsBody(request.body, request.headers["content-type"]);
-  if ("error" in body) return refuse(400, body.error);
+  if ("error" in body) {
+    // APISIX's form for what is well written and no configuration.
+    if (body.parsed) return refuse(400, INVALID, { errors: [{ error: body.error }] });
+    return refuse(400, body.error);
+  }
   // Versions are not compared: against nothing, every one will do.
   const { lists, faults } = mergePush(raised(body.value), null, () => false);
   const shape = faults.map(({ kind, error, more }) => ({ resource_type: kind, error: error + more }));
   const errors = [...shape, ...rowsOf(checkPush(lists, check))];
   if (errors.length === 0) return { status: 200, body: {}, headers: JSON_TYPE };
-  return refuse(400, "Configuration validation failed", { errors });
+  return refuse(400, INVALID, { errors });
 }
 
 /** The body without versions that are numbers, so that none is too low or stands for "unchanged". */

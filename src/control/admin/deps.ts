@@ -1,6 +1,7 @@
 import type { Kind } from "../../schema/kinds.ts";
 import type { Repository } from "../../source/repository.ts";
 import type { LoadedView } from "../../store/loaded-view.ts";
+import type { Claim } from "../../store/resource.ts";
 
 /** What the resources of the Admin API are kept and judged with. */
 export interface ResourceDeps {
@@ -25,6 +26,8 @@ export interface ResourceRules {
    * nothing is wrong. Secrets are clear text. `value` is the caller's to give away.
    */
   validate(kind: Kind, id: string, value: unknown): string | null;
+  /** What a consumer or credential claims through plugins that this node cannot run and so does not load. */
+  unloadedClaims(kind: Kind, value: unknown): readonly Claim[];
 }
 
 /** Secrets at rest; neither changes `value`. */

@@ -11,6 +11,8 @@ export interface AdminRequest {
   readonly body: string;
   /** Whether a slash of the path came encoded (`%2F`); it has been taken for a separator. */
   readonly encodedSlash?: boolean;
+  /** Whether the path ends with a slash. */
+  readonly trailingSlash?: boolean;
 }
 
 /** What is answered; the server adds CORS headers and the framing. */

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync, fsyncSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { reasonOf, TurnpikeError } from "../../lib/errors.ts";
 
@@ -33,20 +33,18 @@ export function readGeneratedKey(file: string): GeneratedKey {
 
 /** `null`: the file is there already. */
 function createKeyFile(file: string): string | null {
-  let fd: number;
+  if (existsSync(file)) return null;
+  const key = randomBytes(16).toString("hex");
+  const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
   try {
-    // "wx" is O_EXCL: nothing that is there can be overwritten, no link is followed.
-    fd = openSync(file, "wx", 0o600);
+    writeFileSync(draft, `${key}\n`, { mode: 0o600, flag: "wx", flush: true });
+    // A link is made where nothing is, and whole; another process may have been faster.
+    linkSync(draft, file);
+    return key;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return null;
     throw error;
-  }
-  try {
-    const key = randomBytes(16).toString("hex");
-    writeSync(fd, `${key}\n`);
-    fsyncSync(fd);
-    return key;
   } finally {
-    closeSync(fd);
+    rmSync(draft, { force: true });
   }
 }

@@ -1,9 +1,12 @@
-import { answerForm } from "./answer-form.ts";
+import { setImmediate } from "node:timers/promises";
+import type { StoredValue } from "../../source/repository.ts";
+import { answerForm, type ShownResource } from "./answer-form.ts";
 import { keyNotFound } from "./answers.ts";
 import type { ResourceDeps } from "./deps.ts";
 import type { AdminAnswer, AdminRequest } from "./exchange.ts";
 import { selectListing } from "./listing.ts";
 import { collectionKey, fullId, storeKey, type ResourceAddress } from "./resource-address.ts";
+import type { AdminKind } from "./resource-kinds.ts";
 import { rejectionHeader } from "./settle.ts";
 import { showResource } from "./shown-resource.ts";
 
@@ -40,11 +43,24 @@ async function getCollection(
   const own =
     kind === "consumers" ? values.filter((stored) => !stored.key.slice(key.length + 1).includes("/")) : values;
   if (kind === "credentials" && own.length === 0) return keyNotFound;
-  const listing = await selectListing(
-    own.map((stored) => showResource(deps, kind, stored)),
-    query,
-  );
+  const listing = await selectListing(await showAll(deps, kind, own), query);
   if ("status" in listing) return listing;
   const { resources, total } = listing;
   return { status: 200, body: answerForm(deps.version).many(`${deps.prefix}/${key}`, resources, total) };
+}
+
+/** Resources that are looked at before others get a turn: this thread also feeds the workers. */
+const AT_ONCE = 500;
+
+async function showAll(
+  deps: ResourceDeps,
+  kind: AdminKind,
+  values: readonly StoredValue[],
+): Promise<readonly ShownResource[]> {
+  const shown: ShownResource[] = [];
+  for (const stored of values) {
+    if (shown.length % AT_ONCE === AT_ONCE - 1) await setImmediate();
+    shown.push(showResource(deps, kind, stored));
+  }
+  return shown;
 }

@@ -2,8 +2,8 @@
 export interface AdminTarget {
   /** Segments below `/apisix/admin`, decoded, none of them empty; `null`: elsewhere. */
   readonly path: readonly string[] | null;
-  /** Whether it was `/apisix/admin` with nothing behind it, not even a slash. */
-  readonly bare: boolean;
+  /** Whether the path ends with a slash. */
+  readonly trailingSlash: boolean;
   /** Whether a segment holds an encoded slash, which nginx takes for a separator. */
   readonly encodedSlash: boolean;
   readonly query: URLSearchParams;
@@ -33,7 +33,7 @@ export function parseTarget(target: string): AdminTarget | null {
   const inside = ROOT.every((name, index) => segments[index] === name);
   return {
     path: inside ? segments.slice(ROOT.length) : null,
-    bare: inside && segments.length === ROOT.length && !decoded.endsWith("/"),
+    trailingSlash: decoded.endsWith("/"),
     encodedSlash: /%2f/i.test(raw),
     query,
   };

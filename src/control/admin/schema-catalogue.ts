@@ -1,21 +1,33 @@
 import type { PluginRegistry, Subsystem } from "../../plugin/plugin.ts";
+import { pickNames } from "../../plugin/lazy-map.ts";
+import { knownPlugins } from "../../plugins/catalogue/index.ts";
+import { plugins } from "../../plugins/index.ts";
 import { describePlugins, enabledPlugins, pluginNames, pluginSchema } from "../../plugins/plugin-answers.ts";
+import type { Kind } from "../../schema/kinds.ts";
 import { resourceSchemas } from "../../schema/resource-schemas.ts";
 import { validateResource } from "../../schema/validate.ts";
 import { validate, type ResourceCheck } from "../../store/check-resource.ts";
 import type { LoadedView } from "../../store/loaded-view.ts";
+import { claimsOf } from "../../store/resource.ts";
 import type { AdminCatalogue } from "./catalogue.ts";
+import { contentFault } from "./content-rules.ts";
 
 /** The schemas and rules of this gateway, with the plugins of these names; `loaded` knows their metadata. */
 export function buildCatalogue(names: readonly string[], loaded: Pick<LoadedView, "get">): AdminCatalogue {
   const enabled = enabledPlugins(names);
   const metadata = (name: string): Readonly<Record<string, unknown>> | undefined => loaded.get("plugin_metadata", name);
-  const checks: Readonly<Record<Subsystem, ResourceCheck>> = {
+  const notRun = pickNames(enabled.http, new Set(names.filter((name) => !plugins.has(name))));
+  const checks = {
     http: { plugins: enabled.http, metadata },
     stream: { plugins: enabled.stream, metadata },
-  };
+    // Plugins may have metadata before they are turned on.
+    metadata: { plugins: knownPlugins, metadata },
+  } satisfies Record<string, ResourceCheck>;
+  const checkOf = (kind: Kind): ResourceCheck =>
+    kind === "plugin_metadata" ? checks.metadata : kind === "stream_routes" ? checks.stream : checks.http;
   return {
-    validate: (kind, id, value) => validate(kind, id, value, checks[kind === "stream_routes" ? "stream" : "http"]),
+    validate: (kind, id, value) => validate(kind, id, value, checkOf(kind)) ?? contentFault(kind, value),
+    unloadedClaims: (kind, value) => claimsOf(kind, value, notRun),
     validateSchema(kind, value) {
       const checked = validateResource(kind, value);
       return "fault" in checked ? checked.fault.message : null;

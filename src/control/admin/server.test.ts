@@ -128,6 +128,9 @@ test("requests that Node's parser refuses, and methods that nobody knows", async
   assert.match(await raw(t, port, `FOO /apisix/admin/routes HTTP/1.1\r\n${head}\r\n`), /^HTTP\/1.1 404 /);
   assert.match(await raw(t, port, "nonsense\r\n\r\n"), /^HTTP\/1.1 400 /);
   assert.match(await raw(t, port, `TRACE /apisix/admin/routes HTTP/1.1\r\n${head}\r\n`), /^HTTP\/1.1 405 /);
+  const upgrade = `Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n`;
+  const twice = `GET /apisix/admin/routes HTTP/1.1\r\n${upgrade}\r\nGET / HTTP/1.1\r\n${head}\r\n`;
+  assert.match(await raw(t, port, twice), /^HTTP\/1.1 401 /, "an offer to upgrade is passed over");
   assert.match(
     await raw(t, port, `GET /apisix/admin/routes HTTP/1.1\r\n${head}X: ${"x".repeat(40_000)}\r\n\r\n`),
     /^HTTP\/1.1 431 /,
@@ -155,6 +158,17 @@ test("bodies have a bound", async (t) => {
   const chunked = await raw(t, admin.port, `${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(5)}0\r\n\r\n`);
   assert.match(chunked, /^HTTP\/1.1 413 /);
   assert.equal(admin.repository.revision, before);
+});
+
+test("a client that goes away in the middle of its body is no error", async (t) => {
+  const admin = await startAdmin(t);
+  const socket = connect(admin.port, "127.0.0.1");
+  const head = `PUT /apisix/admin/routes/1 HTTP/1.1\r\nHost: a\r\nX-API-KEY: ${adminKey}\r\nContent-Length: 100\r\n\r\n{`;
+  socket.end(head);
+  socket.resume();
+  await once(socket, "close");
+  assert.equal((await admin.send("GET", "/routes/1")).status, 404);
+  assert.ok(!admin.lines.some((line) => line.startsWith("admin: PUT")));
 });
 
 test("a body that is waited for is asked for; connections are kept", async (t) => {

@@ -84,6 +84,8 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     try {
       answer = await answerTo(request, response, target);
     } catch (error) {
+      // Nobody is there to be answered, and nothing has gone wrong here.
+      if (request.socket.destroyed) return;
       log.error(`admin: ${request.method} ${String(target?.path?.[0])}: ${reasonOf(error)}`);
       answer = refuse(500, "internal error; the error log of this node says more");
     }
@@ -98,8 +100,8 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     const { method = "", headers } = request;
     if (!mayConnect(request.socket)) return page(403, "this address is not in deployment.admin.allow_admin");
     if (target === null) return page(400, "the path cannot be decoded");
-    const { path, query } = target;
-    const reached = path !== null && (path.length > 0 || target.bare);
+    const { path, query, trailingSlash, encodedSlash } = target;
+    const reached = path !== null && (path.length > 0 || !trailingSlash);
     if (method === "OPTIONS") return reached && settings.cors ? preflight : page(405, "OPTIONS is not allowed here");
     if (method === "TRACE") return page(405, "TRACE is not allowed");
     if (!reached) return page(404, "the Admin API is at /apisix/admin");
@@ -111,7 +113,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     if (!routed.has(method)) return page(404, `method ${method} is not known here`);
     const body = await readBody(request, response, bodyLimit(path));
     if (typeof body !== "string") return body;
-    return await handler({ method, path, query, headers, body, encodedSlash: target.encodedSlash });
+    return await handler({ method, path, query, headers, body, encodedSlash, trailingSlash });
   }
 
   server.on("request", (request, response) => void handle(request, response));
@@ -121,7 +123,6 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     send(request, response, refuse(417, "the Expect header asks for something unknown"), false);
   });
   server.on("connect", (_request, socket) => socket.end(rawAnswer(405)));
-  server.on("upgrade", (_request, socket) => socket.end(rawAnswer(400)));
   server.on("clientError", (error: ParserError, socket: Socket) => {
     if (!socket.writable) return void socket.destroy();
     socket.end(rawAnswer(refusalOf(error)), () => socket.destroy());

@@ -11,6 +11,8 @@ import type { SecretResolver } from "./resolver.ts";
  */
 export class SecretFlow {
   readonly #resolver: SecretResolver;
+  /** Whether what is being applied changes a manager. */
+  #touched = false;
 
   constructor(resolver: SecretResolver) {
     this.#resolver = resolver;
@@ -25,18 +27,19 @@ export class SecretFlow {
     for (const { content } of staged.entries) {
       if (content.state === "read") for (const reference of content.references) references.add(reference);
     }
-    if (touchesManagers(staged, store)) {
+    this.#touched = touchesManagers(staged, store);
+    if (this.#touched) {
       this.#resolver.setManagers(managersAfter(staged, store));
       for (const reference of store.references()) references.add(reference);
     }
     return references.size === 0 ? null : this.#resolver.prepare(references);
   }
 
-  /** `staged` has been applied. What is to be checked again because a manager has changed; mostly nothing. */
-  applied(staged: Staged, store: Store): ReadonlySet<string> {
+  /** What was prepared last has been applied. What is to be checked again because a manager has changed; mostly nothing. */
+  applied(store: Store): ReadonlySet<string> {
     const references = store.references();
     this.#resolver.retain(references);
-    return touchesManagers(staged, store) ? references : new Set();
+    return this.#touched ? references : new Set();
   }
 
   close(): void {

@@ -219,7 +219,10 @@ export const apisixKeys: Keys = {
     },
     planned,
   ),
-  id: text("Identity of this node.", planned),
+  id: text("What this node is called among others; without it an id is kept in data/node.id.", {
+    pattern: "^[\\w.-]{1,100}$",
+    expected: "letters, digits, points, underscores and dashes, at most 100",
+  }),
   enable_reuseport: foreign("Workers always share their ports."),
   extra_lua_path: foreign("There is no Lua."),
   extra_lua_cpath: foreign("There is no Lua."),

@@ -17,7 +17,11 @@ const etcd: Key = mapping("The etcd cluster that holds the resources, in APISIX'
   user: text("Name to log in with."),
   password: text("Password to log in with."),
   timeout: count(30, "Seconds for a request.", { minimum: 1 }),
-  watch_timeout: count(50, "Seconds after which a silent watch is checked.", { minimum: 1 }),
+  watch_timeout: count(
+    50,
+    "Seconds after which a watch that is silent, although it is asked every second, is given up; at most 5.",
+    { minimum: 1 },
+  ),
   health_check_timeout: count(10, "Seconds for which a member that failed is left alone.", { minimum: 1 }),
   startup_retry: count(2, "Attempts at start before the failure is reported; the gateway goes on trying."),
   tls: mapping("TLS with etcd; used for addresses that begin with https.", {

@@ -101,7 +101,7 @@ async function run(store: EmbeddedStore, model: Model, step: Command, now: numbe
     const changes = step.keys.map((name) => ({ key: name, text: step.text }));
     if (changes.length > 0) model.revision++;
     for (const name of step.keys) model.put(name, step.text);
-    assert.equal(await store.transact(() => changes), model.revision);
+    assert.deepEqual(await store.transact(changes), { written: true, revision: model.revision });
     return;
   }
   const previous = model.current(step.key);

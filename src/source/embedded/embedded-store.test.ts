@@ -181,26 +181,24 @@ test("what has a time to live goes by itself, also while the store was closed, a
   assert.deepEqual(again.sink.snapshots[0], { revision: 7, entries: [{ key: "routes/renewed", text: "{}" }] });
 });
 
-test("all or nothing: many changes as one revision; a plan that throws changes nothing", async (t) => {
+test("all or nothing: many changes as one revision; none where one condition does not hold", async (t) => {
   const { store, sink } = start(t, fileFor(t));
   await store.put("routes/1", "{}");
   const changes = [
     { key: "routes/1", text: null },
     { key: "routes/2", text: "{}" },
   ];
-  const waiting = store.put("routes/3", "{}");
-  const revision = await store.transact((values) => {
-    assert.deepEqual(values.map(({ key }) => key), ["routes/1", "routes/3"]); // prettier-ignore
-    return changes;
-  });
-  assert.equal(revision, 4);
-  assert.equal((await waiting).written, true);
-  assert.deepEqual(sink.steps.at(-1), { revision: 4, changes });
-  const refused = store.transact(() => {
-    throw new Error("no");
-  });
-  await assert.rejects(refused, /^Error: no$/);
-  assert.equal(await store.transact(() => []), 4);
+  assert.deepEqual(await store.transact(changes), { written: true, revision: 3 });
+  assert.deepEqual(sink.steps.at(-1), { revision: 3, changes });
+  const conditional = [
+    { key: "routes/2", text: "[]", ifRevision: 3 },
+    { key: "routes/3", text: "[]", ifRevision: 0 },
+  ];
+  const late = [{ key: "routes/4", text: "[]" }, ...conditional];
+  assert.deepEqual(await store.transact(conditional), { written: true, revision: 4 });
+  assert.deepEqual(await store.transact(late), { written: false, key: "routes/2" });
+  assert.equal(await store.get("routes/4"), null);
+  assert.deepEqual(await store.transact([]), { written: true, revision: 4 });
   assert.equal(sink.steps.length, 3);
 });
 
@@ -233,6 +231,7 @@ test("a second owner is refused by name, in this process and from a thread that 
   const script = `import(${JSON.stringify(module)}).then(({ createEmbeddedStore }) => {
     globalThis.store = createEmbeddedStore(${JSON.stringify(file)});
     globalThis.store.open();
+    setInterval(() => undefined, 1_000);
     require("node:worker_threads").parentPort.postMessage("open");
   })`;
   const worker = new Worker(script, { eval: true });

@@ -3,7 +3,7 @@ import type { Repository, StoredValue, WriteOptions, WriteOutcome } from "../rep
 import type { KeyedEntry, KeyedSnapshot, KeyedStep, Source, SourceSink } from "../source.ts";
 import { openDatabase, toSourceError, type Access, type OpenDatabase } from "./database.ts";
 import { Tables } from "./tables.ts";
-import { Transaction } from "./transaction.ts";
+import { Transaction, type ConditionalChange } from "./transaction.ts";
 
 /** How often expiry and the writes of other processes are looked for. */
 const LOOK_MS = 250;
@@ -15,14 +15,17 @@ const RETRY_LIMIT_MS = 8_000;
 export interface EmbeddedStore extends Source, Repository {
   /** Opens the file, which `start` does as well; throws `SOURCE_UNREADABLE` or `SOURCE_UNAVAILABLE` with a reason. */
   open(): void;
-  /**
-   * One transaction and one revision for all changes that `plan` makes of what is stored;
-   * what `plan` throws undoes it. Resolves with the store's revision afterwards.
-   */
-  transact(plan: (values: readonly StoredValue[]) => readonly KeyedEntry[]): Promise<number>;
+  /** One transaction and one revision for all of these, or nothing where one of the conditions does not hold. */
+  transact(changes: readonly ConditionalChange[]): Promise<TransactOutcome>;
   /** Commits what is asked for and closes the file. */
   close(): void;
 }
+
+export type TransactOutcome =
+  /** The store's revision afterwards; where there was nothing to change, the one it had. */
+  | { readonly written: true; readonly revision: number }
+  /** The key whose condition did not hold. */
+  | { readonly written: false; readonly key: string };
 
 /**
  * The store in `file`, which is created with its directory where it is not there.
@@ -120,15 +123,11 @@ class FileStore implements EmbeddedStore {
     return await this.#write((transaction) => transaction.delete(key, options));
   }
 
-  async transact(plan: (values: readonly StoredValue[]) => readonly KeyedEntry[]): Promise<number> {
-    // Not together with other writes, which a plan that throws would undo.
-    this.#flush();
-    const done = this.#write((transaction) => {
-      transaction.apply(plan(transaction.list("")));
-      return transaction.revision;
+  async transact(changes: readonly ConditionalChange[]): Promise<TransactOutcome> {
+    return await this.#write((transaction): TransactOutcome => {
+      const key = transaction.apply(changes);
+      return key === null ? { written: true, revision: transaction.revision } : { written: false, key };
     });
-    this.#flush();
-    return await done;
   }
 
   #tryToOpen(): void {

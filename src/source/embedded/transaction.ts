@@ -2,6 +2,12 @@ import type { KeyedEntry, KeyedStep } from "../source.ts";
 import type { StoredValue, WriteOptions, WriteOutcome } from "../repository.ts";
 import type { Tables, What } from "./tables.ts";
 
+/** A change of one key among many. */
+export interface ConditionalChange extends KeyedEntry {
+  /** Only where the key's `modRevision` is this one; 0: where it does not exist. */
+  readonly ifRevision?: number;
+}
+
 /**
  * What happens within one transaction of the database: writes, each with a revision of
  * its own, and the steps that they make. Throws what SQLite does.
@@ -28,10 +34,6 @@ export class Transaction {
     return this.#steps;
   }
 
-  list(prefix: string): readonly StoredValue[] {
-    return this.#tables.list(prefix, this.#now);
-  }
-
   put(key: string, text: string, { ifRevision, ttl }: WriteOptions): WriteOutcome {
     const previous = this.#tables.get(key, this.#now);
     if (!holds(previous, ifRevision)) return { written: false, current: previous };
@@ -49,15 +51,19 @@ export class Transaction {
     return this.#end(revision, [{ key, text: null }], previous);
   }
 
-  /** All of these as one revision; none where they are none. */
-  apply(changes: readonly KeyedEntry[]): void {
-    if (changes.length === 0) return;
+  /** All of these as one revision, or none where a condition does not hold: the key of the first of those. */
+  apply(changes: readonly ConditionalChange[]): string | null {
+    const failed = changes.find(({ key, ifRevision }) => !holds(this.#tables.get(key, this.#now), ifRevision));
+    if (failed !== undefined) return failed.key;
+    if (changes.length === 0) return null;
     const revision = this.#next();
     for (const { key, text } of changes) {
       if (text === null) this.#remove(key, "delete");
       else this.#write({ key, text }, this.#tables.get(key, this.#now), null);
     }
-    this.#end(revision, changes, null);
+    const made = changes.map(({ key, text }) => ({ key, text }));
+    this.#end(revision, made, null);
+    return null;
   }
 
   /** Deletes what has expired, as one revision. */

@@ -6,7 +6,8 @@ import {
   constants,
   type IncomingHttpHeaders,
 } from "node:http2";
-import { isIP } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import type { EtcdTlsSettings } from "../../settings/settings.ts";
 import { Code, EtcdError } from "./etcd-error.ts";
 
@@ -52,31 +53,44 @@ export class Channel {
     this.#tls = tls;
   }
 
-  /** One request, one answer, within the time; rejects with EtcdError. */
-  async unary(path: string, request: Buffer, metadata: Metadata, timeoutMs: number): Promise<Buffer> {
+  /**
+   * One request, one answer; rejects with EtcdError, at the latest after `timeoutMs` or where
+   * nothing of the answer has come for `silenceMs`.
+   */
+  async unary(
+    path: string,
+    request: Buffer,
+    metadata: Metadata,
+    { timeoutMs, silenceMs }: { readonly timeoutMs: number; readonly silenceMs: number },
+  ): Promise<Buffer> {
     const deadline = performance.now() + timeoutMs;
     const session = await this.#connected();
     return await new Promise((resolve, reject) => {
       let answer: Buffer | null = null;
       const leftMs = Math.max(1, Math.ceil(deadline - performance.now()));
+      const giveUp = (): void => {
+        call.cancel();
+        finish(new EtcdError(Code.deadlineExceeded, "no answer in time"));
+      };
+      const finish = (error: EtcdError | null): void => {
+        clearTimeout(limit);
+        clearTimeout(silence);
+        if (error !== null) reject(error);
+        else if (answer === null) reject(new EtcdError(Code.unavailable, "no message in the answer"));
+        else resolve(answer);
+      };
       const call = startCall(
         session,
         path,
         { ...metadata, "grpc-timeout": `${leftMs}m` },
         {
+          progress: () => void silence.refresh(),
           message: (message) => void (answer ??= message),
-          ended: (error) => {
-            clearTimeout(timer);
-            if (error !== null) reject(error);
-            else if (answer === null) reject(new EtcdError(Code.unavailable, "no message in the answer"));
-            else resolve(answer);
-          },
+          ended: finish,
         },
       );
-      const timer = setTimeout(() => {
-        call.cancel();
-        reject(new EtcdError(Code.deadlineExceeded, `no answer within ${Math.round(timeoutMs)} ms`));
-      }, leftMs);
+      const limit = setTimeout(giveUp, leftMs);
+      const silence = setTimeout(giveUp, Math.min(silenceMs, leftMs));
       call.end(request);
     });
   }
@@ -102,24 +116,33 @@ export class Channel {
   }
 
   async #connect(): Promise<ClientHttp2Session> {
-    let session: ClientHttp2Session;
+    let socket: Socket;
     try {
-      session = connect(this.#origin, {
-        settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
-        maxSessionMemory: 256,
-        ...tlsOptions(this.#tls, this.#origin),
-      });
+      socket = openSocket(this.#origin, this.#tls);
     } catch (error) {
       this.#session = null;
       throw new EtcdError(Code.unavailable, reason(error), { sent: false });
     }
+    const session = connect(this.#origin, {
+      createConnection: () => socket,
+      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
+      maxSessionMemory: 256,
+    });
     this.#current = session;
     this.#sessions.add(session);
-    let failure: unknown = null;
-    session.on("error", (error) => (failure ??= error));
     await new Promise<void>((resolve, reject) => {
+      // Streams go on until the member closes the connection; new ones need another one.
+      const forget = (): void => {
+        if (this.#current === session) this.#session = this.#current = null;
+      };
+      const gone = (cause: unknown): void => {
+        clearTimeout(limit);
+        this.#sessions.delete(session);
+        forget();
+        reject(new EtcdError(Code.unavailable, reason(cause), { sent: false }));
+      };
       const limit = setTimeout(() => {
-        failure ??= new Error(`no connection within ${CONNECT_MS} ms`);
+        gone(new Error(`no connection within ${CONNECT_MS} ms`));
         session.destroy();
       }, CONNECT_MS);
       session.once("remoteSettings", () => {
@@ -127,23 +150,19 @@ export class Channel {
         session.setLocalWindowSize(2 * STREAM_WINDOW);
         resolve();
       });
-      // Streams go on until the member closes the connection; new ones need another one.
-      const forget = (): void => {
-        if (this.#current === session) this.#session = this.#current = null;
-      };
       session.once("goaway", forget);
-      session.once("close", () => {
-        clearTimeout(limit);
-        this.#sessions.delete(session);
-        forget();
-        reject(new EtcdError(Code.unavailable, reason(failure ?? "the connection was closed"), { sent: false }));
-      });
+      session.on("error", gone);
+      // The session says nothing of an alert that comes while its preface is on the way.
+      socket.once("error", gone);
+      session.once("close", () => gone(new Error("the connection was closed")));
     });
     return session;
   }
 }
 
 interface CallHandlers {
+  /** A piece of the answer has come. */
+  progress?(): void;
   message(message: Buffer): void;
   /** `null`: it ended with status OK. */
   ended(error: EtcdError | null): void;
@@ -186,6 +205,7 @@ function startCall(
   });
   stream.on("trailers", (headers) => (status ??= statusOf(headers)));
   stream.on("data", (chunk: Buffer) => {
+    handlers.progress?.();
     const fault = deframe(chunk);
     if (fault === null) return;
     end(fault);
@@ -254,26 +274,29 @@ function decodeMessage(text: string): string {
   }
 }
 
-function tlsOptions(tls: EtcdTlsSettings | null, origin: string): object {
-  if (!origin.startsWith("https:")) return {};
-  const { hostname } = new URL(origin);
+function openSocket(origin: string, tls: EtcdTlsSettings | null): Socket {
+  const { protocol, hostname, port } = new URL(origin);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  if (protocol !== "https:") return connectTcp({ host, port: Number(port || 80), noDelay: true });
   // RFC 6066, 3: an address is no server name.
-  const name = tls?.serverName ?? (isIP(hostname.replace(/^\[|\]$/g, "")) === 0 ? hostname : undefined);
+  const servername = tls?.serverName ?? (isIP(host) === 0 ? host : undefined);
   // The files are read for each connection, so that renewed certificates count.
-  const read = (file: string | null): Buffer | undefined => (file === null ? undefined : readFileSync(file));
-  return {
+  const read = (file: string | null = null): Buffer | undefined => (file === null ? undefined : readFileSync(file));
+  return connectTls({
+    host,
+    port: Number(port || 443),
     ALPNProtocols: ["h2"],
     rejectUnauthorized: tls?.verify ?? true,
-    cert: read(tls?.certFile ?? null),
-    key: read(tls?.keyFile ?? null),
-    ca: read(tls?.caFile ?? null),
-    ...(name === undefined ? {} : { servername: name }),
-  };
+    cert: read(tls?.certFile),
+    key: read(tls?.keyFile),
+    ca: read(tls?.caFile),
+    ...(servername === undefined ? {} : { servername }),
+  });
 }
 
 function reason(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
-  const { code, message } = thrown as NodeJS.ErrnoException;
+  const { code, message, library, reason: short } = thrown as NodeJS.ErrnoException & Partial<OpensslWords>;
   switch (code) {
     case "ECONNREFUSED":
       return "connection refused";
@@ -282,6 +305,13 @@ function reason(thrown: unknown): string {
     case "ENOTFOUND":
       return "unknown host";
     default:
-      return message;
+      // Node's advice after a semicolon is for those who run Node.
+      return library === undefined ? message.split("; ")[0]! : `TLS: ${short ?? message}`;
   }
+}
+
+/** What Node adds to an error of OpenSSL, whose message has a code in front and a place in its source behind. */
+interface OpensslWords {
+  readonly library: string;
+  readonly reason: string;
 }

@@ -5,9 +5,10 @@ import { Channel, type DuplexCall, type DuplexHandlers, type Metadata } from "./
 import { Code, EtcdError } from "./etcd-error.ts";
 import { authenticate, type Method } from "./rpc.ts";
 
-/** What one member may take for a call that another one can answer as well. */
+/** How long one member may be silent during a call that another one can answer as well. */
 const ATTEMPT_MS = 5_000;
-/** Pause between two rounds over the members while the cluster has no leader. */
+/** How long a cluster without a leader is asked again, and the pause between two rounds over the members. */
+const LEADERLESS_MS = 5_000;
 const PAUSE_MS = 100;
 
 /** Where the client's words go. */
@@ -58,6 +59,7 @@ class Cluster implements EtcdCluster {
   /** Index of the member that answered last. */
   #preferred: number;
   #token: Promise<string> | null = null;
+  #lastToken = "";
   #closed = false;
 
   constructor(settings: EtcdSettings) {
@@ -74,8 +76,8 @@ class Cluster implements EtcdCluster {
   ): Promise<A> {
     const bytes = method.request.encode(request);
     const answer = await this.#onSomeMember(timeoutMs, method.repeatable, async (member, leftMs) => {
-      const limit = method.repeatable ? Math.min(ATTEMPT_MS, leftMs) : leftMs;
-      return await this.#withToken(member, (metadata) => member.channel.unary(method.path, bytes, metadata, limit));
+      const limits = { timeoutMs: leftMs, silenceMs: method.repeatable ? ATTEMPT_MS : leftMs };
+      return await this.#withToken(member, (metadata) => member.channel.unary(method.path, bytes, metadata, limits));
     });
     try {
       return method.response.decode(answer);
@@ -130,9 +132,13 @@ class Cluster implements EtcdCluster {
     repeatable: boolean,
     attempt: (member: KnownMember, leftMs: number) => Promise<T>,
   ): Promise<T> {
-    const deadline = performance.now() + timeoutMs;
+    const startedAt = performance.now();
+    const deadline = startedAt + timeoutMs;
+    const patience = Math.min(deadline, startedAt + LEADERLESS_MS);
+    let failures: string[] = [];
     for (;;) {
-      const failures: string[] = [];
+      const before = failures;
+      failures = [];
       let again = false;
       for (const member of this.#candidates()) {
         const leftMs = deadline - performance.now();
@@ -153,7 +159,9 @@ class Cluster implements EtcdCluster {
         }
       }
       if (this.#closed) throw unavailable(["closed"]);
-      if (!again || performance.now() + PAUSE_MS >= deadline) throw unavailable(failures);
+      if (!again || performance.now() + PAUSE_MS >= patience) {
+        throw unavailable(failures.length > 0 ? failures : before);
+      }
       await sleep(PAUSE_MS * (0.5 + Math.random()));
     }
   }
@@ -170,7 +178,8 @@ class Cluster implements EtcdCluster {
     } catch (error) {
       if (!(error instanceof EtcdError) || !error.needsToken) throw error;
     }
-    this.renewToken();
+    // Another call may have got a new one meanwhile.
+    if (token === this.#lastToken) this.renewToken();
     return await run({ ...metadata, token: await this.#tokenFrom(member) });
   }
 
@@ -178,7 +187,7 @@ class Cluster implements EtcdCluster {
     this.#token ??= this.#authenticate(member);
     const asked = this.#token;
     try {
-      return await asked;
+      return (this.#lastToken = await asked);
     } catch (error) {
       if (this.#token === asked) this.#token = null;
       throw error;
@@ -187,9 +196,10 @@ class Cluster implements EtcdCluster {
 
   async #authenticate(member: KnownMember): Promise<string> {
     const { user, password } = this.#settings;
+    const limits = { timeoutMs: ATTEMPT_MS, silenceMs: ATTEMPT_MS };
     const request = authenticate.request.encode({ name: user ?? "", password: password ?? "" });
     try {
-      const answer = await member.channel.unary(authenticate.path, request, {}, ATTEMPT_MS);
+      const answer = await member.channel.unary(authenticate.path, request, {}, limits);
       return authenticate.response.decode(answer).token;
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;

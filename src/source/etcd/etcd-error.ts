@@ -48,7 +48,7 @@ export class EtcdError extends Error {
   /** Nobody will answer otherwise: the request itself is refused, or its answer cannot be taken. */
   get final(): boolean {
     if (this.code === Code.outOfSize) return true;
-    return this.answered && !this.transient && !this.refusedForNow && !this.needsToken;
+    return this.answered && !this.transient && !this.refusedForNow;
   }
 
   /** What was asked for has been compacted. */

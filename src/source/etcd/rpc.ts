@@ -246,6 +246,9 @@ interface Token {
   readonly token: string;
 }
 
+/** A transaction that comes to the same when it is done twice. */
+export const idempotentTxn: Method<TxnRequest, TxnResponse> = { ...txn, repeatable: true };
+
 export const authenticate: Method<Credentials, Token> = {
   path: "/etcdserverpb.Auth/Authenticate",
   request: defineMessage<Credentials>({ name: [1, "string"], password: [2, "string"] }),

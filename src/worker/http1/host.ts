@@ -1,3 +1,5 @@
+import { hostName } from "../../lib/host-name.ts";
+
 /** A Host as sent, with what is derived from it. */
 export interface Host {
   readonly value: string;
@@ -27,14 +29,6 @@ export function parseHost(value: string): Host | null {
   if (seen.size >= MAX_SEEN) seen.clear();
   seen.set(value, host);
   return host;
-}
-
-/** The host in lower case without port and final dot. */
-export function hostName(value: string): string {
-  const colon = value.lastIndexOf(":");
-  let name = colon >= 0 && colon > value.lastIndexOf("]") ? value.slice(0, colon) : value;
-  if (name.endsWith(".")) name = name.slice(0, -1);
-  return name.toLowerCase();
 }
 
 function hostPort(value: string): string {

@@ -9,7 +9,7 @@ import {
   targetChar,
   tokenChar,
 } from "../../lib/http-grammar.ts";
-import { normalisePath } from "../normalise-path.ts";
+import { normalisePath } from "../../lib/normalise-path.ts";
 import { type Host, parseHost } from "./host.ts";
 
 /**

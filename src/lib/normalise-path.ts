@@ -17,6 +17,19 @@ export function withoutPathParameters(path: string): string | null {
 }
 
 /**
+ * What settings ask for beyond `normalisePath`: `servlet` drops the parameters of segments,
+ * `tailSlash` a slash at the end. `null`: nothing; the function's: the path is refused.
+ */
+export function compilePathAdjustment(servlet: boolean, tailSlash: boolean): ((path: string) => string | null) | null {
+  if (!servlet && !tailSlash) return null;
+  return (path) => {
+    const plain = servlet ? withoutPathParameters(path) : path;
+    if (plain === null || !tailSlash || plain.length < 2 || !plain.endsWith("/")) return plain;
+    return plain.slice(0, -1);
+  };
+}
+
+/**
  * The path as `normalisePath` makes it (`path`), but with every `%2F` of the target left
  * encoded (`match_uri_encoded_slash`). Only where nothing but percent-encoding was
  * normalised: with dot segments or double slashes the encoded slashes could hide what

@@ -1,0 +1,184 @@
+import type { PluginRegistry } from "../plugin/plugin.ts";
+import type { ConsumerGroup } from "../schema/consumer-group.ts";
+import type { ConsumerResource } from "../schema/consumer.ts";
+import type { GlobalRule } from "../schema/global-rule.ts";
+import type { PluginConfig } from "../schema/plugin-config.ts";
+import type { PluginConf, Plugins } from "../schema/plugins.ts";
+import type { Route } from "../schema/route.ts";
+import type { Service } from "../schema/service.ts";
+import type { InlineUpstream } from "../schema/upstream.ts";
+import type { LoadedResources } from "./explain.ts";
+
+/** A plugin that runs for a request, and where its configuration stands. */
+export interface ExplainedPlugin {
+  readonly name: string;
+  /** The resource that has it: `routes/1`, `services/1`, `global_rules/1`, … */
+  readonly from: string;
+  readonly priority: number;
+  readonly conf: PluginConf;
+}
+
+/** A plugin's configuration that does not count. */
+export interface SupersededPlugin {
+  readonly name: string;
+  readonly from: string;
+  /** Why: another resource has the plugin, or it is disabled. */
+  readonly why: string;
+}
+
+/** What is done with a request that a route has taken. */
+export interface ExplainedPlan {
+  /** In the order in which they run within a phase: global rules, then the rest by priority. */
+  readonly plugins: readonly ExplainedPlugin[];
+  readonly superseded: readonly SupersededPlugin[];
+  /** Settings beside plugins, by name, with the resource each comes from. */
+  readonly settings: Readonly<Record<string, { readonly value: unknown; readonly from: string }>>;
+  /** `null`: there is nothing to proxy to. */
+  readonly upstream: { readonly from: string; readonly conf: InlineUpstream } | null;
+  /** What cannot be had: a service or plugin config that is not there. */
+  readonly missing: readonly string[];
+}
+
+/** One resource's plugins, from the weakest to the strongest. */
+interface Layer {
+  readonly from: string;
+  readonly plugins: Plugins | undefined;
+}
+
+/** What the plan is made of beside the resources. */
+export interface PlanParts {
+  readonly resources: LoadedResources;
+  readonly registry: PluginRegistry;
+  /** A consumer's name, as an authentication plugin would find it; `null`: nobody has authenticated. */
+  readonly consumer: string | null;
+}
+
+/**
+ * The merged plan of a route, as the workers compile it: a plugin is taken whole from
+ * the strongest resource that has it (consumer, its group, route, plugin config, service).
+ */
+export function explainPlan(route: Route, { resources, registry, consumer }: PlanParts): ExplainedPlan {
+  const missing: string[] = [];
+  const find = <T>(kind: "services" | "plugin_configs", id: string | undefined): T | undefined => {
+    const found = id === undefined ? undefined : (resources.get(kind, id) as T | undefined);
+    if (id !== undefined && found === undefined) missing.push(`${kind}/${id}`);
+    return found;
+  };
+  const service = find<Service>("services", route.service_id);
+  const config = find<PluginConfig>("plugin_configs", route.plugin_config_id);
+  const layers: Layer[] = [
+    { from: `services/${route.service_id ?? ""}`, plugins: service?.plugins },
+    { from: `plugin_configs/${route.plugin_config_id ?? ""}`, plugins: config?.plugins },
+    { from: `routes/${route.id}`, plugins: route.plugins },
+    ...consumerLayers(resources, registry, consumer, missing),
+  ];
+  const { plugins, superseded } = merge(layers, registry);
+  return {
+    plugins: [...globalPlugins(resources, registry, superseded), ...plugins],
+    superseded,
+    settings: settingsOf(route, service),
+    upstream: upstreamOf(route, service, resources, missing),
+    missing,
+  };
+}
+
+/** Authentication plugins say who the consumer is and are taken over from nobody. */
+function consumerLayers(
+  resources: LoadedResources,
+  registry: PluginRegistry,
+  name: string | null,
+  missing: string[],
+): readonly Layer[] {
+  if (name === null) return [];
+  const consumer = resources.get("consumers", name) as ConsumerResource | undefined;
+  if (consumer === undefined) {
+    missing.push(`consumers/${name}`);
+    return [];
+  }
+  const id = consumer.group_id ?? "";
+  const group = resources.get("consumer_groups", id) as ConsumerGroup | undefined;
+  const others = (plugins: Plugins = {}): Plugins =>
+    Object.fromEntries(Object.entries(plugins).filter(([plugin]) => registry.get(plugin)?.type !== "auth"));
+  return [
+    { from: `consumer_groups/${id}`, plugins: others(group?.plugins) },
+    { from: `consumers/${name}`, plugins: others(consumer.plugins) },
+  ];
+}
+
+function merge(
+  layers: readonly Layer[],
+  registry: PluginRegistry,
+): { plugins: ExplainedPlugin[]; superseded: SupersededPlugin[] } {
+  const taken = new Map<string, ExplainedPlugin>();
+  const superseded: SupersededPlugin[] = [];
+  for (const { from, plugins = {} } of layers) {
+    for (const [name, conf] of Object.entries(plugins)) {
+      const weaker = taken.get(name);
+      if (weaker !== undefined) superseded.push({ name, from: weaker.from, why: `${from} has this plugin, too` });
+      taken.set(name, explainPlugin(name, from, conf, registry));
+    }
+  }
+  const all = [...taken.values()].sort((a, b) => b.priority - a.priority);
+  for (const { name, from, conf } of all) if (isDisabled(conf)) superseded.push({ name, from, why: "it is disabled" });
+  return { plugins: all.filter(({ conf }) => !isDisabled(conf)), superseded };
+}
+
+function globalPlugins(
+  resources: LoadedResources,
+  registry: PluginRegistry,
+  superseded: SupersededPlugin[],
+): readonly ExplainedPlugin[] {
+  const plugins = resources.ids("global_rules").flatMap((id) => {
+    const rule = resources.get("global_rules", id) as GlobalRule | undefined;
+    return Object.entries(rule?.plugins ?? {}).map(([name, conf]) =>
+      explainPlugin(name, `global_rules/${id}`, conf, registry),
+    );
+  });
+  for (const { name, from, conf } of plugins) {
+    if (isDisabled(conf)) superseded.push({ name, from, why: "it is disabled" });
+  }
+  return plugins.filter(({ conf }) => !isDisabled(conf)).sort((a, b) => b.priority - a.priority);
+}
+
+function explainPlugin(name: string, from: string, conf: PluginConf, registry: PluginRegistry): ExplainedPlugin {
+  return { name, from, priority: conf._meta?.priority ?? registry.get(name)?.priority ?? 0, conf };
+}
+
+const isDisabled = (conf: PluginConf): boolean => conf._meta?.disable === true;
+
+function settingsOf(route: Route, service: Service | undefined): ExplainedPlan["settings"] {
+  const own = `routes/${route.id}`;
+  const inherited = `services/${service?.id ?? ""}`;
+  const settings: Record<string, { value: unknown; from: string }> = {};
+  const hosts = route.hosts ?? (route.host === undefined ? undefined : [route.host]);
+  if (hosts !== undefined) settings["hosts"] = { value: hosts, from: own };
+  else if (service?.hosts !== undefined) settings["hosts"] = { value: service.hosts, from: inherited };
+  if (route.timeout !== undefined) settings["timeout"] = { value: route.timeout, from: own };
+  if (route.enable_websocket !== undefined) settings["enable_websocket"] = { value: route.enable_websocket, from: own };
+  else if (service?.enable_websocket !== undefined) {
+    settings["enable_websocket"] = { value: service.enable_websocket, from: inherited };
+  }
+  return settings;
+}
+
+/** The route's upstream, else the service's; in both an id is taken before an inline upstream. */
+function upstreamOf(
+  route: Route,
+  service: Service | undefined,
+  resources: LoadedResources,
+  missing: string[],
+): ExplainedPlan["upstream"] {
+  for (const [holder, from] of [
+    [route, `routes/${route.id}`],
+    [service, `services/${service?.id ?? ""}`],
+  ] as const) {
+    const id = holder?.upstream_id;
+    if (id !== undefined) {
+      const conf = resources.get("upstreams", id) as InlineUpstream | undefined;
+      if (conf === undefined) missing.push(`upstreams/${id}`);
+      return conf === undefined ? null : { from: `upstreams/${id}`, conf };
+    }
+    if (holder?.upstream !== undefined) return { from, conf: holder.upstream };
+  }
+  return null;
+}

@@ -1,0 +1,45 @@
+import type { HealthDeps } from "./healthcheck.ts";
+import { healthEndpoints } from "./healthcheck.ts";
+import { drainEndpoints } from "./drain.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { ExplainDeps } from "./explain.ts";
+import { faultEndpoints, type FaultActions } from "./faults.ts";
+import { resourceEndpoints, type ResourcesDeps } from "./resources.ts";
+import { schemaEndpoints } from "./schema.ts";
+import { upkeepEndpoints } from "./upkeep.ts";
+
+/** What the Control API can tell and do. */
+export interface ControlDeps extends ResourcesDeps, ExplainDeps {
+  drain(on: boolean): void;
+  /** `null` unless faults are turned on (`TURNPIKE_FAULTS`). */
+  readonly faults: FaultActions | null;
+  /** Names of the enabled plugins. */
+  readonly plugins: readonly string[];
+  /** What the health checks have found. */
+  readonly health: HealthDeps["reports"];
+}
+
+/** Every endpoint of the Control API. */
+export function controlEndpoints(deps: ControlDeps): readonly Endpoint[] {
+  return [
+    ...resourceEndpoints(deps),
+    ...healthEndpoints({ ...deps, reports: deps.health }),
+    ...schemaEndpoints(deps.plugins),
+    ...explainEndpoints(deps),
+    ...upkeepEndpoints(),
+    ...drainEndpoints(deps.drain),
+    ...faultEndpoints(deps.faults),
+  ];
+}
+
+/** `/v1/explain`; what it takes is loaded once somebody asks. */
+function explainEndpoints(deps: ExplainDeps): readonly Endpoint[] {
+  return (["GET", "POST"] as const).map((method) => ({
+    method,
+    path: "/v1/explain",
+    async answer(request) {
+      const { explain } = await import("./explain.ts");
+      return await explain(deps, method, request);
+    },
+  }));
+}

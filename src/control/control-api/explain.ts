@@ -1,0 +1,178 @@
+import { describeRequest, type DescribedRequest, type PathSettings } from "../../compile/described-request.ts";
+import { explainPlan, type ExplainedPlan } from "../../compile/explain-plan.ts";
+import type { ExplainTable, NearMiss } from "../../compile/explain.ts";
+import type { RouteEntry } from "../../compile/route-entry.ts";
+import { compileUpstream } from "../../compile/upstreams.ts";
+import { reasonOf } from "../../lib/errors.ts";
+import type { RequestContext } from "../../plugin/context.ts";
+import { encryptFieldsOf, type PluginRegistry } from "../../plugin/plugin.ts";
+import type { Route } from "../../schema/route.ts";
+import { isSecretName, MASK } from "../../schema/secret-names.ts";
+import type { InlineUpstream } from "../../schema/upstream.ts";
+import type { Settings } from "../../settings/settings.ts";
+import type { LoadedView } from "../../store/loaded-view.ts";
+import type { Targets } from "../../upstream/targets.ts";
+import type { NodeHealth, Upstream } from "../../upstream/upstream.ts";
+import { refuse, type ControlAnswer, type ControlRequest } from "./endpoint.ts";
+import { readExplainRequest } from "./explain-request.ts";
+import type { HealthNode, HealthReport } from "./healthcheck.ts";
+
+/** What `/v1/explain` reads. */
+export interface ExplainDeps {
+  readonly loaded: Promise<LoadedView>;
+  /** The routes of what is loaded now. */
+  routes(): Promise<ExplainTable>;
+  readonly registry: PluginRegistry;
+  readonly settings: PathSettings & Pick<Settings, "upstream">;
+  /** Addresses of names, and nodes of services, as they are known now. */
+  readonly targets: Targets;
+  /** What stands before the keys in `HealthReport.name`. */
+  readonly prefix: string;
+  readonly health: () => readonly HealthReport[] | Promise<readonly HealthReport[]>;
+}
+
+/**
+ * Answers `POST /v1/explain` with a request in JSON, or `GET /v1/explain?path=/x&method=GET&…`:
+ * which route takes it and why others do not, the merged plan, and where it would go.
+ */
+export async function explain(
+  deps: ExplainDeps,
+  method: "GET" | "POST",
+  asked: ControlRequest,
+): Promise<ControlAnswer> {
+  const read = readExplainRequest(method, asked);
+  if ("error" in read) return refuse(400, read.error);
+  const { request, consumer } = read;
+  const ctx = describeRequest(request, deps.settings);
+  if (ctx === null) return refuse(400, `path: ${request.target} is refused with 400 before it is routed`);
+  const resources = await deps.loaded;
+  const table = await deps.routes();
+  const { matched, near, nearCount } = table.explain(ctx);
+  const shown = {
+    revision: resources.revision,
+    request: requestRow(request, ctx),
+    matched: matched === null ? null : routeRow(matched),
+    near_misses: near.map(nearRow),
+    near_misses_total: nearCount,
+  };
+  if (matched === null) return { status: 200, body: { ...shown, answer: "404 Route Not Found" } };
+  const plan = explainPlan(JSON.parse(matched.text) as Route, { resources, registry: deps.registry, consumer });
+  return {
+    status: 200,
+    body: { ...shown, ...planRows(plan, deps.registry), upstream: await upstreamRow(deps, plan, ctx) },
+  };
+}
+
+function requestRow(request: DescribedRequest, ctx: RequestContext): object {
+  const { method, target, scheme, remoteAddr } = request;
+  return { method, target, path: ctx.routePath, host: ctx.host, scheme, remote_addr: remoteAddr };
+}
+
+function routeRow({ id, uris, hosts, priority, text }: RouteEntry): object {
+  const { name } = JSON.parse(text) as Route;
+  return { route: `routes/${id}`, ...(name === undefined ? {} : { name }), uris, hosts, priority };
+}
+
+function nearRow({ entry, misses }: NearMiss): object {
+  return { ...routeRow(entry), because: misses };
+}
+
+function planRows({ plugins, superseded, settings, missing }: ExplainedPlan, registry: PluginRegistry): object {
+  return {
+    plugins: plugins.map(({ name, from, priority, conf }) => ({
+      name,
+      from,
+      priority,
+      // A consumer that authenticates may bring plugins of its own.
+      ...(registry.get(name)?.type === "auth" ? { authenticates: true } : {}),
+      conf: masked(conf, secretsOf(name, registry), ""),
+    })),
+    superseded,
+    settings,
+    ...(missing.length === 0 ? {} : { missing }),
+  };
+}
+
+/** Paths of what is secret in a plugin's configuration. */
+function secretsOf(name: string, registry: PluginRegistry): ReadonlySet<string> {
+  const plugin = registry.get(name);
+  return new Set(plugin === undefined ? [] : encryptFieldsOf(plugin, "conf"));
+}
+
+/** A configuration without what could be secret; `key` is often the name of a variable. */
+function masked(value: unknown, secrets: ReadonlySet<string>, path: string): unknown {
+  if (Array.isArray(value)) return value.map((item) => masked(item, secrets, path));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, field]) => {
+      const inner = path === "" ? name : `${path}.${name}`;
+      const secret = secrets.has(inner) || (isSecretName(name) && name !== "key");
+      const hide = secret && field !== "" && (typeof field === "string" || typeof field === "number");
+      return [name, hide ? MASK : masked(field, secrets, inner)];
+    }),
+  );
+}
+
+/** Where the request goes. Which of several nodes has its turn is a matter of each worker, but for `chash`. */
+async function upstreamRow(
+  deps: ExplainDeps,
+  { upstream }: ExplainedPlan,
+  ctx: RequestContext,
+): Promise<object | null> {
+  if (upstream === null) return null;
+  const { from, conf } = upstream;
+  const { type, scheme, pass_host, service_name, discovery_type } = conf;
+  const row = {
+    from,
+    type,
+    scheme,
+    pass_host,
+    ...(service_name === undefined ? {} : { service_name, discovery_type }),
+  };
+  const report = (await deps.health()).find(({ name }) => name === `${deps.prefix}/${from}`);
+  const compiled = compile(from, conf, deps, report);
+  if (typeof compiled === "string") return { ...row, error: compiled, nodes: [], node: null, candidates: [] };
+  const { nodes, picker } = compiled;
+  const usable = nodes.filter(({ weight, health }) => weight > 0 && health?.usable !== false);
+  const highest = Math.max(...usable.map(({ priority }) => priority));
+  const candidates = usable.filter(({ priority }) => priority === highest).map(({ address }) => address);
+  const certain = candidates.length === 1 || type === "chash";
+  return {
+    ...row,
+    nodes: nodes.map(({ address, weight, priority }) => ({
+      address,
+      weight,
+      priority,
+      health: statusOf(address, report),
+    })),
+    node: certain ? (picker.pick([], ctx)?.address ?? null) : null,
+    candidates,
+  };
+}
+
+/** The upstream as workers have it, under a key of its own: it must not take turns from anybody. */
+function compile(
+  from: string,
+  conf: InlineUpstream,
+  { settings, targets }: ExplainDeps,
+  report: HealthReport | undefined,
+): Upstream | string {
+  const health = (address: string): NodeHealth | null => {
+    const status = statusOf(address, report);
+    const usable = status === "healthy" || status === "mostly_healthy";
+    return status === null ? null : { usable, answered: () => undefined, failed: () => undefined };
+  };
+  const surroundings = { defaults: settings.upstream, targets, health: () => (_: string, at: string) => health(at) };
+  try {
+    return compileUpstream(`explain ${from}`, conf, surroundings);
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+function statusOf(address: string, report: HealthReport | undefined): HealthNode["status"] | null {
+  const found = report?.nodes.find(({ hostname, ip, port }) =>
+    [`${ip}:${port}`, `${hostname}:${port}`].includes(address),
+  );
+  return found?.status ?? null;
+}

@@ -1,0 +1,17 @@
+import { describePlugins, enabledPlugins } from "../../plugins/plugin-answers.ts";
+import { resourceSchemas } from "../../schema/resource-schemas.ts";
+import type { Endpoint } from "./endpoint.ts";
+
+/** `GET /v1/schema`: the schemas of every kind and of the enabled plugins; `names` are those of HTTP. */
+export function schemaEndpoints(names: readonly string[]): readonly Endpoint[] {
+  return [{ method: "GET", path: "/v1/schema", answer: () => ({ status: 200, body: allSchemas(names) }) }];
+}
+
+function allSchemas(names: readonly string[]): object {
+  const { http, stream } = enabledPlugins(names);
+  return {
+    main: resourceSchemas,
+    plugins: describePlugins(http, "http"),
+    stream_plugins: describePlugins(stream, "stream"),
+  };
+}

@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { Resolver as NodeResolver } from "node:dns/promises";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import * as fc from "fast-check";
+import { startDns, type StandInDns } from "../../../test/support/dns.ts";
+import { decodeResponse, encodeQuery } from "./dns-message.ts";
+import { createResolver, type Resolver } from "./resolver.ts";
+import { candidates, parseHosts, parseResolverFile } from "./system-names.ts";
+
+function files(t: TestContext, hosts: string, resolv: string): { hosts: string; resolv: string } {
+  const directory = mkdtempSync(join(tmpdir(), "turnpike-dns-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const paths = { hosts: join(directory, "hosts"), resolv: join(directory, "resolv.conf") };
+  writeFileSync(paths.hosts, hosts);
+  writeFileSync(paths.resolv, resolv);
+  return paths;
+}
+
+async function resolving(
+  t: TestContext,
+  changes: { hosts?: string; resolv?: string; validMs?: number | null; search?: boolean } = {},
+): Promise<{ dns: StandInDns; resolver: Resolver }> {
+  const dns = await startDns(t);
+  const { hosts = "", resolv = "", validMs = null, search = true } = changes;
+  const servers = [{ ip: "127.0.0.1", port: dns.port }];
+  const resolver = createResolver({ servers, validMs, timeoutMs: 60, search }, files(t, hosts, resolv));
+  return { dns, resolver };
+}
+
+test("addresses with their TTL, along CNAMEs; AAAA where there is no A", async (t) => {
+  const { dns, resolver } = await resolving(t);
+  dns.answers.set("a.example", [
+    { type: "A", value: "10.0.0.2", ttl: 30 },
+    { type: "A", value: "10.0.0.1", ttl: 20 },
+  ]);
+  dns.answers.set("alias.example", [
+    { type: "CNAME", value: "b.example", ttl: 5 },
+    { type: "A", value: "10.0.0.3", ttl: 60 },
+  ]);
+  dns.answers.set("six.example", [{ type: "AAAA", value: "2001:db8::1:0:0:7", ttl: 0 }]);
+  assert.deepEqual(await resolver.resolve("A.Example"), { addresses: ["10.0.0.1", "10.0.0.2"], ttlMs: 20_000 });
+  assert.deepEqual(await resolver.resolve("alias.example"), { addresses: ["10.0.0.3"], ttlMs: 5_000 });
+  const six = await resolver.resolve("six.example.");
+  assert.ok("addresses" in six);
+  assert.deepEqual([new URL(`http://[${six.addresses[0]}]`).hostname, six.ttlMs], ["[2001:db8::1:0:0:7]", 1_000]);
+});
+
+test("what comes to nothing has a reason", async (t) => {
+  const { dns, resolver } = await resolving(t);
+  dns.answers.set("broken.example", "SERVFAIL");
+  dns.answers.set("empty.example", []);
+  dns.answers.set("silent.example", "silent");
+  dns.answers.set("garbage.example", "garbage");
+  const reason = async (name: string): Promise<string> => {
+    const found = await resolver.resolve(name);
+    return "failure" in found ? found.failure : "found";
+  };
+  assert.equal(await reason("broken.example"), `SERVFAIL from ${dns.server}`);
+  assert.match(await reason("empty.example"), /no address/);
+  assert.match(await reason("none.example"), /no such name/);
+  assert.equal(await reason("silent.example"), `no answer from ${dns.server}`);
+  assert.equal(await reason("garbage.example"), `no answer from ${dns.server}`);
+  assert.match(await reason(`${"x".repeat(64)}.example`), /is no name of a host/);
+  assert.match(await reason(`${"x.".repeat(200)}example`), /longer than a name may be/);
+});
+
+test("dns_resolver_valid counts instead of the TTL; a cut answer is asked for over TCP", async (t) => {
+  const { dns, resolver } = await resolving(t, { validMs: 30_000 });
+  dns.answers.set(
+    "many.example",
+    Array.from({ length: 100 }, (_, i) => ({ type: "A", value: `10.0.1.${i}` })),
+  );
+  dns.truncate = true;
+  const found = await resolver.resolve("many.example");
+  assert.ok("addresses" in found);
+  assert.deepEqual([found.addresses.length, found.ttlMs], [100, 30_000]);
+});
+
+test("the hosts file comes first, and is read again when it changes", async (t) => {
+  const dns = await startDns(t);
+  const paths = files(t, "10.9.9.9 local.example alias # not this\n::1 both\n127.0.0.1 Both\n", "");
+  const settings = { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 50, search: true };
+  const resolver = createResolver(settings, paths);
+  dns.answers.set("local.example", [{ type: "A", value: "10.0.0.1" }]);
+  assert.deepEqual(await resolver.resolve("LOCAL.example"), { addresses: ["10.9.9.9"], ttlMs: 5_000 });
+  assert.deepEqual(await resolver.resolve("both"), { addresses: ["127.0.0.1"], ttlMs: 5_000 });
+  writeFileSync(paths.hosts, "");
+  assert.deepEqual(await resolver.resolve("local.example"), { addresses: ["10.0.0.1"], ttlMs: 1_000 });
+});
+
+test("the search list, by ndots; nothing of it answers for a name that cannot be asked for", async (t) => {
+  const resolv = "search ns.svc.cluster.example cluster.example\noptions ndots:2 timeout:1\n";
+  const { dns, resolver } = await resolving(t, { resolv });
+  dns.answers.set("db.cluster.example", [{ type: "A", value: "10.0.0.1" }]);
+  dns.answers.set("db", [{ type: "A", value: "10.0.0.2" }]);
+  dns.answers.set("a.b.c", [{ type: "A", value: "10.0.0.3" }]);
+  const address = async (name: string): Promise<unknown> => {
+    const found = await resolver.resolve(name);
+    return "addresses" in found ? found.addresses[0] : found.failure;
+  };
+  assert.equal(await address("db"), "10.0.0.1");
+  assert.equal(await address("db."), "10.0.0.2");
+  assert.equal(await address("a.b.c"), "10.0.0.3");
+  dns.answers.set("db.ns.svc.cluster.example", "SERVFAIL");
+  assert.match(String(await address("db")), /SERVFAIL/);
+  const plain = createResolver(
+    { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 50, search: false },
+    files(t, "", resolv),
+  );
+  assert.deepEqual(await plain.resolve("db"), { addresses: ["10.0.0.2"], ttlMs: 1_000 });
+});
+
+test("services: SRV with targets, their weights and priorities; addresses where there is no SRV", async (t) => {
+  const { dns, resolver } = await resolving(t);
+  dns.answers.set("srv.example", [
+    { type: "SRV", value: "10 60 1980 a.example", ttl: 86_400 },
+    { type: "SRV", value: "20 20 0 b.example", ttl: 86_400 },
+    { type: "SRV", value: "20 0 1982 gone.example", ttl: 86_400 },
+  ]);
+  dns.answers.set("a.example", [{ type: "A", value: "10.0.0.1", ttl: 300 }]);
+  dns.answers.set("b.example", [
+    { type: "A", value: "10.0.0.2", ttl: 300 },
+    { type: "A", value: "10.0.0.3", ttl: 300 },
+  ]);
+  assert.deepEqual(await resolver.resolveService("srv.example"), {
+    records: [
+      { host: "10.0.0.1", port: 1980, weight: 60, priority: 10 },
+      { host: "10.0.0.2", port: null, weight: 10, priority: 20 },
+      { host: "10.0.0.3", port: null, weight: 10, priority: 20 },
+    ],
+    ttlMs: 300_000,
+  });
+  assert.deepEqual(await resolver.resolveService("a.example"), {
+    records: [{ host: "10.0.0.1", port: null, weight: 1, priority: 0 }],
+    ttlMs: 300_000,
+  });
+});
+
+test("the stand-in speaks as a resolver that is not ours expects", async (t) => {
+  const dns = await startDns(t);
+  dns.answers.set("srv.example", [{ type: "SRV", value: "10 60 1980 a.example" }]);
+  dns.answers.set("six.example", [{ type: "AAAA", value: "2001:db8::1" }]);
+  const resolver = new NodeResolver();
+  resolver.setServers([dns.server]);
+  const [service] = await resolver.resolveSrv("srv.example");
+  assert.deepEqual([service?.name, service?.port, service?.priority, service?.weight], ["a.example", 1980, 10, 60]);
+  assert.deepEqual(await resolver.resolve6("six.example"), ["2001:db8::1"]);
+  await assert.rejects(resolver.resolve4("none.example"), { code: "ENOTFOUND" });
+});
+
+test("files of the system", () => {
+  const text =
+    "# c\nnameserver 10.0.0.53\nnameserver fe80::1%eth0\nnameserver x\ndomain one\nsearch two three\noptions ndots:5\n";
+  assert.deepEqual(parseResolverFile(text), {
+    servers: [
+      { ip: "10.0.0.53", port: 53 },
+      { ip: "fe80::1", port: 53 },
+    ],
+    search: ["two", "three"],
+    ndots: 5,
+  });
+  assert.deepEqual(parseResolverFile(""), { servers: [], search: [], ndots: 1 });
+  assert.deepEqual(
+    [...parseHosts("nonsense line\n10.0.0.1 a A b\n10.0.0.2 a")],
+    [
+      ["a", ["10.0.0.1", "10.0.0.2"]],
+      ["b", ["10.0.0.1"]],
+    ],
+  );
+  assert.deepEqual(candidates("a.b", { search: ["s"], ndots: 1 }), ["a.b", "a.b.s"]);
+});
+
+test("whatever comes instead of a response, reading it ends and does not throw", () => {
+  const query = encodeQuery("a.example", "A");
+  const head = Buffer.from(query);
+  head.writeUInt16BE(0x8180, 2);
+  head.writeUInt16BE(3, 6);
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 80 }), fc.boolean(), (bytes, begun) => {
+      void decodeResponse(begun ? Buffer.concat([head, bytes]) : Buffer.from(bytes), query);
+    }),
+    { numRuns: 2_000 },
+  );
+  const loop = Buffer.concat([head, Buffer.of(0xc0, head.length)]);
+  assert.equal(decodeResponse(loop, query), null, "a name that points at itself");
+  assert.equal(decodeResponse(head, encodeQuery("b.example", "A")), null, "an answer to another question");
+});

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import type { Target } from "../../upstream/targets.ts";
+import { TargetWatch, type Lookup } from "./target-watch.ts";
+
+const at = (host: string): Target => ({ host, port: null, weight: 1, priority: 0 });
+
+function watching(t: TestContext): {
+  watch: TargetWatch;
+  say: (lookup: Lookup) => void;
+  lookups: string[];
+  changes: string[];
+  logged: string[];
+} {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let answer: Lookup = { failure: "nothing yet" };
+  const [lookups, changes, logged]: string[][] = [[], [], []];
+  const watch = new TargetWatch({
+    look: (key) => {
+      lookups!.push(key);
+      return Promise.resolve(answer);
+    },
+    changed: (key, targets) => changes!.push(`${key} ${targets.map(({ host }) => host).join(" ")}`),
+    log: { warn: (message) => logged!.push(message), notice: (message) => logged!.push(message) },
+  });
+  t.after(() => watch.close());
+  return { watch, say: (lookup) => void (answer = lookup), lookups: lookups!, changes: changes!, logged: logged! };
+}
+
+test("an answer counts for its time; only a change is told", async (t) => {
+  const { watch, say, lookups, changes } = watching(t);
+  say({ targets: [at("10.0.0.1")], ttlMs: 5_000 });
+  watch.add("name/a");
+  watch.add("name/a");
+  await setImmediate();
+  assert.deepEqual(changes, ["name/a 10.0.0.1"]);
+  t.mock.timers.tick(4_999);
+  await setImmediate();
+  assert.equal(lookups.length, 1);
+  t.mock.timers.tick(1);
+  await setImmediate();
+  assert.deepEqual([lookups.length, changes.length], [2, 1]);
+  say({ targets: [at("10.0.0.2")], ttlMs: 1_000 });
+  t.mock.timers.tick(5_000);
+  await setImmediate();
+  assert.deepEqual(changes, ["name/a 10.0.0.1", "name/a 10.0.0.2"]);
+  assert.deepEqual([...watch.known()], [["name/a", [at("10.0.0.2")]]]);
+});
+
+test("a failure keeps the last answer, is told once, and is tried again soon", async (t) => {
+  const { watch, say, lookups, changes, logged } = watching(t);
+  say({ targets: [at("10.0.0.1")], ttlMs: 1_000 });
+  watch.add("name/a");
+  await setImmediate();
+  say({ failure: "SERVFAIL from 10.0.0.53:53" });
+  for (const pause of [1_000, 1_000, 1_000, 2_000, 5_000, 5_000]) {
+    t.mock.timers.tick(pause);
+    await setImmediate();
+  }
+  assert.equal(lookups.length, 7);
+  assert.deepEqual(watch.get("name/a"), [at("10.0.0.1")]);
+  assert.deepEqual(logged, ["name/a cannot be resolved: SERVFAIL from 10.0.0.53:53; what it stood for last stays"]);
+  say({ targets: [at("10.0.0.9")], ttlMs: 1_000 });
+  t.mock.timers.tick(5_000);
+  await setImmediate();
+  assert.deepEqual(changes.at(-1), "name/a 10.0.0.9");
+  assert.match(logged.at(-1) ?? "", /can be resolved again/);
+});
+
+test("what is removed is not looked up again, not even by a lookup under way", async (t) => {
+  const { watch, say, lookups, changes } = watching(t);
+  say({ targets: [at("10.0.0.1")], ttlMs: 1_000 });
+  watch.add("name/a");
+  watch.remove("name/a");
+  await setImmediate();
+  t.mock.timers.tick(10_000);
+  await setImmediate();
+  assert.deepEqual([lookups.length, changes.length, watch.get("name/a")], [1, 0, undefined]);
+});
+
+test("many keys are looked up a few at a time", async (t) => {
+  const { watch, say, lookups } = watching(t);
+  say({ targets: [at("10.0.0.1")], ttlMs: 60_000 });
+  for (let i = 0; i < 500; i++) watch.add(`name/${i}`);
+  assert.equal(lookups.length, 64);
+  for (let turn = 0; turn < 10; turn++) await setImmediate();
+  assert.equal(lookups.length, 500);
+});

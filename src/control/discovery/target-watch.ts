@@ -1,0 +1,115 @@
+import type { Target } from "../../upstream/targets.ts";
+
+/** What one key stands for, for so long; or why that cannot be found out now. */
+export type Lookup = { readonly targets: readonly Target[]; readonly ttlMs: number } | { readonly failure: string };
+
+export interface TargetWatchParts {
+  /** Finds out what a key stands for; never rejects. */
+  readonly look: (key: string) => Promise<Lookup>;
+  /** The key stands for something else now. */
+  readonly changed: (key: string, targets: readonly Target[]) => void;
+  readonly log: { warn(message: string): void; notice(message: string): void };
+}
+
+/** Pauses after failures, in milliseconds: the last one again and again. */
+const RETRY_MS = [1_000, 1_000, 2_000, 5_000] as const;
+/** Keys that are looked up at the same time. */
+const MAX_LOOKUPS = 64;
+
+/**
+ * Keeps what keys stand for up to date: each is looked up again when its time is over. A
+ * key that cannot be looked up, or stands for nothing any more, keeps what it stood for
+ * last, so that traffic goes on.
+ */
+export class TargetWatch {
+  readonly #parts: TargetWatchParts;
+  readonly #entries = new Map<string, Entry>();
+  readonly #waiting: Entry[] = [];
+  #running = 0;
+
+  constructor(parts: TargetWatchParts) {
+    this.#parts = parts;
+  }
+
+  /** What the key stands for; `undefined`: not known yet. */
+  get(key: string): readonly Target[] | undefined {
+    return this.#entries.get(key)?.targets;
+  }
+
+  /** Everything that is known. */
+  *known(): Iterable<readonly [key: string, targets: readonly Target[]]> {
+    for (const { key, targets } of this.#entries.values()) if (targets !== undefined) yield [key, targets];
+  }
+
+  /** Begins to look up a key that is not watched yet. */
+  add(key: string): void {
+    if (this.#entries.has(key)) return;
+    const entry = { key, targets: undefined, timer: null, failures: 0, closed: false };
+    this.#entries.set(key, entry);
+    this.#look(entry);
+  }
+
+  /** Forgets a key. */
+  remove(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    end(entry);
+  }
+
+  close(): void {
+    for (const entry of this.#entries.values()) end(entry);
+    this.#entries.clear();
+    this.#waiting.length = 0;
+  }
+
+  #look(entry: Entry): void {
+    if (this.#running >= MAX_LOOKUPS) {
+      this.#waiting.push(entry);
+      return;
+    }
+    this.#running++;
+    void this.#parts.look(entry.key).then((lookup) => {
+      this.#running--;
+      if (!entry.closed) this.#take(entry, lookup);
+      const next = this.#waiting.shift();
+      if (next !== undefined && !next.closed) this.#look(next);
+    });
+  }
+
+  #take(entry: Entry, lookup: Lookup): void {
+    const { log, changed } = this.#parts;
+    let pauseMs: number;
+    if ("failure" in lookup) {
+      pauseMs = RETRY_MS[Math.min(entry.failures, RETRY_MS.length - 1)]!;
+      if (entry.failures++ === 0) {
+        const rest = entry.targets === undefined ? "" : "; what it stood for last stays";
+        log.warn(`${entry.key} cannot be resolved: ${lookup.failure}${rest}`);
+      }
+    } else {
+      pauseMs = lookup.ttlMs;
+      if (entry.failures > 0) log.notice(`${entry.key} can be resolved again`);
+      entry.failures = 0;
+      if (JSON.stringify(entry.targets) !== JSON.stringify(lookup.targets)) {
+        entry.targets = lookup.targets;
+        changed(entry.key, lookup.targets);
+      }
+    }
+    entry.timer = setTimeout(() => this.#look(entry), pauseMs);
+    entry.timer.unref();
+  }
+}
+
+interface Entry {
+  readonly key: string;
+  targets: readonly Target[] | undefined;
+  timer: NodeJS.Timeout | null;
+  /** Failed lookups in a row. */
+  failures: number;
+  closed: boolean;
+}
+
+function end(entry: Entry): void {
+  entry.closed = true;
+  if (entry.timer !== null) clearTimeout(entry.timer);
+}

@@ -1,0 +1,117 @@
+import { request as httpRequest, type RequestOptions } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { connect, isIP } from "node:net";
+import type { ActiveCheck } from "../../schema/health-check.ts";
+import { eventOf, type HealthEvent, type Judgement } from "../../upstream/health.ts";
+
+/** Where a probe goes. */
+export interface ProbeTarget {
+  readonly host: string;
+  readonly port: number;
+  /** The node's name as it is configured, for Host and TLS. */
+  readonly name: string;
+}
+
+/** Sends one probe; `null`: its answer says nothing. Never rejects. */
+export async function probe(
+  target: ProbeTarget,
+  check: ActiveCheck,
+  judgement: Judgement,
+): Promise<HealthEvent | null> {
+  const aimed = { ...target, port: check.port ?? target.port };
+  let outcome: number | "tcp" | "timeout";
+  try {
+    if (check.type === "tcp") return await probeTcp(aimed, check);
+    outcome = await probeHttp(aimed, check);
+  } catch {
+    // What cannot even be sent, as with a port that no node named.
+    return "tcp";
+  }
+  return typeof outcome === "number" ? eventOf(outcome, judgement) : outcome;
+}
+
+/** A timeout of 0 or less would fail every probe: it means the default there. */
+function timeoutMs({ timeout }: ActiveCheck): number {
+  return timeout > 0 ? Math.ceil(timeout * 1_000) : 1_000;
+}
+
+function probeTcp({ host, port }: ProbeTarget, check: ActiveCheck): Promise<HealthEvent> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const timer = setTimeout(() => done("timeout"), timeoutMs(check));
+    const done = (event: HealthEvent): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(event);
+    };
+    socket.once("connect", () => done("success"));
+    socket.once("error", () => done("tcp"));
+  });
+}
+
+/** The status that was answered, or what went wrong. */
+async function probeHttp(target: ProbeTarget, check: ActiveCheck): Promise<number | "tcp" | "timeout"> {
+  return await new Promise((resolve) => {
+    const secure = check.type === "https";
+    const outgoing = secure
+      ? httpsRequest({ ...requestOptions(target, check), ...tlsOptions(target, check) })
+      : httpRequest(requestOptions(target, check));
+    const timer = setTimeout(() => done("timeout"), timeoutMs(check));
+    const done = (outcome: number | "tcp" | "timeout"): void => {
+      clearTimeout(timer);
+      resolve(outcome);
+      outgoing.destroy();
+    };
+    outgoing.once("response", (response) => done(response.statusCode ?? 0));
+    outgoing.on("error", () => done("tcp"));
+    outgoing.end(check.http_req_body === "" ? undefined : check.http_req_body);
+  });
+}
+
+function requestOptions(target: ProbeTarget, check: ActiveCheck): RequestOptions {
+  const defaultPort = check.type === "https" ? 443 : 80;
+  const name = check.host ?? (target.name.includes(":") ? `[${target.name}]` : target.name);
+  // A line of `req_headers` may name any header, and one more than once.
+  const headers = new Map<string, string[]>([
+    ["Host", [target.port === defaultPort || check.host !== undefined ? name : `${name}:${target.port}`]],
+    ["User-Agent", ["Turnpike health check"]],
+    ["Accept", ["*/*"]],
+    ["Connection", ["close"]],
+  ]);
+  for (const [field, value] of readHeaders(check.req_headers ?? [])) {
+    const known = [...headers.keys()].find((other) => other.toLowerCase() === field.toLowerCase());
+    if (known === undefined) headers.set(field, [value]);
+    else if (known === "Host" || known === "User-Agent" || known === "Accept") headers.set(known, [value]);
+    else if (known !== "Connection") headers.get(known)!.push(value);
+  }
+  if (check.http_req_body !== "") headers.set("Content-Length", [String(Buffer.byteLength(check.http_req_body))]);
+  return {
+    host: target.host,
+    port: target.port,
+    method: check.http_method,
+    path: check.http_path.startsWith("/") ? encodeTarget(check.http_path) : `/${encodeTarget(check.http_path)}`,
+    headers: Object.fromEntries(
+      Array.from(headers, ([field, values]) => [field, values.length > 1 ? values : values[0]]),
+    ),
+    agent: false,
+    setHost: false,
+  };
+}
+
+function tlsOptions(target: ProbeTarget, check: ActiveCheck): { rejectUnauthorized: boolean; servername: string } {
+  const name = check.host ?? target.name;
+  return { rejectUnauthorized: check.https_verify_certificate, servername: isIP(name) === 0 ? name : "" };
+}
+
+/** `Name: value` lines; what is none is left out. */
+function* readHeaders(lines: readonly string[]): Iterable<readonly [name: string, value: string]> {
+  for (const line of lines) {
+    const match = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(line);
+    if (match !== null) yield [match[1] ?? "", (match[2] ?? "").trim()];
+  }
+}
+
+/** What cannot stand in a request line is percent-encoded. */
+function encodeTarget(path: string): string {
+  return path.replaceAll(/[^\x21-\x7e]/gu, (character) => encodeURIComponent(character.toWellFormed()));
+}

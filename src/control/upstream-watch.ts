@@ -1,0 +1,145 @@
+import type { HealthTable } from "../board/health-table.ts";
+import type { Change, Kind } from "../schema/kinds.ts";
+import type { InlineUpstream } from "../schema/upstream.ts";
+import type { DnsSettings } from "../settings/settings.ts";
+import {
+  defaultPort,
+  expandNodes,
+  formatAddress,
+  targetKeys,
+  type Target,
+  type TargetEntry,
+} from "../upstream/targets.ts";
+import { createResolver, type Resolver } from "./discovery/resolver.ts";
+import { TargetWatch, type Lookup } from "./discovery/target-watch.ts";
+import type { HealthReport } from "./control-api/healthcheck.ts";
+import { Prober } from "./health/prober.ts";
+
+/** What the watch is made of. */
+export interface UpstreamWatchParts {
+  readonly table: HealthTable;
+  readonly dns: DnsSettings;
+  /** `apisix.disable_upstream_healthcheck`. */
+  readonly healthChecksOff: boolean;
+  /** Passes on to the workers what keys stand for now. */
+  readonly publish: (entries: readonly TargetEntry[]) => void;
+  readonly log: { warn(message: string): void; notice(message: string): void };
+}
+
+const kinds = new Set<Kind>(["routes", "services", "upstreams"]);
+
+/**
+ * What control does for upstreams besides passing them on: finds out the addresses of
+ * their names, and checks the health of their nodes. Everything else of the
+ * configuration passes it by.
+ */
+export class UpstreamWatch {
+  readonly #publish: UpstreamWatchParts["publish"];
+  readonly #resolver: Resolver;
+  readonly #targets: TargetWatch;
+  readonly #prober: Prober | null;
+  /** Upstreams that have names or are checked, by the key of the resource that holds them. */
+  readonly #upstreams = new Map<string, InlineUpstream>();
+  /** Keys of `#upstreams` by the target that they depend on. */
+  #settled = false;
+  readonly #byTarget = new Map<string, Set<string>>();
+
+  constructor({ table, dns, healthChecksOff, publish, log }: UpstreamWatchParts) {
+    this.#publish = publish;
+    this.#resolver = createResolver(dns);
+    this.#targets = new TargetWatch({
+      look: (key) => this.#look(key),
+      changed: (key, targets) => this.#changed(key, targets),
+      log,
+    });
+    this.#prober = healthChecksOff ? null : new Prober(table, log);
+  }
+
+  /**
+   * Takes over changes of resources. To be called before the workers hear of them: they
+   * look for the health of nodes as they compile.
+   */
+  apply(changes: readonly Change[]): void {
+    for (const { kind, id, text } of changes) if (kinds.has(kind)) this.#set(`${kind}/${id}`, upstreamOf(kind, text));
+    // The first time it is everything there is: what else an earlier control thread has left behind is given up.
+    if (!this.#settled) this.#prober?.settle();
+    this.#settled = true;
+  }
+
+  /** Everything that is known of names, for a worker that is new. */
+  targets(): readonly TargetEntry[] {
+    return [...this.#targets.known()];
+  }
+
+  /** What a key stands for; `undefined`: not known yet. */
+  get(key: string): readonly Target[] | undefined {
+    return this.#targets.get(key);
+  }
+
+  /** The health of all checked upstreams, as `GET /v1/healthcheck` shows it. `prefix`: what stands before their keys. */
+  health(prefix: string): readonly HealthReport[] {
+    return this.#prober?.report(prefix) ?? [];
+  }
+
+  close(): void {
+    this.#targets.close();
+    this.#prober?.close();
+  }
+
+  #set(key: string, upstream: InlineUpstream | null): void {
+    const held = this.#upstreams.get(key);
+    const before = held === undefined ? [] : targetKeys(held);
+    const after = upstream === null ? [] : targetKeys(upstream);
+    const watched = upstream !== null && (after.length > 0 || upstream.checks !== undefined);
+    if (watched) this.#upstreams.set(key, upstream);
+    else if (!this.#upstreams.delete(key)) return;
+    for (const target of after) {
+      const users = this.#byTarget.get(target);
+      if (users === undefined) this.#byTarget.set(target, new Set([key]));
+      else users.add(key);
+      this.#targets.add(target);
+    }
+    for (const target of before.filter((one) => !after.includes(one))) this.#leave(target, key);
+    this.#check(key);
+  }
+
+  #leave(target: string, key: string): void {
+    const users = this.#byTarget.get(target);
+    if (users?.delete(key) !== true || users.size > 0) return;
+    this.#byTarget.delete(target);
+    this.#targets.remove(target);
+    this.#publish([[target, null]]);
+  }
+
+  /** Checks the nodes of an upstream as they are now. */
+  #check(key: string): void {
+    const upstream = this.#upstreams.get(key);
+    const nodes = upstream?.checks === undefined ? [] : expandNodes(upstream, this.#targets);
+    const checked = nodes
+      .filter(({ weight }) => weight > 0)
+      .map(({ host, port: given, name }) => {
+        const port = given ?? defaultPort(upstream?.scheme ?? "http");
+        return { host, port, name, address: formatAddress(host, port) };
+      });
+    this.#prober?.set(key, upstream?.checks ?? null, checked);
+  }
+
+  #changed(target: string, targets: readonly Target[]): void {
+    for (const key of this.#byTarget.get(target) ?? []) this.#check(key);
+    this.#publish([[target, targets]]);
+  }
+
+  async #look(key: string): Promise<Lookup> {
+    const found = await this.#resolver.resolve(key.slice(key.indexOf("/") + 1));
+    if ("failure" in found) return found;
+    const targets = found.addresses.map((host) => ({ host, port: null, weight: 1, priority: 0 }));
+    return { targets, ttlMs: found.ttlMs };
+  }
+}
+
+/** The upstream of a resource; `null` where it has none of its own. Looks at no more text than it must. */
+function upstreamOf(kind: Kind, text: string | null): InlineUpstream | null {
+  if (text === null || (kind !== "upstreams" && !text.includes('"upstream":'))) return null;
+  const conf = JSON.parse(text) as InlineUpstream & { readonly upstream?: InlineUpstream };
+  return kind === "upstreams" ? conf : (conf.upstream ?? null);
+}
