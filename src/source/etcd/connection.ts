@@ -79,7 +79,7 @@ export class Connection {
         options,
         (error, answer) => {
           clearTimeout(silence);
-          const fault = error === null ? null : silent ? outOfTime() : this.#faultOf(error);
+          const fault = error === null ? null : silent ? outOfTime(this.#ready) : this.#faultOf(error);
           this.#release(call);
           if (fault !== null) reject(fault);
           else resolve(answer!);

@@ -8,28 +8,34 @@ export function faultOf({ code, details, metadata }: StatusObject): EtcdError {
   if (String(type).startsWith("application/grpc") || details.startsWith("etcdserver: ")) {
     return new EtcdError(code, details === "" ? `status ${code}` : details, { answered: true });
   }
-  if (code === status.DEADLINE_EXCEEDED) return outOfTime();
+  if (code === status.DEADLINE_EXCEEDED) return outOfTime(true);
   if (details.includes("larger than")) return new EtcdError(Code.outOfSize, details);
   // RFC 9113, 8.7: nothing of a refused stream was processed.
   return new EtcdError(Code.unavailable, reasonOfDetails(details), { sent: details !== "Stream refused by server" });
 }
 
 /** No answer within the time or silence that the caller allows. */
-export function outOfTime(sent = true): EtcdError {
+export function outOfTime(sent: boolean): EtcdError {
   return new EtcdError(Code.deadlineExceeded, "no answer in time", { sent });
 }
 
 /** The library's words for a connection that failed or was lost, without what is around the reason. */
 export function reasonOfDetails(details: string): string {
-  if (details.includes("ECONNREFUSED")) return "connection refused";
-  if (details.includes("ECONNRESET")) return "connection reset";
-  if (details.startsWith("Name resolution failed")) return "unknown host";
-  if (/^(Connection dropped|Cancelled on client|Call cancelled|Channel closed)/.test(details)) {
-    return "the connection was closed";
-  }
   const last = /Last error: (?:Error: )?(.*?)(?: \([^()]*Z\))?\. Resolution note:/s.exec(details);
-  return last?.[1] ?? details;
+  const words = last?.[1] ?? details;
+  if (words.includes("ECONNREFUSED")) return "connection refused";
+  if (words.includes("ECONNRESET")) return "connection reset";
+  if (words.startsWith("Name resolution failed")) return "unknown host";
+  return closedWords.has(words) ? "the connection was closed" : words;
 }
+
+const closedWords = new Set([
+  "Connection dropped",
+  "Failed to connect",
+  "Cancelled on client",
+  "Call cancelled",
+  "Channel closed before call started",
+]);
 
 /** Why a socket or a file failed, for people. */
 export function reasonOfError(error: Error): string {

@@ -13,6 +13,7 @@ export class MemberCredentials extends ChannelCredentials {
   readonly #options: ConnectionOptions | null;
   readonly #sockets = new Set<Socket>();
   #fault: Error | null = null;
+  #destroyed = false;
 
   /** `url` with `https:` or `http:`; throws where a file cannot be read. */
   constructor(url: URL, tls: EtcdTlsSettings | null) {
@@ -25,8 +26,9 @@ export class MemberCredentials extends ChannelCredentials {
     return this.#fault;
   }
 
-  /** Ends the sockets, whatever state they are in. */
+  /** Ends the sockets, whatever state they are in, and one that is still on its way. */
   destroy(): void {
+    this.#destroyed = true;
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -49,6 +51,7 @@ export class MemberCredentials extends ChannelCredentials {
 
   async #secure(socket: Socket): Promise<experimental.SecureConnectResult> {
     this.#keep(socket);
+    if (this.#destroyed) socket.destroy(new Error("the connection was closed"));
     const options = this.#options;
     if (options === null) return { socket, secure: false };
     return await new Promise((resolve, reject) => {
