@@ -1,6 +1,8 @@
+import protobuf from "protobufjs/minimal.js";
+
 /**
- * Protocol buffers (proto3) as far as etcd's messages need them: integers, booleans,
- * texts, bytes and messages, single or repeated. Fields that are not declared are skipped.
+ * Messages declared in the shape that the code uses: the library's own reflection knows no
+ * bigint beside numbers, nor an absent message as `null`. What is not declared is skipped.
  */
 
 /** `int`: int64 below 2^53 as a number; `long`: 64 bits as an unsigned bigint. */
@@ -13,14 +15,12 @@ type Field = readonly [number: number, type: ScalarType | MessageType<object>, r
 export interface MessageType<T extends object> {
   /** Fields that are left out, and those with their default, are not written. */
   encode(value: Partial<T>): Buffer;
-  /** Absent fields have their default, absent messages `null`; throws RangeError where the bytes are no message. */
+  /** Absent fields have their default, absent messages `null`; throws where the bytes are no message. */
   decode(bytes: Buffer): T;
 }
 
 const WIRE_VARINT = 0;
-const WIRE_64 = 1;
 const WIRE_BYTES = 2;
-const WIRE_32 = 5;
 
 /** Declares a message by the fields of `T`. */
 export function defineMessage<T extends object>(fields: { readonly [K in keyof T]-?: Field }): MessageType<T> {
@@ -28,28 +28,28 @@ export function defineMessage<T extends object>(fields: { readonly [K in keyof T
   const byNumber = new Map(table.map(([name, field]) => [field[0], { name, field }]));
   return {
     encode(value) {
-      const parts: Buffer[] = [];
+      const writer = protobuf.Writer.create();
       for (const [name, field] of table) {
         const content = (value as Readonly<Record<string, unknown>>)[name];
         if (content === undefined || content === null) continue;
-        if (field[2] === undefined) writeField(parts, field, content);
-        else for (const item of content as readonly unknown[]) writeField(parts, field, item, true);
+        if (field[2] !== undefined) for (const item of content as readonly unknown[]) write(writer, field, item);
+        else if (!isDefault(content)) write(writer, field, content);
       }
-      return Buffer.concat(parts);
+      return writer.finish() as Buffer;
     },
     decode(bytes) {
       const result: Record<string, unknown> = {};
       for (const [name, field] of table) result[name] = defaultOf(field);
-      const reader = new Reader(bytes);
-      while (!reader.done) {
-        const tag = reader.varint();
+      const reader = protobuf.Reader.create(bytes);
+      while (reader.pos < reader.len) {
+        const tag = reader.uint32();
         const known = byNumber.get(tag >>> 3);
         if (known === undefined) {
-          reader.skip(tag & 7);
+          reader.skipType(tag & 7);
           continue;
         }
         const { name, field } = known;
-        const content = readField(reader, field, tag & 7);
+        const content = read(reader, field, tag & 7);
         if (field[2] === undefined) result[name] = content;
         else (result[name] as unknown[]).push(content);
       }
@@ -66,101 +66,31 @@ function defaultOf([, type, repeated]: Field): unknown {
 
 const empty = Buffer.alloc(0);
 
-function writeField(parts: Buffer[], [number, type]: Field, content: unknown, always = false): void {
-  if (typeof type === "object" || type === "string" || type === "bytes") {
-    const bytes =
-      typeof type === "object"
-        ? type.encode(content as object)
-        : type === "string"
-          ? Buffer.from(content as string)
-          : (content as Buffer);
-    // An empty message says which one of several it is; an empty text says nothing.
-    if (bytes.length === 0 && !always && typeof type !== "object") return;
-    parts.push(varint((number << 3) | WIRE_BYTES), varint(bytes.length), bytes);
-    return;
-  }
-  const integer = type === "bool" ? (content === true ? 1 : 0) : (content as number | bigint);
-  if (!always && (integer === 0 || integer === 0n)) return;
-  parts.push(varint(number << 3), varint(integer));
+/** An empty message is none: it says which one of several it is. */
+function isDefault(content: unknown): boolean {
+  return Buffer.isBuffer(content) ? content.length === 0 : !content;
 }
 
-function varint(value: number | bigint): Buffer {
-  const bytes: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(value));
-  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
-  bytes.push(Number(rest));
-  return Buffer.from(bytes);
+function write(writer: protobuf.Writer, [number, type]: Field, content: unknown): void {
+  writer.uint32((number << 3) | wireOf(type));
+  if (typeof type === "object") writer.bytes(type.encode(content as object));
+  else if (type === "string") writer.string(content as string);
+  else if (type === "bytes") writer.bytes(content as Buffer);
+  else if (type === "bool") writer.bool(content as boolean);
+  else writer.uint64(type === "long" ? String(content) : (content as number));
 }
 
-function readField(reader: Reader, [, type]: Field, wire: number): unknown {
-  if (typeof type === "object" || type === "string" || type === "bytes") {
-    if (wire !== WIRE_BYTES) throw new RangeError(`wire type ${wire} for a field of bytes`);
-    const bytes = reader.bytes();
-    if (typeof type === "object") return type.decode(bytes);
-    return type === "string" ? bytes.toString() : bytes;
-  }
-  if (wire !== WIRE_VARINT) throw new RangeError(`wire type ${wire} for an integer field`);
-  if (type === "long") return reader.long();
-  const value = reader.varint();
-  return type === "bool" ? value !== 0 : value;
+function read(reader: protobuf.Reader, [number, type]: Field, wire: number): unknown {
+  if (wire !== wireOf(type)) throw new RangeError(`wire type ${wire} for field ${number}`);
+  if (typeof type === "object") return type.decode(reader.bytes() as Buffer);
+  if (type === "string") return reader.string();
+  if (type === "bytes") return reader.bytes();
+  if (type === "bool") return reader.bool();
+  const { high, low } = reader.uint64();
+  if (type === "long") return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+  return (high >>> 0) * 2 ** 32 + (low >>> 0);
 }
 
-class Reader {
-  readonly #bytes: Buffer;
-  #at = 0;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  get done(): boolean {
-    return this.#at >= this.#bytes.length;
-  }
-
-  /** Inexact from 2^53 on. */
-  varint(): number {
-    let value = 0;
-    let factor = 1;
-    for (let i = 0; i < 10; i++) {
-      const byte = this.#next();
-      value += (byte & 127) * factor;
-      if (byte < 128) return value;
-      factor *= 128;
-    }
-    throw new RangeError("an integer of more than 10 bytes");
-  }
-
-  long(): bigint {
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = this.#next();
-      value |= BigInt(byte & 127) << shift;
-      if (byte < 128) return BigInt.asUintN(64, value);
-    }
-    throw new RangeError("an integer of more than 10 bytes");
-  }
-
-  bytes(): Buffer {
-    const length = this.varint();
-    const end = this.#at + length;
-    if (end > this.#bytes.length) throw new RangeError("a field goes beyond its message");
-    const bytes = this.#bytes.subarray(this.#at, end);
-    this.#at = end;
-    return bytes;
-  }
-
-  skip(wire: number): void {
-    if (wire === WIRE_VARINT) this.varint();
-    else if (wire === WIRE_BYTES) this.bytes();
-    else if (wire === WIRE_64) this.#at += 8;
-    else if (wire === WIRE_32) this.#at += 4;
-    else throw new RangeError(`unknown wire type ${wire}`);
-    if (this.#at > this.#bytes.length) throw new RangeError("a field goes beyond its message");
-  }
-
-  #next(): number {
-    const byte = this.#bytes[this.#at++];
-    if (byte === undefined) throw new RangeError("an integer goes beyond its message");
-    return byte;
-  }
+function wireOf(type: Field[1]): number {
+  return typeof type === "object" || type === "string" || type === "bytes" ? WIRE_BYTES : WIRE_VARINT;
 }
