@@ -18,8 +18,9 @@ test(`no false ready: ${STARTS} starts, 200 connections at the first 200 of /sta
   const ports = [await freePort(), await freePort(), await freePort()] as const;
   const prefix = makePrefix(ports, { workers: 2, standalone: { routes: [routeTo(origin.node, "/ready")] } });
   t.after(() => rmSync(prefix, { recursive: true, force: true }));
-  for (let start = 0; start < STARTS; start++) {
+  for (let start = 0; start < STARTS && !t.signal.aborted; start++) {
     const gateway = runIn(prefix, ports);
+    t.after(() => gateway.child.kill("SIGKILL"));
     await gateway.until(200);
     const seen = await burst(ports[0], 200, "/ready");
     gateway.child.kill("SIGKILL");
