@@ -19,4 +19,7 @@ export const plugins: BuiltPlugins = lazyMap([
   ["proxy-rewrite", () => (load("proxy-rewrite") as typeof import("./proxy-rewrite.ts")).proxyRewrite],
   ["response-rewrite", () => (load("response-rewrite") as typeof import("./response-rewrite.ts")).responseRewrite],
   ["limit-count", () => (load("limit-count") as typeof import("./limit-count.ts")).limitCount],
+  ["limit-req", () => (load("limit-req") as typeof import("./limit-req.ts")).limitReq],
+  ["limit-conn", () => (load("limit-conn") as typeof import("./limit-conn.ts")).limitConn],
+  ["api-breaker", () => (load("api-breaker") as typeof import("./api-breaker.ts")).apiBreaker],
 ]);

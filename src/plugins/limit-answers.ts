@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { reply, type PluginEnv, type Reply } from "../plugin/plugin.ts";
 
 /** What a limit answers with, compiled once. */
@@ -35,6 +36,14 @@ export function compileAnswers(conf: LimitConf, env: PluginEnv): LimitAnswers {
       return failure;
     },
   };
+}
+
+/** Node's timers can wait for no longer, milliseconds. */
+const LONGEST_WAIT_MS = 2 ** 31 - 1;
+
+/** Holds a request back. */
+export async function waitFor(seconds: number): Promise<void> {
+  await setTimeout(Math.min(seconds * 1_000, LONGEST_WAIT_MS));
 }
 
 /** Why a key could not be counted. */
