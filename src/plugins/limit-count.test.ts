@@ -123,9 +123,10 @@ test("routes of one group count together, others do not", () => {
     compileChecked(limitCount, conf, { ...buildEnv(), counters: counters.named("r") }),
   );
   const other = compileChecked(limitCount, { ...conf, group: "h" }, { ...buildEnv(), counters });
+  const higher = compileChecked(limitCount, { ...conf, count: 2 }, { ...buildEnv(), counters });
   assert.deepEqual(
-    [one, two, other].map((handlers) => status(handlers as PluginHandlers)),
-    [0, 503, 0],
+    [one, two, other, higher].map((handlers) => status(handlers as PluginHandlers)),
+    [0, 503, 0, 0],
   );
 });
 

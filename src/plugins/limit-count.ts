@@ -39,7 +39,7 @@ export const limitCount: PluginDefinition<LimitCountConf> = {
     time_window: "The time, seconds; likewise.",
     window_type:
       "`fixed`: the time begins with the first request; `sliding`: what passed in the time before counts for the part of it that is still near.",
-    group: "Everything with the same group counts together.",
+    group: "What has the same group and the same limit counts together, wherever it stands.",
     key: "What is counted by: a variable (without `$`), text with variables, or any text. Where no variable has a value, the client's address.",
     key_type: "How `key` is read.",
     rules: "Several limits instead of `count` and `time_window`, applied in order.",
@@ -111,12 +111,15 @@ function compileLimits(conf: LimitCountConf, env: PluginEnv): readonly Limit[] {
     }));
   }
   if (count === undefined || window === undefined) throw new Error("count and time_window are required");
-  const counters = group === undefined ? env.counters : env.counters.named(group);
+  // Of a group those count together that limit alike: counts of different limits cannot be compared.
+  const { window_type: type, key, key_type: keyType } = conf;
+  const name = JSON.stringify([group, count, window, type, key, keyType]);
+  const counters = group === undefined ? env.counters : env.counters.named(name);
   return [
     {
       headers: headerNames(""),
-      key: compileKey(conf.key, conf.key_type),
-      count: compileCount({ count, time_window: window }, conf.window_type, counters, ""),
+      key: compileKey(key, keyType),
+      count: compileCount({ count, time_window: window }, type, counters, ""),
     },
   ];
 }
