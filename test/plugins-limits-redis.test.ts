@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { ask } from "./support/client.ts";
+import { startEcho } from "./support/echo.ts";
 import { atOnce, firstAnswers, start, startHeldOrigin, tally } from "./support/held.ts";
-import { startRedis } from "./support/redis.ts";
+import { startRedis, startRedisCluster, startSentinel } from "./support/redis.ts";
 import { serving, to } from "./support/serving.ts";
 
 // Limits that are counted in a real Redis, by two workers; and what happens when it is away.
@@ -107,4 +108,52 @@ test("limits in a Redis", async (t) => {
     assert.equal(await status("/password/200"), 500);
     assert.doesNotMatch(gateway.errorLog, /wrong\b(?! number)|secret/);
   });
+});
+
+test("limits in a cluster, and in the master that a sentinel names", async (t) => {
+  const { node } = await startEcho(t);
+  const [cluster, master] = [await startRedisCluster(t), await startRedis(t)];
+  const sentinel = await startSentinel(t, "main", master);
+  const inCluster = {
+    policy: "redis-cluster",
+    redis_cluster_nodes: [`127.0.0.1:${cluster.port}`],
+    redis_cluster_name: "one",
+    redis_password: cluster.password,
+    redis_timeout: 2_000,
+  };
+  const bySentinel = {
+    policy: "redis-sentinel",
+    redis_sentinels: [{ host: "127.0.0.1", port: sentinel.port }],
+    redis_master_name: "main",
+    redis_password: master.password,
+    sentinel_password: sentinel.password,
+    redis_connect_timeout: 2_000,
+    redis_read_timeout: 2_000,
+  };
+  const route = (id: string, plugins: object): object => to({ [node]: 1 }, {}, { id, uri: `/${id}`, plugins });
+  const count = { count: 20, time_window: 60 };
+  const gateway = await serving(
+    t,
+    {
+      routes: [
+        route("cluster", { "limit-count": { ...count, ...inCluster } }),
+        route("sentinel", { "limit-count": { ...count, ...bySentinel } }),
+        route("req", { "limit-req": { rate: 0.001, burst: 19, nodelay: true, key: "remote_addr", ...inCluster } }),
+        route("conn", {
+          "limit-conn": { conn: 99, burst: 0, default_conn_delay: 1, key: "remote_addr", ...inCluster },
+        }),
+      ],
+    },
+    { workers: 2 },
+  );
+  for (const path of ["/cluster", "/sentinel", "/req"]) {
+    assert.deepEqual(tally(await atOnce(gateway, 50, path)), { 200: 20, 503: 30 }, `${path} ${gateway.errorLog}`);
+  }
+  assert.deepEqual(tally(await atOnce(gateway, 20, "/conn")), { 200: 20 });
+  await cluster.kill();
+  await sentinel.kill();
+  assert.equal((await ask(gateway.httpPort, "/cluster")).status, 500);
+  assert.equal((await ask(gateway.httpPort, "/sentinel")).status, 503, "the master goes on without it");
+  await master.kill();
+  assert.equal((await ask(gateway.httpPort, "/sentinel")).status, 500);
 });

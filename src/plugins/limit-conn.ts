@@ -5,7 +5,8 @@ import { limitConn as facts } from "./catalogue/limits.ts";
 import { compileAnswers, waitFor } from "./limit-answers.ts";
 import { compileCombination, compileKey, compileNumber, type KeyType } from "./limit-key.ts";
 import { type Entrance, localPlaces, type Places, redisPlaces } from "./limit-places.ts";
-import { createRedisLink, type RedisConf } from "./redis-link.ts";
+import { createRedisLink } from "./redis-link.ts";
+import type { RedisConf } from "./redis-options.ts";
 
 interface Limits {
   readonly conn: number | string;
@@ -36,8 +37,7 @@ export const limitConn: PluginDefinition<LimitConnConf> = {
     key_type: "How `key` is read.",
     rules:
       "Several limits instead of `conn`, `burst` and `key`, applied in order; their keys are texts with variables.",
-    policy:
-      "Where is counted. `local`: in this gateway, `redis`: in a Redis that several gateways share; the others are not available in this version.",
+    policy: "Where is counted. `local`: in this gateway; the others: in a Redis that several gateways share.",
     rejected_code: "Status of a refusal.",
     rejected_msg: "Message of a refusal; without one the standard page is sent.",
     allow_degradation:

@@ -136,15 +136,15 @@ test("where there is no room to count, allow_degradation decides", () => {
   assert.equal(status(compileChecked(limitCount, { ...conf, allow_degradation: true })), 0);
 });
 
-test("what needs several Redis is refused", () => {
+test("what no Redis can be asked with is refused", () => {
   const conf = {
     count: 1,
     time_window: 9,
     policy: "redis-cluster",
-    redis_cluster_nodes: ["127.0.0.1:1"],
+    redis_cluster_nodes: ["127.0.0.1"],
     redis_cluster_name: "c",
   };
-  assert.throws(() => compiled(conf), /policy redis-cluster is not available in this version/);
+  assert.throws(() => compiled(conf), /redis_cluster_nodes: 127.0.0.1 is no host:port/);
   const delayed = { count: 1, time_window: 9, policy: "redis", redis_host: "127.0.0.1", sync_interval: 1 };
   assert.throws(() => compiled(delayed), /sync_interval is not available in this version/);
 });

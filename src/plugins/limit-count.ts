@@ -8,7 +8,8 @@ import { limitCount as facts } from "./catalogue/limits.ts";
 import { compileAnswers, TABLE_FULL } from "./limit-answers.ts";
 import { compileCombination, compileKey, compileNumber, type KeyType } from "./limit-key.ts";
 import { countInWindow, type WindowCount } from "./limit-window.ts";
-import { createRedisLink, type RedisConf, type RedisLink } from "./redis-link.ts";
+import { createRedisLink, type RedisLink } from "./redis-link.ts";
+import type { RedisConf } from "./redis-options.ts";
 import { countInRedis } from "./redis-window.ts";
 
 interface Quota {
@@ -47,8 +48,7 @@ export const limitCount: PluginDefinition<LimitCountConf> = {
     rules: "Several limits instead of `count` and `time_window`, applied in order.",
     rejected_code: "Status of a refusal.",
     rejected_msg: "Message of a refusal; without one the standard page is sent.",
-    policy:
-      "Where is counted. `local`: in this gateway, `redis`: in a Redis that several gateways share; the others are not available in this version.",
+    policy: "Where is counted. `local`: in this gateway; the others: in a Redis that several gateways share.",
     allow_degradation:
       "Lets requests pass that cannot be counted, or whose limit is no number; otherwise they get 500.",
     show_limit_quota_header: "Sends `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`.",

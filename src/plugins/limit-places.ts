@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { NOT_COUNTED, NOT_HELD } from "../lib/count-outcome.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { Counters } from "../plugin/counters.ts";
@@ -31,32 +32,39 @@ export function localPlaces(counters: Counters): Places {
   };
 }
 
-/** Limit and seconds to keep the key in; how many there are now out, -1: refused. */
+/**
+ * The requests that run are the members of a sorted set, by the second in which they
+ * began. Limit, seconds to keep them in, and the request's name in; how many there are
+ * now out, -1: refused.
+ */
 const ENTER = `
-local now = tonumber(redis.call("GET", KEYS[1]) or "0")
-if now >= tonumber(ARGV[1]) then return -1 end
-now = redis.call("INCR", KEYS[1])
+local now = tonumber(redis.call("TIME")[1])
+redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now - tonumber(ARGV[2]))
+local count = redis.call("ZCARD", KEYS[1])
+if count >= tonumber(ARGV[1]) then return -1 end
+redis.call("ZADD", KEYS[1], now, ARGV[3])
 redis.call("EXPIRE", KEYS[1], ARGV[2])
-return now
+return count + 1
 `;
 
-const LEAVE = `
-if tonumber(redis.call("GET", KEYS[1]) or "0") > 0 then return redis.call("DECR", KEYS[1]) end
-return 0
-`;
+const LEAVE = `return redis.call("ZREM", KEYS[1], ARGV[1])`;
 
 const DEFAULT_TTL = 3_600;
 
-/** In a Redis. What a gateway holds that dies is forgotten when the key has not been used for its `key_ttl`. */
+/** In a Redis. What a gateway held that has died is forgotten after `key_ttl`. */
 export function redisPlaces(redis: RedisLink, { scope }: Counters, conf: { readonly key_ttl?: number }): Places {
+  const worker = randomUUID();
+  let entered = 0;
   return async (key, conn, burst) => {
     const name = `limit-conn:${scope}:${key}`;
+    const request = `${worker}:${++entered}`;
+    const leave = (): void => void redis.run(LEAVE, name, request).catch(() => undefined);
     try {
-      const count = Number(await redis.run(ENTER, name, conn + burst, conf.key_ttl ?? DEFAULT_TTL));
-      if (count < 0) return null;
-      const leave = (): void => void redis.run(LEAVE, name).catch(() => undefined);
-      return { above: count - conn, leave };
+      const count = Number(await redis.run(ENTER, name, conn + burst, conf.key_ttl ?? DEFAULT_TTL, request));
+      return count < 0 ? null : { above: count - conn, leave };
     } catch (error) {
+      // It may have been counted, and the answer is late.
+      leave();
       return reasonOf(error);
     }
   };

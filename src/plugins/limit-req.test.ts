@@ -78,7 +78,7 @@ test("passes what a bucket with a level passes, whenever requests come", () => {
   );
 });
 
-test("where there is no room to count, allow_degradation decides; a Redis cluster is not available", () => {
+test("where there is no room to count, allow_degradation decides; a node needs a port", () => {
   const conf = { rate: 1, burst: 0, key: "remote_addr" };
   assert.equal(send(compileChecked(limitReq, conf)), 500);
   assert.equal(send(compileChecked(limitReq, { ...conf, allow_degradation: true })), 0);
@@ -87,9 +87,9 @@ test("where there is no room to count, allow_degradation decides; a Redis cluste
       compileChecked(limitReq, {
         ...conf,
         policy: "redis-cluster",
-        redis_cluster_nodes: ["127.0.0.1:1"],
+        redis_cluster_nodes: ["127.0.0.1"],
         redis_cluster_name: "c",
       }),
-    /policy redis-cluster is not available in this version/,
+    /redis_cluster_nodes: 127.0.0.1 is no host:port/,
   );
 });

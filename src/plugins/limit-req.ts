@@ -6,7 +6,8 @@ import { explained } from "./catalogue/fields.ts";
 import { limitReq as facts } from "./catalogue/limits.ts";
 import { compileAnswers, TABLE_FULL, waitFor } from "./limit-answers.ts";
 import { compileKey, type KeyType } from "./limit-key.ts";
-import { createRedisLink, type RedisConf, type RedisLink } from "./redis-link.ts";
+import { createRedisLink, type RedisLink } from "./redis-link.ts";
+import type { RedisConf } from "./redis-options.ts";
 
 interface LimitReqConf extends RedisConf {
   readonly rate: number;
@@ -51,8 +52,7 @@ export const limitReq: PluginDefinition<LimitReqConf> = {
     burst: "Requests above the rate that wait for their turn.",
     key: "What is counted by: a variable (without `$`), or text with variables. Where no variable has a value, the client's address.",
     key_type: "How `key` is read.",
-    policy:
-      "Where is counted. `local`: in this gateway, `redis`: in a Redis that several gateways share; the others are not available in this version.",
+    policy: "Where is counted. `local`: in this gateway; the others: in a Redis that several gateways share.",
     rejected_code: "Status of a refusal.",
     rejected_msg: "Message of a refusal; without one the standard page is sent.",
     nodelay: "Lets what is within `burst` through at once.",

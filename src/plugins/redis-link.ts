@@ -1,52 +1,31 @@
-import type { Redis, RedisOptions } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import { reasonOf } from "../lib/errors.ts";
-
-/** The fields of a `policy` with one Redis. */
-export interface RedisConf {
-  readonly policy: string;
-  readonly redis_host?: string;
-  readonly redis_port?: number;
-  readonly redis_username?: string;
-  readonly redis_password?: string;
-  readonly redis_database?: number;
-  readonly redis_timeout?: number;
-  readonly redis_ssl?: boolean;
-  readonly redis_ssl_verify?: boolean;
-}
-
-/** Longest pause before it is tried again to connect, milliseconds. */
-const LONGEST_PAUSE_MS = 1_000;
+import { clusterOptions, nodesOf, redisOptions, sentinelOptions, timeoutOf, type RedisConf } from "./redis-options.ts";
 
 /** A connection to the Redis of a configuration; the client is loaded and connects when it is first used. */
 export class RedisLink {
-  readonly #options: RedisOptions;
-  #client: Promise<Redis> | null = null;
+  readonly #conf: RedisConf;
+  readonly #timeoutMs: number;
+  #client: Promise<Redis | Cluster> | null = null;
   #closed = false;
 
   constructor(conf: RedisConf) {
-    const { redis_username: username, redis_password: password, redis_timeout: timeout = 1_000 } = conf;
-    this.#options = {
-      host: conf.redis_host ?? "",
-      port: conf.redis_port ?? 6_379,
-      db: conf.redis_database ?? 0,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined || password === "" ? {} : { password }),
-      ...(conf.redis_ssl === true ? { tls: { rejectUnauthorized: conf.redis_ssl_verify === true } } : {}),
-      connectTimeout: timeout,
-      commandTimeout: timeout,
-      // A request that cannot be counted now is answered now.
-      maxRetriesPerRequest: 0,
-      retryStrategy: (times) => Math.min(times * 50, LONGEST_PAUSE_MS),
-    };
+    this.#conf = conf;
+    this.#timeoutMs = timeoutOf(conf);
   }
 
-  /** Runs a script on one key; rejects within `redis_timeout`, about, where there is no answer. */
-  async run(script: string, key: string, ...args: readonly number[]): Promise<unknown> {
+  /** Runs a script on one key; rejects where there is no answer in time. */
+  async run(script: string, key: string, ...args: readonly (number | string)[]): Promise<unknown> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error("no answer in time")), this.#timeoutMs);
+    });
     try {
-      const client = await (this.#client ??= this.#connect());
-      return await client.eval(script, 1, key, ...args);
+      return await Promise.race([this.#run(script, key, args), late]);
     } catch (error) {
       throw new Error(`Redis: ${reasonOf(error)}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -55,9 +34,18 @@ export class RedisLink {
     void this.#client?.then((client) => client.disconnect());
   }
 
-  async #connect(): Promise<Redis> {
-    const { Redis } = await import("ioredis");
-    const client = new Redis(this.#options);
+  async #run(script: string, key: string, args: readonly (number | string)[]): Promise<unknown> {
+    const client = await (this.#client ??= this.#connect());
+    return await client.eval(script, 1, key, ...args);
+  }
+
+  async #connect(): Promise<Redis | Cluster> {
+    const { Cluster, Redis } = await import("ioredis");
+    const conf = this.#conf;
+    const client =
+      conf.policy === "redis-cluster"
+        ? new Cluster(nodesOf(conf), clusterOptions(conf))
+        : new Redis(conf.policy === "redis" ? redisOptions(conf) : sentinelOptions(conf));
     // What fails is told to who waits for it.
     client.on("error", () => undefined);
     if (this.#closed) client.disconnect();
@@ -66,9 +54,9 @@ export class RedisLink {
 }
 
 /** The Redis that a configuration counts in; `null`: it counts here. Throws for what is not available. */
-export function createRedisLink(conf: RedisConf & { readonly sync_interval?: number }): RedisLink | null {
+export function createRedisLink(conf: RedisConf): RedisLink | null {
   if (conf.policy === "local") return null;
-  if (conf.policy !== "redis") throw new Error(`policy ${conf.policy} is not available in this version`);
   if ((conf.sync_interval ?? -1) !== -1) throw new Error("sync_interval is not available in this version");
+  nodesOf(conf);
   return new RedisLink(conf);
 }
