@@ -19,6 +19,7 @@ const debian = {
     wrk: "wrk",
     etcd: "etcd-server",
     etcdctl: "etcd-client",
+    "redis-server": "redis-server",
   },
   "--bench": { nginx: "nginx-light", haproxy: "haproxy", wrk: "wrk", h2load: "nghttp2-client", curl: "curl" },
 };

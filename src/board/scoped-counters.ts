@@ -44,13 +44,13 @@ export class ScopedCounters {
   readonly #source: CounterSource;
   readonly #table: CounterTable;
   readonly #plugin: string;
-  readonly #scope: string;
+  readonly scope: string;
 
   constructor(source: CounterSource, plugin: string, scope: string) {
     this.#source = source;
     this.#table = source.table;
     this.#plugin = plugin;
-    this.#scope = scope;
+    this.scope = scope;
   }
 
   get value(): number {
@@ -86,6 +86,6 @@ export class ScopedCounters {
   }
 
   #fingerprint(key: string): Fingerprint {
-    return this.#source.fingerprint(this.#scope + key);
+    return this.#source.fingerprint(this.scope + key);
   }
 }

@@ -7,6 +7,8 @@ import { NOT_COUNTED, Outcome } from "../lib/count-outcome.ts";
  * used while a plugin is compiled, but for `named`.
  */
 export interface Counters {
+  /** What tells these counters from all others, for counting elsewhere; the same on every node with this configuration. */
+  readonly scope: string;
   /** The value after the last `update` or `hold`. */
   readonly value: number;
   /** When the value of the last `update` expires, microseconds of `now`. */
@@ -36,6 +38,7 @@ export interface Counters {
 
 /** For checking configurations: counts nothing. */
 export const dryCounters: Counters = {
+  scope: "",
   value: 0,
   expires: 0,
   named: () => dryCounters,

@@ -48,4 +48,7 @@ export const plugins: BuiltPlugins = lazyMap([
   ["real-ip", () => (load("real-ip") as typeof import("./real-ip.ts")).realIp],
   ["proxy-control", () => (load("proxy-control") as typeof import("./proxy-control.ts")).proxyControl],
   ["limit-count", () => (load("limit-count") as typeof import("./limit-count.ts")).limitCount],
+  ["limit-req", () => (load("limit-req") as typeof import("./limit-req.ts")).limitReq],
+  ["limit-conn", () => (load("limit-conn") as typeof import("./limit-conn.ts")).limitConn],
+  ["api-breaker", () => (load("api-breaker") as typeof import("./api-breaker.ts")).apiBreaker],
 ]);

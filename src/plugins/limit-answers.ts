@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { reply, type PluginEnv, type Reply } from "../plugin/plugin.ts";
 
 /** What a limit answers with, compiled once. */
@@ -9,7 +10,6 @@ export interface LimitAnswers {
 }
 
 interface LimitConf {
-  readonly policy: string;
   readonly rejected_code: number;
   readonly rejected_msg?: string;
   readonly allow_degradation: boolean;
@@ -18,9 +18,7 @@ interface LimitConf {
 /** A warning of the same kind is repeated after this time, milliseconds. */
 const WARN_EVERY_MS = 10_000;
 
-/** Throws where the limit cannot be kept as configured. */
 export function compileAnswers(conf: LimitConf, env: PluginEnv): LimitAnswers {
-  if (conf.policy !== "local") throw new Error(`policy ${conf.policy} is not available in this version`);
   const body = conf.rejected_msg === undefined ? "" : { error_msg: conf.rejected_msg };
   const failure = conf.allow_degradation ? undefined : reply(500);
   let warnedAt = -Infinity;
@@ -35,6 +33,14 @@ export function compileAnswers(conf: LimitConf, env: PluginEnv): LimitAnswers {
       return failure;
     },
   };
+}
+
+/** Node's timers can wait for no longer, milliseconds. */
+const LONGEST_WAIT_MS = 2 ** 31 - 1;
+
+/** Holds a request back. */
+export async function waitFor(seconds: number): Promise<void> {
+  await setTimeout(Math.min(seconds * 1_000, LONGEST_WAIT_MS));
 }
 
 /** Why a key could not be counted. */

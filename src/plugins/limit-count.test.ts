@@ -123,9 +123,10 @@ test("routes of one group count together, others do not", () => {
     compileChecked(limitCount, conf, { ...buildEnv(), counters: counters.named("r") }),
   );
   const other = compileChecked(limitCount, { ...conf, group: "h" }, { ...buildEnv(), counters });
+  const higher = compileChecked(limitCount, { ...conf, count: 2 }, { ...buildEnv(), counters });
   assert.deepEqual(
-    [one, two, other].map((handlers) => status(handlers as PluginHandlers)),
-    [0, 503, 0],
+    [one, two, other, higher].map((handlers) => status(handlers as PluginHandlers)),
+    [0, 503, 0, 0],
   );
 });
 
@@ -135,7 +136,15 @@ test("where there is no room to count, allow_degradation decides", () => {
   assert.equal(status(compileChecked(limitCount, { ...conf, allow_degradation: true })), 0);
 });
 
-test("what needs a Redis is refused", () => {
-  const conf = { count: 1, time_window: 9, policy: "redis", redis_host: "127.0.0.1" };
-  assert.throws(() => compiled(conf), /policy redis is not available in this version/);
+test("what no Redis can be asked with is refused", () => {
+  const conf = {
+    count: 1,
+    time_window: 9,
+    policy: "redis-cluster",
+    redis_cluster_nodes: ["127.0.0.1"],
+    redis_cluster_name: "c",
+  };
+  assert.throws(() => compiled(conf), /redis_cluster_nodes: 127.0.0.1 is no host:port/);
+  const delayed = { count: 1, time_window: 9, policy: "redis", redis_host: "127.0.0.1", sync_interval: 1 };
+  assert.throws(() => compiled(delayed), /sync_interval is not available in this version/);
 });

@@ -1,3 +1,4 @@
+import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { Counters } from "../plugin/counters.ts";
 import { isHeaderName } from "../plugin/header-text.ts";
@@ -7,6 +8,9 @@ import { limitCount as facts } from "./catalogue/limits.ts";
 import { compileAnswers, TABLE_FULL } from "./limit-answers.ts";
 import { compileCombination, compileKey, compileNumber, type KeyType } from "./limit-key.ts";
 import { countInWindow, type WindowCount } from "./limit-window.ts";
+import { createRedisLink, type RedisLink } from "./redis-link.ts";
+import type { RedisConf } from "./redis-options.ts";
+import { countInRedis } from "./redis-window.ts";
 
 interface Quota {
   readonly count: number | string;
@@ -18,7 +22,7 @@ interface RuleConf extends Quota {
   readonly header_prefix?: string;
 }
 
-interface LimitCountConf extends Partial<Quota> {
+interface LimitCountConf extends Partial<Quota>, RedisConf {
   readonly window_type: "fixed" | "sliding";
   readonly group?: string;
   readonly key: string;
@@ -26,7 +30,6 @@ interface LimitCountConf extends Partial<Quota> {
   readonly rules?: readonly RuleConf[];
   readonly rejected_code: number;
   readonly rejected_msg?: string;
-  readonly policy: string;
   readonly allow_degradation: boolean;
   readonly show_limit_quota_header: boolean;
 }
@@ -39,41 +42,52 @@ export const limitCount: PluginDefinition<LimitCountConf> = {
     time_window: "The time, seconds; likewise.",
     window_type:
       "`fixed`: the time begins with the first request; `sliding`: what passed in the time before counts for the part of it that is still near.",
-    group: "Everything with the same group counts together.",
+    group: "What has the same group and the same limit counts together, wherever it stands.",
     key: "What is counted by: a variable (without `$`), text with variables, or any text. Where no variable has a value, the client's address.",
     key_type: "How `key` is read.",
     rules: "Several limits instead of `count` and `time_window`, applied in order.",
     rejected_code: "Status of a refusal.",
     rejected_msg: "Message of a refusal; without one the standard page is sent.",
-    policy: "Where is counted. `local`: in this gateway; the others are not available in this version.",
+    policy: "Where is counted. `local`: in this gateway; the others: in a Redis that several gateways share.",
     allow_degradation:
       "Lets requests pass that cannot be counted, or whose limit is no number; otherwise they get 500.",
     show_limit_quota_header: "Sends `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`.",
-    sync_interval: "For the policies with Redis.",
+    sync_interval: "Not available in this version.",
   }),
 
   compile(conf, env): PluginHandlers {
     const answers = compileAnswers(conf, env);
-    const limits = compileLimits(conf, env);
+    const redis = createRedisLink(conf);
+    const limits = compileLimits(conf, env, redis);
     const shown = conf.show_limit_quota_header ? `limit-count ${nextInstance++}` : null;
-    return {
-      access(ctx) {
-        let headers: Quotas | null = null;
-        let answer: Reply | undefined;
-        for (const limit of limits) {
-          const key = limit.key(ctx);
-          if (key === undefined) continue;
-          const result = limit.count(ctx, key);
-          if (typeof result === "string") answer = answers.failed(result);
-          else {
-            if (shown !== null) (headers ??= []).push([limit.headers, result]);
-            if (!result.passed) answer = answers.rejection;
-          }
-          if (answer !== undefined) break;
+
+    /** Applies the limits from this one on. */
+    function apply(ctx: RequestContext, from: number): Reply | undefined | Promise<Reply | undefined> {
+      for (const [index, limit] of limits.entries()) {
+        const key = index < from ? undefined : limit.key(ctx);
+        if (key === undefined) continue;
+        const result = limit.count(ctx, key);
+        if (result instanceof Promise) {
+          return result.then(async (found) => judge(ctx, limit, found) ?? (await apply(ctx, index + 1)));
         }
-        if (shown !== null && headers !== null) ctx.values.set(shown, headers);
-        return answer;
-      },
+        const answer = judge(ctx, limit, result);
+        if (answer !== undefined) return answer;
+      }
+      return undefined;
+    }
+
+    function judge(ctx: RequestContext, { headers }: Limit, result: WindowCount | string): Reply | undefined {
+      if (typeof result === "string") return answers.failed(result);
+      if (shown !== null) {
+        const quotas = ctx.values.get(shown) as Quotas | undefined;
+        if (quotas === undefined) ctx.values.set(shown, [[headers, result]]);
+        else quotas.push([headers, result]);
+      }
+      return result.passed ? undefined : answers.rejection;
+    }
+
+    return {
+      access: (ctx) => apply(ctx, 0),
       ...(shown !== null && {
         header_filter(ctx, head) {
           for (const [names, { limit, remaining, reset }] of (ctx.values.get(shown) ?? []) as Quotas) {
@@ -83,6 +97,7 @@ export const limitCount: PluginDefinition<LimitCountConf> = {
           }
         },
       }),
+      ...(redis !== null && { dispose: () => redis.close() }),
     };
   },
 };
@@ -98,25 +113,28 @@ interface Limit {
   readonly headers: HeaderNames;
   /** `undefined`: the limit does not apply. */
   readonly key: (ctx: RequestContext) => string | undefined;
-  readonly count: (ctx: RequestContext, key: string) => WindowCount | string;
+  readonly count: (ctx: RequestContext, key: string) => WindowCount | string | Promise<WindowCount | string>;
 }
 
-function compileLimits(conf: LimitCountConf, env: PluginEnv): readonly Limit[] {
+function compileLimits(conf: LimitCountConf, env: PluginEnv, redis: RedisLink | null): readonly Limit[] {
   const { count, time_window: window, rules, group } = conf;
   if (rules !== undefined) {
     return rules.map((rule, index) => ({
       headers: headerNames(rule.header_prefix ?? String(index + 1)),
       key: compileCombination(rule.key),
-      count: compileCount(rule, conf.window_type, env.counters, `${index}\n`),
+      count: compileCount(rule, conf.window_type, env.counters, `${index}\n`, redis),
     }));
   }
   if (count === undefined || window === undefined) throw new Error("count and time_window are required");
-  const counters = group === undefined ? env.counters : env.counters.named(group);
+  // Of a group those count together that limit alike: counts of different limits cannot be compared.
+  const { window_type: type, key, key_type: keyType } = conf;
+  const name = JSON.stringify([group, count, window, type, key, keyType]);
+  const counters = group === undefined ? env.counters : env.counters.named(name);
   return [
     {
       headers: headerNames(""),
-      key: compileKey(conf.key, conf.key_type),
-      count: compileCount({ count, time_window: window }, conf.window_type, counters, ""),
+      key: compileKey(key, keyType),
+      count: compileCount({ count, time_window: window }, type, counters, "", redis),
     },
   ];
 }
@@ -126,7 +144,8 @@ function compileCount(
   type: "fixed" | "sliding",
   counters: Counters,
   prefix: string,
-): (ctx: RequestContext, key: string) => WindowCount | string {
+  redis: RedisLink | null,
+): Limit["count"] {
   const count = compileNumber(quota.count, 1);
   const window = compileNumber(quota.time_window, 1);
   return (ctx, key) => {
@@ -134,6 +153,10 @@ function compileCount(
     if (limit === undefined) return "count is no number above 0";
     const seconds = window.read(ctx);
     if (seconds === undefined) return "time_window is no number above 0";
+    if (redis !== null) {
+      const name = `limit-count:${counters.scope}:${prefix}${key}`;
+      return countInRedis(redis, type, name, limit, seconds).catch(reasonOf);
+    }
     return countInWindow(counters, type, prefix + key, limit, seconds) ?? TABLE_FULL;
   };
 }
