@@ -2,7 +2,7 @@ import { compileAddresses, type AddressMatcher } from "../lib/cidr.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { methods } from "../schema/methods.ts";
 import type { Route } from "../schema/route.ts";
-import { compileExpression, type Predicate } from "./expression.ts";
+import { compileExpression, type Predicate } from "../plugin/expression.ts";
 import { compileFilterFunction, type FilterFault } from "./filter-function.ts";
 
 /**

@@ -3,7 +3,7 @@ import type { Kind } from "../schema/kinds.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
 import { matchesHost, methodBit, parseHost, type HostPattern } from "./conditions.ts";
-import { compileExpression } from "./expression.ts";
+import { compileExpression } from "../plugin/expression.ts";
 import { matchesTokens, parsePathPattern } from "./path-pattern.ts";
 import { RouteEntry } from "./route-entry.ts";
 import { RouteTable } from "./route-table.ts";

@@ -1,7 +1,7 @@
 import type { RequestContext } from "../plugin/context.ts";
 import { reply, type PluginHandlers, type Reply } from "../plugin/plugin.ts";
 import type { PluginMeta } from "../schema/plugins.ts";
-import { compileExpression, type Predicate } from "./expression.ts";
+import { compileExpression, type Predicate } from "../plugin/expression.ts";
 import type { BodyHandler, Handler, HeaderHandler, LogHandler, RequestHandler } from "./plan.ts";
 import type { PluginInstance } from "./plugin-instances.ts";
 

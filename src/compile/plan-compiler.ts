@@ -11,7 +11,7 @@ import { targetKeys } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { CompiledPlan, type PlanParts } from "./compiled-plan.ts";
 import { ownerOf } from "./consumers.ts";
-import { bodyUses } from "./expression.ts";
+import { bodyUses } from "../plugin/expression.ts";
 import { byPriority, compileFilter, compilePhases, requestHandlers, type ActivePlugin, type Phases } from "./phases.ts";
 import type { Plan, RequestHandler } from "./plan.ts";
 import type { EngineLog, PluginInstances } from "./plugin-instances.ts";

@@ -1,4 +1,4 @@
-import type { ConsumerLookup, PluginDefinition, PluginHandlers, BuiltPlugins } from "../plugin/plugin.ts";
+import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers, BuiltPlugins } from "../plugin/plugin.ts";
 import type { PluginConf, Plugins } from "../schema/plugins.ts";
 import { reasonOf } from "../lib/errors.ts";
 
@@ -100,18 +100,28 @@ export class PluginInstances {
     const metadata = this.#metadata.get(name);
     let handlers: PluginHandlers;
     try {
-      handlers = definition.compile(conf, {
-        consumers: this.#consumers,
-        attr: (this.#attributes[name] ?? {}) as Readonly<Record<string, unknown>>,
-        ...(metadata === undefined ? {} : { metadata: metadata.value }),
-        warn: (message) => this.#log.warn(`plugin ${name} of ${owner}: ${message}`),
-      });
+      handlers = definition.compile(conf, this.#envOf(name, owner));
     } catch (thrown) {
       throw new Error(`plugin ${name}: ${reasonOf(thrown)}`, { cause: thrown });
     }
     const instance = { definition, handlers, text, metadata: metadata?.text };
     if (handlers.dispose !== undefined) this.#disposeLater(instance, owner);
     return instance;
+  }
+
+  #envOf(name: string, owner: string): PluginEnv {
+    const metadata = this.#metadata.get(name);
+    return {
+      consumers: this.#consumers,
+      attr: (this.#attributes[name] ?? {}) as Readonly<Record<string, unknown>>,
+      ...(metadata === undefined ? {} : { metadata: metadata.value }),
+      compileOther: (other, conf) => {
+        const definition = this.#registry.get(other);
+        if (definition === undefined) throw new Error(`plugin ${other} is not available in this version`);
+        return definition.compile(conf, this.#envOf(other, owner));
+      },
+      warn: (message) => this.#log.warn(`plugin ${name} of ${owner}: ${message}`),
+    };
   }
 
   #disposeLater(instance: PluginInstance, owner: string): void {

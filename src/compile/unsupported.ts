@@ -6,7 +6,7 @@ import type { Plugins } from "../schema/plugins.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
-import { compileExpression } from "./expression.ts";
+import { compileExpression } from "../plugin/expression.ts";
 import { compileFilterFunction } from "./filter-function.ts";
 
 /**

@@ -76,6 +76,18 @@ export interface RequestContext {
    */
   bodyFor(use: BodyUse): Buffer | null;
 
+  /**
+   * Reads the whole body, for plugins in `rewrite` and `access`; it goes to the node all the
+   * same. `null`: it has more than `limit` bytes. Empty where there is none. Not settled where
+   * the client goes away: the request has ended then.
+   */
+  readBody(limit: number): Promise<Buffer | null>;
+  /** Refuses a body of more bytes with 413, as it comes; 0: the gateway's own limit alone holds. */
+  limitBody(bytes: number): void;
+
+  /** From here on the client is this one, in `remoteAddr` and `remotePort`, for nodes and in logs. */
+  setRemote(address: string, port: number): void;
+
   /** What matched; rows of `""` before matching and on 404. */
   readonly route: RouteInfo;
   readonly consumer: Consumer | null;
@@ -128,6 +140,8 @@ export interface UpstreamRequest {
    * is passed on from there as it comes. Otherwise a body is passed on as it comes at once.
    */
   bufferBody: boolean;
+  /** What is sent instead of the body, which must have been read whole; `null`: the client's. */
+  body: Uint8Array | null;
   /** The current value, what the client sent where nothing changed it. Name in lower case. */
   header(name: string): string | undefined;
   /** Replaces every header of that name, or adds it. */

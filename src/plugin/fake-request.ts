@@ -51,7 +51,11 @@ const editing = (headers: HeaderList) => ({
 export type FakeUpstreamRequest = UpstreamRequest & { readonly list: HeaderList };
 
 /** A request whose `upstream.list` and `consumer` a test may look at. */
-export type FakeRequest = RequestContext & { readonly upstream: FakeUpstreamRequest };
+export type FakeRequest = RequestContext & {
+  readonly upstream: FakeUpstreamRequest;
+  /** What `limitBody` was told. */
+  readonly bodyLimit: number;
+};
 
 /** Builds a request of a GET for `/`, from 127.0.0.1, unless told otherwise. */
 export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
@@ -63,6 +67,8 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
   const sent: HeaderList = headers.map(([name, value]) => [name, value]);
   const answered: HeaderList = (options.responseHeaders ?? []).map(([name, value]) => [name, value]);
   let consumer: Consumer | null = null;
+  let bodyLimit = 0;
+  let remote = { address: options.remoteAddr ?? "127.0.0.1", port: 50000 };
   return {
     method: options.method ?? "GET",
     target,
@@ -72,8 +78,12 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     protocol: options.protocol ?? "HTTP/1.1",
     scheme: "http",
     host: (find(headers, "host") ?? "").replace(/:\d+$/, "").toLowerCase(),
-    remoteAddr: options.remoteAddr ?? "127.0.0.1",
-    remotePort: 50000,
+    get remoteAddr() {
+      return remote.address;
+    },
+    get remotePort() {
+      return remote.port;
+    },
     realipRemoteAddr: "127.0.0.1",
     serverAddr: "127.0.0.1",
     serverPort: 9080,
@@ -84,10 +94,23 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     headers: () => headers,
     argument: (name) => decodedArguments(query).find(([key]) => key === name)?.[1],
     bodyFor: () => (options.body === undefined ? null : Buffer.from(options.body)),
+    readBody(limit) {
+      const body = Buffer.from(options.body ?? "");
+      return Promise.resolve(body.length <= limit ? body : null);
+    },
+    limitBody(bytes) {
+      bodyLimit = bytes;
+    },
+    get bodyLimit() {
+      return bodyLimit;
+    },
+    setRemote(address, port) {
+      remote = { address, port };
+    },
     cookie: (name) =>
       (find(headers, "cookie") ?? "")
         .split(/[;,] */)
-        .map((pair) => pair.split("="))
+        .map((pair) => [pair.slice(0, Math.max(0, pair.indexOf("="))), pair.slice(pair.indexOf("=") + 1)])
         .findLast(([key]) => key === name)?.[1],
     route: { id: "1", name: "", serviceId: "", serviceName: "", ...options.route },
     get consumer() {
@@ -102,6 +125,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
       host: null,
       scheme: "http",
       bufferBody: false,
+      body: null,
       list: sent,
       ...editing(sent),
     },

@@ -59,6 +59,11 @@ export interface PluginEnv {
   readonly attr: Readonly<Record<string, unknown>>;
   /** `plugin_metadata/<name>`; absent where there is none. A change of it compiles the plugin anew. */
   readonly metadata?: Readonly<Record<string, unknown>>;
+  /**
+   * Compiles another plugin as a part of this one, which disposes of it. `conf` has been checked
+   * and has its defaults. Throws where the plugin is not available or cannot be compiled.
+   */
+  compileOther(plugin: string, conf: unknown): PluginHandlers;
   /** Logs with the plugin's and the resource's name. */
   warn(message: string): void;
 }

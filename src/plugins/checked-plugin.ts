@@ -8,6 +8,9 @@ export function buildEnv(consumers: Partial<ConsumerLookup> = {}): PluginEnv {
   return {
     consumers: { byKey: () => undefined, byName: () => undefined, ...consumers },
     attr: {},
+    compileOther(plugin) {
+      throw new Error(`plugin ${plugin} is not available in this test`);
+    },
     warn() {},
   };
 }

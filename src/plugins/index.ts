@@ -16,6 +16,22 @@ const load = (file: string): object => require(`./${file}${extension}`) as objec
 export const plugins: BuiltPlugins = lazyMap([
   ["request-id", () => (load("request-id") as typeof import("./request-id.ts")).requestId],
   ["key-auth", () => (load("key-auth") as typeof import("./key-auth.ts")).keyAuth],
+  ["basic-auth", () => (load("basic-auth") as typeof import("./basic-auth.ts")).basicAuth],
+  ["jwt-auth", () => (load("jwt-auth") as typeof import("./jwt-auth.ts")).jwtAuth],
+  ["hmac-auth", () => (load("hmac-auth") as typeof import("./hmac-auth.ts")).hmacAuth],
   ["proxy-rewrite", () => (load("proxy-rewrite") as typeof import("./proxy-rewrite.ts")).proxyRewrite],
   ["response-rewrite", () => (load("response-rewrite") as typeof import("./response-rewrite.ts")).responseRewrite],
+  [
+    "consumer-restriction",
+    () => (load("consumer-restriction") as typeof import("./consumer-restriction.ts")).consumerRestriction,
+  ],
+  ["ip-restriction", () => (load("ip-restriction") as typeof import("./ip-restriction.ts")).ipRestriction],
+  ["ua-restriction", () => (load("ua-restriction") as typeof import("./ua-restriction.ts")).uaRestriction],
+  [
+    "referer-restriction",
+    () => (load("referer-restriction") as typeof import("./referer-restriction.ts")).refererRestriction,
+  ],
+  ["uri-blocker", () => (load("uri-blocker") as typeof import("./uri-blocker.ts")).uriBlocker],
+  ["cors", () => (load("cors") as typeof import("./cors.ts")).cors],
+  ["csrf", () => (load("csrf") as typeof import("./csrf.ts")).csrf],
 ]);

@@ -1,7 +1,7 @@
 import type { Consumer, RequestContext } from "../plugin/context.ts";
-import { definePlugin, reply } from "../plugin/plugin.ts";
-import type { Reply } from "../plugin/plugin.ts";
+import { definePlugin } from "../plugin/plugin.ts";
 import { withoutArgument } from "../plugin/query.ts";
+import { compileRefusals, realmPattern } from "./authentication.ts";
 
 export const keyAuth = definePlugin({
   name: "key-auth",
@@ -28,7 +28,7 @@ export const keyAuth = definePlugin({
         default: "key",
         minLength: 1,
         maxLength: 128,
-        pattern: "^[ -!#-[\\]-~]+$",
+        pattern: realmPattern,
         $comment: "Realm in the `WWW-Authenticate` header of a refusal.",
       },
       anonymous_consumer: {
@@ -48,33 +48,18 @@ export const keyAuth = definePlugin({
 
   compile(conf, env) {
     const header = conf.header.toLowerCase();
-    const refusals = {
-      missing: refusal("Missing API key in request", conf.realm),
-      invalid: refusal("Invalid API key in request", conf.realm),
-      anonymous: refusal("Invalid user authorization", conf.realm),
-    };
+    const refusals = compileRefusals(`apikey realm="${conf.realm}"`, conf.anonymous_consumer, env);
+    const missing = refusals.refusal("Missing API key in request");
+    const invalid = refusals.refusal("Invalid API key in request");
     const hide = conf.hide_credentials ? hiding(header, conf.query) : null;
-    const anonymousName = conf.anonymous_consumer;
-
-    /** What a request without a valid key gets: the anonymous consumer where there is one. */
-    function refuse(ctx: RequestContext, why: Reply): Reply | undefined {
-      if (anonymousName === undefined) return why;
-      const anonymous = env.consumers.byName(anonymousName);
-      if (anonymous === undefined) {
-        env.warn(`anonymous consumer ${anonymousName} does not exist`);
-        return refusals.anonymous;
-      }
-      ctx.authenticate(anonymous);
-      return undefined;
-    }
 
     return {
       rewrite(ctx) {
         const fromHeader = ctx.header(header);
         const key = fromHeader ?? ctx.argument(conf.query);
-        if (key === undefined) return refuse(ctx, refusals.missing);
+        if (key === undefined) return refusals.refuse(ctx, missing);
         const consumer: Consumer | undefined = env.consumers.byKey("key-auth", key);
-        if (consumer === undefined) return refuse(ctx, refusals.invalid);
+        if (consumer === undefined) return refusals.refuse(ctx, invalid);
         if (hide !== null) hide(ctx, fromHeader !== undefined);
         ctx.authenticate(consumer);
         return undefined;
@@ -82,11 +67,6 @@ export const keyAuth = definePlugin({
     };
   },
 });
-
-/** 401 as APISIX words it (RFC 9110 section 11.6.1 asks for the challenge). */
-function refusal(message: string, realm: string): Reply {
-  return reply(401, { message }, [["WWW-Authenticate", `apikey realm="${realm}"`]]);
-}
 
 function hiding(header: string, argument: string): (ctx: RequestContext, inHeader: boolean) => void {
   return (ctx, inHeader) => {

@@ -52,7 +52,7 @@ function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: Servable
   if (plugin.type === "auth" && (kind === "consumers" || kind === "credentials")) return [];
   try {
     // What cannot be compiled must not reach a worker. A copy: nothing that plugins do to it may travel.
-    plugin.compile(structuredClone(conf), dryEnv(check.pluginAttr?.[name])).dispose?.();
+    plugin.compile(structuredClone(conf), dryEnv(name, check)).dispose?.();
     return [];
   } catch (error) {
     const detail = maskSecrets(reasonOf(error), conf, encryptFieldsOf(plugin, "conf"));
@@ -61,14 +61,17 @@ function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: Servable
 }
 
 /** Knows no consumers; the workers say what is worth a warning, with the resource's name. */
-const dry: PluginEnv = {
-  consumers: { byKey: () => undefined, byName: () => undefined },
-  attr: {},
-  warn: () => undefined,
-};
-
-function dryEnv(attr: unknown): PluginEnv {
-  return attr === undefined ? dry : { ...dry, attr: attr as PluginEnv["attr"] };
+function dryEnv(name: string, check: ServableCheck): PluginEnv {
+  return {
+    consumers: { byKey: () => undefined, byName: () => undefined },
+    attr: (check.pluginAttr?.[name] ?? {}) as PluginEnv["attr"],
+    compileOther(other, conf) {
+      const plugin = check.plugins.get(other);
+      if (plugin?.compile === undefined) throw new Error(`plugin ${other} is not available in this version`);
+      return plugin.compile(structuredClone(conf), dryEnv(other, check));
+    },
+    warn: () => undefined,
+  };
 }
 
 /** The field that a reason such as `property "vars" is not supported` names. */

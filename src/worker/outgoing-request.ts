@@ -37,6 +37,7 @@ export class OutgoingRequest implements UpstreamRequest {
   #host: string | null = null;
   scheme = "http";
   bufferBody = false;
+  body: Uint8Array | null = null;
   #added: HeaderList | null = null;
   #list: HeaderList | null = null;
   /** X-Forwarded-* that a plugin has set in lower case: they are not overwritten. */

@@ -9,7 +9,7 @@ import { EarlyBody, limitOf } from "./early-body.ts";
 import { type Environment, httpDate } from "./environment.ts";
 import { LINE_TOO_LONG } from "./http1/request-head.ts";
 import { Relay, type RelayOwner } from "./relay.ts";
-import type { HttpRequestContext } from "./request-context.ts";
+import type { BodyReader, HttpRequestContext } from "./request-context.ts";
 import { statusPage } from "./status-pages.ts";
 
 /**
@@ -27,13 +27,13 @@ const NOT_FOUND = Buffer.from('{"error_msg":"404 Route Not Found"}\n');
 /** What nginx logs when the client went away before its answer. */
 const CLIENT_CLOSED = 499;
 
-export class Exchange implements RelayOwner, DownstreamSink {
+export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   readonly ctx: HttpRequestContext;
   timed = false;
   readonly #env: Environment;
   readonly #downstream: Downstream;
   #plan = noPlan;
-  /** The body as far as it was read before matching. */
+  /** The body as far as it was read before it was asked for by the relay. */
   #early: EarlyBody | null = null;
   #relay: Relay | null = null;
   #answer: Answer | null = null;
@@ -48,6 +48,7 @@ export class Exchange implements RelayOwner, DownstreamSink {
     this.#env = env;
     this.#downstream = downstream;
     this.ctx = ctx;
+    ctx.bodyReader = this;
   }
 
   /** Matches and runs the phases; everything else follows from events. */
@@ -82,24 +83,9 @@ export class Exchange implements RelayOwner, DownstreamSink {
     const limit = Math.max(...Array.from(uses, (use) => limitOf(use, settings.matching)));
     const bodyLimit = settings.http.clientMaxBodySize;
     const early = (this.#early ??= new EarlyBody());
-    early.limit = limit;
-    if (bodyLength > limit || (bodyLimit > 0 && bodyLength > bodyLimit) || early.complete || early.length > limit) {
-      this.#bodyRead(early);
-    } else if (early.paused) {
-      early.paused = false;
-      this.#downstream.resumeBody();
-    } else this.#downstream.startBody();
-  }
-
-  #collect(early: EarlyBody, piece: Buffer, complete: boolean, trailers: string): true {
-    early.add(piece, complete, trailers);
-    if (!complete && early.length <= early.limit) return true;
-    if (!complete) {
-      early.paused = true;
-      this.#downstream.pauseBody();
-    }
-    this.#bodyRead(early);
-    return true;
+    const done = (): void => this.#bodyRead(early);
+    if (bodyLength > limit || (bodyLimit > 0 && bodyLength > bodyLimit)) done();
+    else early.read(this.#downstream, limit, done);
   }
 
   #bodyRead(early: EarlyBody): void {
@@ -108,6 +94,16 @@ export class Exchange implements RelayOwner, DownstreamSink {
     for (const use of ctx.bodyWanted ?? []) bodies.set(use, early.seenBy(use, this.#env.settings.matching));
     ctx.bodyWanted = null;
     this.start();
+  }
+
+  /** Reads the body for a plugin, as far as it allows. */
+  readBody(limit: number): Promise<Buffer | null> {
+    const { bodyLength } = this.ctx.head;
+    if (bodyLength === 0 || bodyLength > limit) return Promise.resolve(bodyLength === 0 ? EMPTY : null);
+    const early = (this.#early ??= new EarlyBody());
+    return new Promise((resolve) => {
+      early.read(this.#downstream, limit, () => resolve(early.length <= limit ? early.whole() : null));
+    });
   }
 
   /** Answers with the page of an error before anything was matched. */
@@ -184,8 +180,9 @@ export class Exchange implements RelayOwner, DownstreamSink {
       this.#fail("UPSTREAM_CONNECT");
     } else {
       const upgrade = enableWebsocket ? this.ctx.head.upgrade : null;
+      const replaced = this.ctx.outgoing?.body ?? null;
       this.#relay = new Relay(this, this.#env, this.#downstream, upstream, upgrade);
-      this.#relay.start(this.#early);
+      this.#relay.start(replaced === null ? this.#early : EarlyBody.of(replaced));
     }
   }
 
@@ -261,8 +258,9 @@ export class Exchange implements RelayOwner, DownstreamSink {
 
   requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
     if (this.#relay !== null) return this.#relay.requestBody(buffer, from, to, complete, trailers);
-    if (this.#early === null || this.#plan !== noPlan || this.#ended) return true;
-    return this.#collect(this.#early, buffer.subarray(from, to), complete, trailers);
+    if (this.#early === null || this.#ended) return true;
+    this.#early.add(buffer.subarray(from, to), complete, trailers);
+    return true;
   }
 
   requestFailed(code: ErrorCode, detail: string): void {

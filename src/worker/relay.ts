@@ -88,7 +88,7 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     this.#downstream = downstream;
     this.#upstream = upstream;
     this.#upgrade = upgrade;
-    this.#bodyLength = owner.ctx.head.bodyLength;
+    this.#bodyLength = owner.ctx.outgoing?.body?.length ?? owner.ctx.head.bodyLength;
     this.#bodyDone = this.#bodyLength === 0;
     this.#keepLimit = owner.ctx.outgoing?.bufferBody === true ? BUFFER_LIMIT : REPLAY_LIMIT;
   }

@@ -8,6 +8,11 @@ import type { RealIp } from "./real-ip.ts";
 
 const NO_ROUTE: RouteInfo = { id: "", name: "", serviceId: "", serviceName: "" };
 
+/** Reads bodies before they go to a node. */
+export interface BodyReader {
+  readBody(limit: number): Promise<Buffer | null>;
+}
+
 /**
  * A request as plugins, matchers and log formats see it. Everything that is not in the
  * head's own fields is computed when it is first asked for.
@@ -37,6 +42,10 @@ export class HttpRequestContext implements RequestContext {
   bodyWanted: Set<BodyUse> | null = null;
   /** The body as far as it was read for these uses; `null`: longer than the use allows. */
   bodies: Map<BodyUse, Buffer | null> | null = null;
+  /** Reads the body on behalf of plugins; set by the exchange. */
+  bodyReader: BodyReader | null = null;
+  /** Greatest size of the body that a plugin allows; 0: none has a say. */
+  bodyLimit = 0;
   #remote: { readonly address: string; readonly port: number } | null = null;
   #upstream: OutgoingRequest | null = null;
   #values: Map<string, unknown> | null = null;
@@ -166,6 +175,18 @@ export class HttpRequestContext implements RequestContext {
     const body = this.bodies?.get(use);
     if (body === undefined) (this.bodyWanted ??= new Set()).add(use);
     return body ?? null;
+  }
+
+  readBody(limit: number): Promise<Buffer | null> {
+    return this.bodyReader!.readBody(limit);
+  }
+
+  limitBody(bytes: number): void {
+    this.bodyLimit = bytes;
+  }
+
+  setRemote(address: string, port: number): void {
+    this.#remote = { address, port };
   }
 
   authenticate(consumer: Consumer): void {

@@ -1,5 +1,4 @@
 import type { PluginFacts } from "../../plugin/plugin.ts";
-import { methods } from "../../schema/methods.ts";
 import {
   atLeast,
   between,
@@ -39,28 +38,6 @@ const acl: PluginFacts = {
       external_user_label_field_separator: word,
     },
     { anyOf: [{ required: ["allow_labels"] }, { required: ["deny_labels"] }] },
-  ),
-};
-
-const consumerRestriction: PluginFacts = {
-  name: "consumer-restriction",
-  priority: 2400,
-  version: "0.1",
-  schema: fields(
-    {
-      type: oneOfWords(["consumer_name", "service_id", "route_id", "consumer_group_id"], "consumer_name"),
-      blacklist: strings,
-      whitelist: strings,
-      allowed_by_methods: list(
-        fields({
-          user: string,
-          methods: list({ type: "string", enum: methods, description: "HTTP method" }, { minItems: 1 }),
-        }),
-      ),
-      rejected_code: atLeast(200, 403),
-      rejected_msg: string,
-    },
-    { anyOf: [{ required: ["blacklist"] }, { required: ["whitelist"] }, { required: ["allowed_by_methods"] }] },
   ),
 };
 
@@ -190,7 +167,6 @@ const authzKeycloak: PluginFacts = {
 export const authorization: readonly PluginFacts[] = [
   authzCasbin,
   acl,
-  consumerRestriction,
   attachConsumerLabel,
   forwardAuth,
   opa,

@@ -1,103 +1,8 @@
 import type { ConfCheck, PluginFacts } from "../../plugin/plugin.ts";
 import { validatorOf } from "../../schema/validate.ts";
-import { atLeast, between, fields, flag, list, maxBodySize, oneOfWords, realm, string, text, word } from "./fields.ts";
+import { atLeast, between, fields, flag, list, oneOfWords, realm, string, text, word } from "./fields.ts";
 
 /** Plugins that recognise consumers, and the one that combines them. */
-
-const basicAuth: PluginFacts = {
-  name: "basic-auth",
-  priority: 2520,
-  version: "0.1",
-  type: "auth",
-  schema: fields(
-    { hide_credentials: flag(false), realm: realm("basic"), anonymous_consumer: word },
-    { title: "work with route or service object" },
-  ),
-  consumerSchema: fields(
-    { username: string, password: string },
-    { required: ["username", "password"], encrypt_fields: ["password"], title: "work with consumer object" },
-  ),
-  consumerKey: "username",
-};
-
-const hmacAlgorithms = ["hmac-sha1", "hmac-sha256", "hmac-sha512"];
-
-const hmacAuth: PluginFacts = {
-  name: "hmac-auth",
-  priority: 2530,
-  version: "0.1",
-  type: "auth",
-  schema: fields(
-    {
-      allowed_algorithms: list({ type: "string", enum: hmacAlgorithms }, { minItems: 1, default: hmacAlgorithms }),
-      clock_skew: atLeast(1, 300),
-      signed_headers: list(text({ minLength: 1, maxLength: 50 }), { default: ["date"] }),
-      validate_request_body: { ...flag(false), description: "Whether the digest of the body is checked." },
-      hide_credentials: flag(false),
-      realm: realm("hmac"),
-      max_req_body_size: { ...maxBodySize, description: "Bytes of a body whose digest is checked; beyond: 413." },
-      anonymous_consumer: word,
-    },
-    { title: "work with route or service object" },
-  ),
-  consumerSchema: fields(
-    { key_id: text({ minLength: 1, maxLength: 256 }), secret_key: text({ minLength: 1, maxLength: 256 }) },
-    { required: ["key_id", "secret_key"], encrypt_fields: ["secret_key"], title: "work with consumer object" },
-  ),
-  consumerKey: "key_id",
-};
-
-const hs = ["HS256", "HS384", "HS512"];
-const asymmetric = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"];
-
-const jwtAuth: PluginFacts = {
-  name: "jwt-auth",
-  priority: 2510,
-  version: "0.1",
-  type: "auth",
-  schema: fields({
-    header: text({ default: "authorization" }),
-    query: text({ default: "jwt" }),
-    cookie: text({ default: "jwt" }),
-    hide_credentials: flag(false),
-    key_claim_name: text({ minLength: 1, default: "key" }),
-    store_in_ctx: flag(false),
-    realm: realm("jwt"),
-    claims_to_verify: list({ type: "string", enum: ["exp", "nbf"] }, { uniqueItems: true }),
-    anonymous_consumer: word,
-  }),
-  consumerSchema: fields(
-    {
-      key: word,
-      secret: word,
-      algorithm: oneOfWords([...hs, ...asymmetric], "HS256"),
-      exp: atLeast(1, 86400),
-      base64_secret: flag(false),
-      lifetime_grace_period: atLeast(0, 0),
-    },
-    {
-      dependencies: {
-        algorithm: {
-          oneOf: [
-            { properties: { algorithm: { enum: hs, default: "HS256" } } },
-            { properties: { public_key: word, algorithm: { enum: asymmetric } }, required: ["public_key"] },
-          ],
-        },
-      },
-      required: ["key"],
-      encrypt_fields: ["secret"],
-    },
-  ),
-  consumerKey: "key",
-  checkConsumer({ algorithm, secret, base64_secret: encoded }) {
-    if (!String(algorithm).startsWith("HS")) return null;
-    if (secret === undefined) return 'property "secret" is required when using HS based algorithms';
-    if (encoded !== true || isBase64(String(secret))) return null;
-    return "base64_secret required but the secret is not in base64 format";
-  },
-};
-
-const isBase64 = (value: string): boolean => value.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(value);
 
 const jweDecrypt: PluginFacts = {
   name: "jwe-decrypt",
@@ -236,13 +141,4 @@ function memberFault(name: string, conf: unknown, check: ConfCheck): string | nu
 }
 
 /** The plugins of this family. */
-export const consumerAuth: readonly PluginFacts[] = [
-  multiAuth,
-  wolfRbac,
-  ldapAuthAdvanced,
-  ldapAuth,
-  hmacAuth,
-  basicAuth,
-  jwtAuth,
-  jweDecrypt,
-];
+export const consumerAuth: readonly PluginFacts[] = [multiAuth, wolfRbac, ldapAuthAdvanced, ldapAuth, jweDecrypt];

@@ -19,7 +19,7 @@ const load = (file: string): object => require(`./${file}${extension}`) as objec
 /** Names of plugins, and the loader of the module that describes them. */
 const families: readonly (readonly [names: string, load: () => readonly PluginFacts[]])[] = [
   [
-    "multi-auth wolf-rbac ldap-auth-advanced ldap-auth hmac-auth basic-auth jwt-auth jwe-decrypt",
+    "multi-auth wolf-rbac ldap-auth-advanced ldap-auth jwe-decrypt",
     () => (load("consumer-auth") as typeof import("./consumer-auth.ts")).consumerAuth,
   ],
   [
@@ -27,11 +27,11 @@ const families: readonly (readonly [names: string, load: () => readonly PluginFa
     () => (load("single-sign-on") as typeof import("./single-sign-on.ts")).singleSignOn,
   ],
   [
-    "authz-casbin acl consumer-restriction attach-consumer-label forward-auth opa authz-keycloak",
+    "authz-casbin acl attach-consumer-label forward-auth opa authz-keycloak",
     () => (load("authorization") as typeof import("./authorization.ts")).authorization,
   ],
   [
-    `real-ip client-control cors ip-restriction ua-restriction referer-restriction csrf uri-blocker request-validation
+    `real-ip client-control request-validation
     chaitin-waf data-mask`,
     () => (load("restrictions") as typeof import("./restrictions.ts")).restrictions,
   ],

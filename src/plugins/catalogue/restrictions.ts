@@ -2,13 +2,12 @@ import type { PluginFacts } from "../../plugin/plugin.ts";
 import { hostSchema, ipSchema, remoteAddrSchema } from "../../schema/address.ts";
 import type { JsonSchema } from "../../schema/json-schema.ts";
 import { atLeast, between, fields, flag, list, maxBodySize, object, oneOfWords, string, text, word } from "./fields.ts";
-import { addressFaultIn, firstOf, pcreFaultIn } from "../../plugin/conf-rules.ts";
+import { addressFaultIn, firstOf } from "../../plugin/conf-rules.ts";
 
 /** Plugins that look at a request and refuse it, or take something out of it. */
 
 const { anyOf } = remoteAddrSchema;
 const addresses = list({ anyOf }, { minItems: 1 });
-const message = (byDefault: string): JsonSchema => text({ minLength: 1, maxLength: 1024, default: byDefault });
 
 const realIp: PluginFacts = {
   name: "real-ip",
@@ -23,84 +22,6 @@ const clientControl: PluginFacts = {
   priority: 22000,
   version: "0.1",
   schema: fields({ max_body_size: { ...atLeast(0), description: "Greatest size of a body in bytes; 0: any." } }),
-};
-
-const ipRestriction: PluginFacts = {
-  name: "ip-restriction",
-  priority: 3000,
-  version: "0.1",
-  subsystems: ["http", "stream"],
-  schema: fields(
-    {
-      message: message("Your IP address is not allowed"),
-      response_code: between(403, 404, 403),
-      whitelist: addresses,
-      blacklist: addresses,
-    },
-    { oneOf: [{ required: ["whitelist"] }, { required: ["blacklist"] }] },
-  ),
-  checkConf: ({ whitelist, blacklist }) => firstOf(addressFaultIn(whitelist), addressFaultIn(blacklist)),
-};
-
-const uaRestriction: PluginFacts = {
-  name: "ua-restriction",
-  priority: 2999,
-  version: "0.1",
-  schema: fields(
-    {
-      bypass_missing: flag(false),
-      allowlist: list(word, { minItems: 1 }),
-      denylist: list(word, { minItems: 1 }),
-      message: message("Not allowed"),
-    },
-    { oneOf: [{ required: ["allowlist"] }, { required: ["denylist"] }] },
-  ),
-  checkConf: ({ allowlist, denylist }) => firstOf(pcreFaultIn(allowlist), pcreFaultIn(denylist)),
-};
-
-const refererRestriction: PluginFacts = {
-  name: "referer-restriction",
-  priority: 2990,
-  version: "0.1",
-  schema: fields(
-    {
-      bypass_missing: flag(false),
-      whitelist: list(hostSchema, { minItems: 1 }),
-      blacklist: list(hostSchema, { minItems: 1 }),
-      message: message("Your referer host is not allowed"),
-    },
-    { oneOf: [{ required: ["whitelist"] }, { required: ["blacklist"] }] },
-  ),
-};
-
-const csrf: PluginFacts = {
-  name: "csrf",
-  priority: 2980,
-  version: "0.1",
-  schema: fields(
-    {
-      key: { ...string, description: "Key that tokens are signed with." },
-      expires: { type: "integer", default: 7200, description: "Seconds that a token is good for." },
-      name: { ...text({ default: "apisix-csrf-token" }), description: "Name of the cookie and header." },
-    },
-    { required: ["key"], encrypt_fields: ["key"] },
-  ),
-};
-
-const uriBlocker: PluginFacts = {
-  name: "uri-blocker",
-  priority: 2900,
-  version: "0.1",
-  schema: fields(
-    {
-      block_rules: list(text({ minLength: 1, maxLength: 4096 }), { uniqueItems: true }),
-      rejected_code: atLeast(200, 403),
-      rejected_msg: word,
-      case_insensitive: flag(false),
-    },
-    { required: ["block_rules"] },
-  ),
-  checkConf: ({ block_rules: rules }) => pcreFaultIn(rules),
 };
 
 const requestValidation: PluginFacts = {
@@ -135,43 +56,6 @@ function typeFault(schema: unknown): string | null {
   }
   return null;
 }
-
-const origins = "^(\\*|\\*\\*|null|\\w+://[^,]+(,\\w+://[^,]+)*)$";
-const patterns = list(text({ minLength: 1, maxLength: 4096 }), { minItems: 1, uniqueItems: true });
-
-const cors: PluginFacts = {
-  name: "cors",
-  priority: 4000,
-  version: "0.1",
-  schema: fields({
-    allow_origins: { ...text({ pattern: origins, default: "*" }), description: "Origins, `*` or `**` for all." },
-    allow_methods: { ...text({ default: "*" }), description: "Methods, `*` or `**` for all." },
-    allow_headers: { ...text({ default: "*" }), description: "Request headers, `*` or `**` for all." },
-    expose_headers: { ...string, description: "Headers that scripts may read." },
-    max_age: { type: "integer", default: 5, description: "Seconds that browsers keep the answer." },
-    allow_credential: { ...flag(false), description: "Whether cookies may be sent; forbids `*`." },
-    allow_origins_by_regex: { ...patterns, description: "Patterns of origins." },
-    allow_origins_by_metadata: { ...patterns, description: "Names of origins in the metadata." },
-    timing_allow_origins: { ...text({ pattern: origins }), description: "Origins that may read timings." },
-    timing_allow_origins_by_regex: { ...patterns, description: "Patterns of origins that may read timings." },
-  }),
-  metadataSchema: fields({
-    allow_origins: {
-      type: "object",
-      additionalProperties: text({ pattern: origins }),
-    },
-  }),
-  checkConf: (conf) =>
-    firstOf(
-      pcreFaultIn(conf.allow_origins_by_regex),
-      pcreFaultIn(conf.timing_allow_origins_by_regex),
-      conf.allow_credential === true && starred.some((name) => conf[name] === "*")
-        ? "you can not set '*' for other option when 'allow_credential' is true"
-        : null,
-    ),
-};
-
-const starred = ["allow_origins", "allow_methods", "allow_headers", "expose_headers", "timing_allow_origins"];
 
 const chaitinWaf: PluginFacts = {
   name: "chaitin-waf",
@@ -245,16 +129,4 @@ const dataMask: PluginFacts = {
 };
 
 /** The plugins of this family. */
-export const restrictions: readonly PluginFacts[] = [
-  realIp,
-  clientControl,
-  cors,
-  ipRestriction,
-  uaRestriction,
-  refererRestriction,
-  csrf,
-  uriBlocker,
-  requestValidation,
-  chaitinWaf,
-  dataMask,
-];
+export const restrictions: readonly PluginFacts[] = [realIp, clientControl, requestValidation, chaitinWaf, dataMask];

@@ -243,7 +243,8 @@ export class Http1Connection implements Downstream, Timed {
       return;
     }
     const limit = this.#env.settings.http.clientMaxBodySize;
-    if (limit > 0 && body.received > limit) {
+    const lower = this.#exchange!.ctx.bodyLimit;
+    if ((limit > 0 && body.received > limit) || (lower > 0 && body.received > lower)) {
       this.#breakOff("DOWNSTREAM_BODY_TOO_LARGE", "body too large");
       return;
     }

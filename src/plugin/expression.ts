@@ -1,9 +1,9 @@
 import { compileAddresses } from "../lib/cidr.ts";
 import { reasonOf } from "../lib/errors.ts";
-import { compileBodyVariable, isBodyVariable, type BodyValue } from "../plugin/body-variables.ts";
-import type { BodyUse, RequestContext } from "../plugin/context.ts";
-import { compileSafeRegex, MAX_SUBJECT } from "../plugin/safe-regex.ts";
-import { compileVariable } from "../plugin/variables.ts";
+import { compileBodyVariable, isBodyVariable, type BodyValue } from "./body-variables.ts";
+import type { BodyUse, RequestContext } from "./context.ts";
+import { compileSafeRegex, MAX_SUBJECT } from "./safe-regex.ts";
+import { compileVariable } from "./variables.ts";
 
 /**
  * `vars` of routes and `_meta.filter` of plugins: expressions over variables, in
