@@ -53,6 +53,8 @@ export interface RequestContext {
   readonly realipRemoteAddr: string;
   readonly serverAddr: string;
   readonly serverPort: number;
+  /** Whether what the peer says in `X-Forwarded-*` is believed (`trusted_addresses`). */
+  readonly peerTrusted: boolean;
   /** Unix milliseconds (with fractions) at which the first byte of the head was read. */
   readonly startedAt: number;
   /** Requests so far on this connection, this one included. */

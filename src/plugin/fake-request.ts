@@ -15,6 +15,7 @@ export interface FakeRequestOptions {
   protocol?: string;
   headers?: readonly (readonly [name: string, value: string])[];
   remoteAddr?: string;
+  peerTrusted?: boolean;
   route?: Partial<RouteInfo>;
   status?: number;
   responseHeaders?: readonly (readonly [name: string, value: string])[];
@@ -87,6 +88,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     realipRemoteAddr: "127.0.0.1",
     serverAddr: "127.0.0.1",
     serverPort: 9080,
+    peerTrusted: options.peerTrusted ?? false,
     startedAt: 1_700_000_000_000,
     connectionRequests: 1,
     connectionId: 7,

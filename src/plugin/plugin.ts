@@ -84,6 +84,8 @@ export type Subsystem = "http" | "stream";
 
 /** What the rules beyond a plugin's schema may look at. */
 export interface ConfCheck {
+  /** Checks a configuration within another one and fills its defaults in; the fault in APISIX's words. */
+  readonly schemaFault: (schema: JsonSchema, conf: unknown) => string | null;
   /** Another plugin that configurations may name. */
   readonly plugin: (name: string) => PluginFacts | undefined;
   /** `plugin_metadata/<name>`; absent where it cannot be looked up. */

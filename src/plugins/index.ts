@@ -34,4 +34,17 @@ export const plugins: BuiltPlugins = lazyMap([
   ["uri-blocker", () => (load("uri-blocker") as typeof import("./uri-blocker.ts")).uriBlocker],
   ["cors", () => (load("cors") as typeof import("./cors.ts")).cors],
   ["csrf", () => (load("csrf") as typeof import("./csrf.ts")).csrf],
+  ["multi-auth", () => (load("multi-auth") as typeof import("./multi-auth.ts")).multiAuth],
+  ["forward-auth", () => (load("forward-auth") as typeof import("./forward-auth.ts")).forwardAuth],
+  [
+    "request-validation",
+    () => (load("request-validation") as typeof import("./request-validation.ts")).requestValidation,
+  ],
+  ["client-control", () => (load("client-control") as typeof import("./client-control.ts")).clientControl],
+  ["redirect", () => (load("redirect") as typeof import("./redirect.ts")).redirect],
+  ["mocking", () => (load("mocking") as typeof import("./mocking.ts")).mocking],
+  ["fault-injection", () => (load("fault-injection") as typeof import("./fault-injection.ts")).faultInjection],
+  ["echo", () => (load("echo") as typeof import("./echo.ts")).echo],
+  ["real-ip", () => (load("real-ip") as typeof import("./real-ip.ts")).realIp],
+  ["proxy-control", () => (load("proxy-control") as typeof import("./proxy-control.ts")).proxyControl],
 ]);

@@ -1,15 +1,16 @@
 import type { JsonSchema } from "./json-schema.ts";
+import type { Terms } from "./validator.ts";
 import { QUICK, texts, UNDESCRIBED, withHint, type Check } from "./schema-fault.ts";
 
 /** Keywords that choose between schemas. Defaults are filled in for the one that matched only. */
 
-/** Compiles a schema below the one at hand; `secret`: its values must not be shown. */
-type Compile = (schema: JsonSchema, secret: boolean) => Check;
+/** Compiles a schema below the one at hand; `terms` hold for it. */
+type Compile = (schema: JsonSchema, terms: Terms) => Check;
 
 /** At least one must match. */
-export function compileAnyOf({ anyOf }: JsonSchema, secret: boolean, compile: Compile): Check {
+export function compileAnyOf({ anyOf }: JsonSchema, terms: Terms, compile: Compile): Check {
   const alternatives = anyOf as JsonSchema[];
-  const checks = alternatives.map((schema) => compile(schema, secret));
+  const checks = alternatives.map((schema) => compile(schema, terms));
   const fills = alternatives.map(hasDefaults);
   const detail = `object matches none of the required${listRequired(alternatives, ": ")}`;
   return (value, mode) => {
@@ -23,9 +24,9 @@ export function compileAnyOf({ anyOf }: JsonSchema, secret: boolean, compile: Co
 }
 
 /** Exactly one must match. */
-export function compileOneOf({ oneOf }: JsonSchema, secret: boolean, compile: Compile): Check {
+export function compileOneOf({ oneOf }: JsonSchema, terms: Terms, compile: Compile): Check {
   const alternatives = oneOf as JsonSchema[];
-  const checks = alternatives.map((schema) => compile(schema, secret));
+  const checks = alternatives.map((schema) => compile(schema, terms));
   const fills = alternatives.map(hasDefaults);
   const list = listRequired(alternatives, "exactly one of ");
   return (value, mode) => {
@@ -49,10 +50,10 @@ export function compileOneOf({ oneOf }: JsonSchema, secret: boolean, compile: Co
 }
 
 /** `if`, `then`, `else`. */
-export function compileCondition(schema: JsonSchema, secret: boolean, compile: Compile): Check {
-  const condition = compile(schema.if as JsonSchema, secret);
+export function compileCondition(schema: JsonSchema, terms: Terms, compile: Compile): Check {
+  const condition = compile(schema.if as JsonSchema, terms);
   const branch = (name: "then" | "else"): Check => {
-    const check = schema[name] === undefined ? null : compile(schema[name] as JsonSchema, secret);
+    const check = schema[name] === undefined ? null : compile(schema[name] as JsonSchema, terms);
     return (value, mode) => {
       const [first] = check?.(value, { all: false, fill: mode.fill }) ?? [];
       if (first === undefined) return null;

@@ -35,9 +35,40 @@ export interface Validator {
 
 type Fields = Record<string, unknown>;
 
-/** Compiles a schema; throws where it uses a keyword that is not known here. */
-export function compileSchema(schema: JsonSchema): Validator {
-  const check = compile(schema, false);
+/** How schemas are read that are not the gateway's own but people's. */
+export interface SchemaOptions {
+  /** Compiles the patterns of the schema, which may throw. */
+  readonly pattern: (text: string) => Pattern;
+}
+
+/** A regular expression. */
+export type Pattern = Pick<RegExp, "test">;
+
+/** What holds for a whole schema or, `secret`, for a part of it. */
+export interface Terms extends SchemaOptions {
+  /** Values must not be shown. */
+  readonly secret: boolean;
+  /** What passes whatever is asked of a text. */
+  readonly refers: (value: unknown) => boolean;
+  /** A format that is not known is an error; otherwise it says nothing. */
+  readonly knownFormats: boolean;
+}
+
+const OWN: Terms = {
+  secret: false,
+  pattern: (text) => new RegExp(text),
+  refers: isSecretReference,
+  knownFormats: true,
+};
+
+/**
+ * Compiles a schema; throws where it uses a keyword that is not known here. With `options`
+ * it judges what clients send: references to secrets are texts like any other, formats
+ * that are not known are passed over (JSON Schema draft-07, validation, section 7.1).
+ */
+export function compileSchema(schema: JsonSchema, options?: SchemaOptions): Validator {
+  const terms: Terms = options === undefined ? OWN : { ...OWN, ...options, refers: () => false, knownFormats: false };
+  const check = compile(schema, terms);
   const faults = (value: unknown, all: boolean): readonly SchemaFault[] => check(value, { all, fill: true }) ?? [];
   return {
     check: (value) => faults(value, false)[0] ?? null,
@@ -57,41 +88,42 @@ const annotations = new Set([
 ]);
 
 /** Keyword to compiler; in the order in which faults are looked for. */
-const keywords: Readonly<Record<string, (schema: JsonSchema, secret: boolean) => Check | null>> = {
+const keywords: Readonly<Record<string, (schema: JsonSchema, terms: Terms) => Check | null>> = {
   type: compileType,
-  enum: ({ enum: allowed }) => {
+  enum: ({ enum: allowed }, terms) => {
     const values = new Set(allowed as unknown[]);
-    return (value) => (values.has(value) || isSecretReference(value) ? null : fault("matches none of the enum values"));
+    return (value) => (values.has(value) || terms.refers(value) ? null : fault("matches none of the enum values"));
   },
-  const: ({ const: only }) => {
-    return (value) => (value === only || isSecretReference(value) ? null : fault("matches none of the enum values"));
+  const: ({ const: only }, terms) => {
+    return (value) => (value === only || terms.refers(value) ? null : fault("matches none of the enum values"));
   },
-  minLength: ({ minLength }) => {
+  minLength: ({ minLength }, terms) => {
     const least = minLength as number;
     return (value) =>
-      typeof value !== "string" || value.length >= least * 2 || lengthOf(value) >= least || isSecretReference(value)
+      typeof value !== "string" || value.length >= least * 2 || lengthOf(value) >= least || terms.refers(value)
         ? null
         : fault(`string too short, expected at least ${least}, got ${lengthOf(value)}`);
   },
-  maxLength: ({ maxLength }) => {
+  maxLength: ({ maxLength }, terms) => {
     const most = maxLength as number;
     return (value) =>
-      typeof value !== "string" || value.length <= most || lengthOf(value) <= most || isSecretReference(value)
+      typeof value !== "string" || value.length <= most || lengthOf(value) <= most || terms.refers(value)
         ? null
         : fault(`string too long, expected at most ${most}, got ${lengthOf(value)}`);
   },
-  pattern: ({ pattern }, secret) => {
-    const expression = new RegExp(pattern as string);
+  pattern: ({ pattern }, terms) => {
+    const expression = terms.pattern(pattern as string);
     return (value) =>
-      typeof value !== "string" || expression.test(value) || isSecretReference(value)
+      typeof value !== "string" || expression.test(value) || terms.refers(value)
         ? null
-        : fault(`failed to match pattern ${quoteLua(pattern as string)} with ${secret ? MASK : quoteLua(value)}`);
+        : fault(`failed to match pattern ${quoteLua(pattern as string)} with ${terms.secret ? MASK : quoteLua(value)}`);
   },
-  format: ({ format }) => {
+  format: ({ format }, terms) => {
     const test = formats[format as string];
-    if (test === undefined) throw new Error(`schema: unknown format ${String(format)}`);
+    if (test === undefined && terms.knownFormats) throw new Error(`schema: unknown format ${String(format)}`);
+    if (test === undefined) return null;
     return (value) =>
-      typeof value !== "string" || test(value) || isSecretReference(value)
+      typeof value !== "string" || test(value) || terms.refers(value)
         ? null
         : fault(`wrong format: expected ${String(format)}`);
   },
@@ -123,21 +155,21 @@ const keywords: Readonly<Record<string, (schema: JsonSchema, secret: boolean) =>
   patternProperties: compilePatternProperties,
   additionalProperties: compileAdditionalProperties,
   dependencies: compileDependencies,
-  allOf: ({ allOf }, secret) => {
+  allOf: ({ allOf }, terms) => {
     const checks = (allOf as JsonSchema[]).map((schema, index) => {
-      const check = compile(schema, secret);
+      const check = compile(schema, terms);
       const way = `allOf ${index + 1} failed: `;
       return (value: unknown, mode: Mode) => below(check(value, mode), way, null);
     });
     return every(checks);
   },
-  anyOf: (schema, secret) => compileAnyOf(schema, secret, compile),
-  oneOf: (schema, secret) => compileOneOf(schema, secret, compile),
-  not: ({ not }, secret) => {
-    const check = compile(not as JsonSchema, secret);
+  anyOf: (schema, terms) => compileAnyOf(schema, terms, compile),
+  oneOf: (schema, terms) => compileOneOf(schema, terms, compile),
+  not: ({ not }, terms) => {
+    const check = compile(not as JsonSchema, terms);
     return (value) => (check(value, QUICK) === null ? fault("value wasn't supposed to match schema") : null);
   },
-  if: (schema, secret) => compileCondition(schema, secret, compile),
+  if: (schema, terms) => compileCondition(schema, terms, compile),
   // oxlint-disable-next-line unicorn/no-thenable -- keywords of JSON Schema, compiled with `if`.
   then: () => null,
   else: () => null,
@@ -145,13 +177,13 @@ const keywords: Readonly<Record<string, (schema: JsonSchema, secret: boolean) =>
 
 const formats: Readonly<Record<string, (text: string) => boolean>> = { ipv4: isIPv4, ipv6: isIPv6 };
 
-function compile(schema: JsonSchema, secret: boolean): Check {
+function compile(schema: JsonSchema, terms: Terms): Check {
   for (const keyword of Object.keys(schema)) {
     if (!(keyword in keywords) && !annotations.has(keyword)) throw new Error(`schema: unknown keyword ${keyword}`);
   }
   const checks: Check[] = [];
   for (const [keyword, compiler] of Object.entries(keywords)) {
-    const check = schema[keyword] === undefined ? null : compiler(schema, secret);
+    const check = schema[keyword] === undefined ? null : compiler(schema, terms);
     if (check !== null) checks.push(check);
   }
   // Further checks of a value that has the wrong type would only confuse.
@@ -194,9 +226,9 @@ function isOfType(name: string, value: unknown): boolean {
   return typeof value === name;
 }
 
-function compileItems({ items }: JsonSchema, secret: boolean): Check {
+function compileItems({ items }: JsonSchema, terms: Terms): Check {
   const schema = items as JsonSchema;
-  const check = compile(schema, secret);
+  const check = compile(schema, terms);
   return (value, mode) => {
     if (!Array.isArray(value)) return null;
     let found: SchemaFault[] | null = null;
@@ -211,11 +243,11 @@ function compileItems({ items }: JsonSchema, secret: boolean): Check {
   };
 }
 
-function compileProperties({ properties }: JsonSchema, secret: boolean): Check {
+function compileProperties({ properties }: JsonSchema, terms: Terms): Check {
   const fields = Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(([name, schema]) => ({
     name,
     type: schema.type,
-    check: compile(schema, secret || isSecretName(name)),
+    check: compile(schema, isSecretName(name) ? { ...terms, secret: true } : terms),
     byDefault: schema.default,
     way: `property "${name}" validation failed: `,
   }));
@@ -238,9 +270,9 @@ function compileProperties({ properties }: JsonSchema, secret: boolean): Check {
   };
 }
 
-function compilePatternProperties({ patternProperties }: JsonSchema, secret: boolean): Check {
+function compilePatternProperties({ patternProperties }: JsonSchema, terms: Terms): Check {
   const patterns = Object.entries(patternProperties as Readonly<Record<string, JsonSchema>>).map(
-    ([pattern, schema]) => ({ pattern, expression: new RegExp(pattern), check: compile(schema, secret) }),
+    ([pattern, schema]) => ({ pattern, expression: terms.pattern(pattern), check: compile(schema, terms) }),
   );
   return (value, mode) => {
     if (!isFields(value)) return null;
@@ -259,14 +291,12 @@ function compilePatternProperties({ patternProperties }: JsonSchema, secret: boo
   };
 }
 
-function compileAdditionalProperties(schema: JsonSchema, secret: boolean): Check | null {
+function compileAdditionalProperties(schema: JsonSchema, terms: Terms): Check | null {
   const { additionalProperties } = schema;
   if (additionalProperties === true) return null;
   const known = new Set(Object.keys((schema.properties as JsonSchema | undefined) ?? {}));
-  const patterns = Object.keys((schema.patternProperties as JsonSchema | undefined) ?? {}).map(
-    (text) => new RegExp(text),
-  );
-  const check = additionalProperties === false ? null : compile(additionalProperties as JsonSchema, secret);
+  const patterns = Object.keys((schema.patternProperties as JsonSchema | undefined) ?? {}).map(terms.pattern);
+  const check = additionalProperties === false ? null : compile(additionalProperties as JsonSchema, terms);
   return (value, mode) => {
     if (!isFields(value)) return null;
     const found: SchemaFault[] = [];
@@ -283,10 +313,10 @@ function compileAdditionalProperties(schema: JsonSchema, secret: boolean): Check
   };
 }
 
-function compileDependencies({ dependencies }: JsonSchema, secret: boolean): Check {
+function compileDependencies({ dependencies }: JsonSchema, terms: Terms): Check {
   const checks = Object.entries(dependencies as Readonly<Record<string, JsonSchema | readonly string[]>>).map(
     ([name, needed]): Check => {
-      const check = compile(Array.isArray(needed) ? { required: needed } : (needed as JsonSchema), secret);
+      const check = compile(Array.isArray(needed) ? { required: needed } : (needed as JsonSchema), terms);
       const way = `failed to validate dependent schema for "${name}": `;
       return (value, mode) =>
         isFields(value) && value[name] !== undefined ? below(check(value, mode), way, null) : null;
@@ -296,12 +326,12 @@ function compileDependencies({ dependencies }: JsonSchema, secret: boolean): Che
 }
 
 function bound(keyword: string, words: string, test: (value: number, limit: number) => boolean) {
-  return (schema: JsonSchema, secret: boolean): Check => {
+  return (schema: JsonSchema, terms: Terms): Check => {
     const limit = schema[keyword] as number;
     return (value) =>
       typeof value !== "number" || test(value, limit)
         ? null
-        : fault(`expected ${secret ? MASK : formatLuaNumber(value)} to be ${words} ${formatLuaNumber(limit)}`);
+        : fault(`expected ${terms.secret ? MASK : formatLuaNumber(value)} to be ${words} ${formatLuaNumber(limit)}`);
   };
 }
 

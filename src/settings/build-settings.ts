@@ -58,12 +58,19 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     shutdown: { delayMs: ms(apisix.shutdown_delay), timeoutMs: ms(nginx.worker_shutdown_timeout) },
     log: logSettings(nginx, around.prefix),
     plugins: [...new Set(config.plugins)],
-    pluginAttr: around.pluginAttr,
+    pluginAttr: pluginAttributes(config, around.pluginAttr),
     showRevision: apisix.show_revision_in_response_header,
     showUpstreamStatus: apisix.show_upstream_status_in_response_header,
     serverTokens: apisix.enable_server_tokens,
     tcpMigrateReq: apisix.tcp_migrate_req,
   };
+}
+
+/** `plugin_attr` as written; `redirect` knows the port for HTTPS in any case. */
+function pluginAttributes({ apisix: { ssl } }: CheckedConfig, written: Settings["pluginAttr"]): Settings["pluginAttr"] {
+  const port = ssl.enable ? (ssl.listen[0]?.port ?? 9443) : undefined;
+  if (port === undefined) return written;
+  return { ...written, redirect: { https_port: port, ...(written["redirect"] as object | undefined) } };
 }
 
 function httpSettings(config: CheckedConfig): HttpSettings {

@@ -36,6 +36,9 @@ test("defaults are APISIX's", (t) => {
   assert.ok(settings.plugins.includes("key-auth"));
 });
 
+/** What `plugin_attr` holds in any case: the port for TLS. */
+const redirect = { https_port: 9443 };
+
 test("the file as shipped loads, and so does it with every comment taken off", (t) => {
   const shipped = readFileSync(join(root, "conf", "config.yaml"), "utf8");
   const { settings, findings } = loadSettings({ prefix: root, env: {} });
@@ -60,14 +63,14 @@ test("settings are frozen throughout and can be cloned to a thread", (t) => {
   };
   walk(settings);
   assert.deepEqual(structuredClone(settings), settings);
-  assert.deepEqual(settings.pluginAttr, { x: { list: [{ a: 1 }] } });
+  assert.deepEqual(settings.pluginAttr, { redirect, x: { list: [{ a: 1 }] } });
 });
 
 test("tags and directives of YAML 1.1 make no other kinds of values", (t) => {
   const settings = loadClean(t, "plugin_attr: {b: !!binary aGk=, d: !!timestamp 2001-01-01, s: !!set {x}, on: on}\n");
-  assert.deepEqual(settings.pluginAttr, { b: "aGk=", d: "2001-01-01", s: { x: null }, on: "on" });
+  assert.deepEqual(settings.pluginAttr, { redirect, b: "aGk=", d: "2001-01-01", s: { x: null }, on: "on" });
   const old = load(t, `%YAML 1.1\n---\n${dataPlane}plugin_attr: {d: 2001-01-01, on: on}\n`);
-  assert.deepEqual(old.settings?.pluginAttr, { d: "2001-01-01", on: "on" });
+  assert.deepEqual(old.settings?.pluginAttr, { redirect, d: "2001-01-01", on: "on" });
 });
 
 test("a file that is missing, broken or no mapping is one error", (t) => {
@@ -326,7 +329,7 @@ plugin_attr: {a: {e: "\${{EMPTY:=not this}}", n: "\${{PORT}}", "\${{NAME}}": 1, 
   assert.equal(settings.tcpMigrateReq, true);
   assert.equal(settings.log.access?.file, join(settings.prefix, "logs/x-9085.log"));
   assert.equal(settings.http.realIpHeader, "00123");
-  assert.deepEqual(settings.pluginAttr, { a: { e: "", n: 9085, "${{NAME}}": 1, s: "$NAME ${NAME}" } });
+  assert.deepEqual(settings.pluginAttr, { redirect, a: { e: "", n: 9085, "${{NAME}}": 1, s: "$NAME ${NAME}" } });
 
   assert.deepEqual(complaints(t, "apisix:\n  node_listen:\n    - 9080\n    - ${{NOPE}}\n    - 0\n"), [
     "8 error apisix.node_listen[1]: environment variable NOPE is not set; set it, or give a default: ${{NOPE:=default}}",

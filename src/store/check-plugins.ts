@@ -125,7 +125,9 @@ function ruleIn(plugin: KnownPlugin, place: ConfPlace): ConfRule | undefined {
 function applyRule(rule: ConfRule | undefined, conf: PluginConf, check: PluginCheck): readonly SchemaFault[] {
   const { registry, metadata } = check;
   const plugin = (name: string): KnownPlugin | undefined => registry.get(name);
-  const reason = rule?.(conf, { plugin, ...(metadata === undefined ? {} : { metadata }) }) ?? null;
+  const schemaFault = (schema: JsonSchema, value: unknown): string | null =>
+    validatorOf(schema).check(value)?.message ?? null;
+  const reason = rule?.(conf, { plugin, schemaFault, ...(metadata === undefined ? {} : { metadata }) }) ?? null;
   return reason === null ? [] : [{ path: [], message: reason, detail: reason, hint: "" }];
 }
 

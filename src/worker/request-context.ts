@@ -107,6 +107,10 @@ export class HttpRequestContext implements RequestContext {
     return this.peer.serverPort;
   }
 
+  get peerTrusted(): boolean {
+    return this.peer.trusted;
+  }
+
   get startedAt(): number {
     return performance.timeOrigin + this.startedTicks;
   }

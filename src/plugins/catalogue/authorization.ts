@@ -1,18 +1,5 @@
 import type { PluginFacts } from "../../plugin/plugin.ts";
-import {
-  atLeast,
-  between,
-  fields,
-  flag,
-  keepalive,
-  list,
-  maxBodySize,
-  oneOfWords,
-  string,
-  strings,
-  text,
-  word,
-} from "./fields.ts";
+import { atLeast, between, fields, flag, keepalive, list, oneOfWords, string, strings, text, word } from "./fields.ts";
 
 /** Plugins that decide who may do what. */
 
@@ -48,34 +35,6 @@ const attachConsumerLabel: PluginFacts = {
   schema: fields(
     { headers: { type: "object", additionalProperties: text({ pattern: "^\\$.*" }), minProperties: 1 } },
     { required: ["headers"] },
-  ),
-};
-
-const forwardAuth: PluginFacts = {
-  name: "forward-auth",
-  priority: 2002,
-  version: "0.1",
-  schema: fields(
-    {
-      uri: string,
-      allow_degradation: flag(false),
-      status_on_error: between(200, 599, 403),
-      ssl_verify: flag(true),
-      request_method: { ...oneOfWords(["GET", "POST"], "GET"), description: "Method of the question." },
-      request_headers: list(string, { default: [], description: "Client headers that go with the question." }),
-      extra_headers: {
-        type: "object",
-        minProperties: 1,
-        patternProperties: { "^[^:]+$": { ...string, description: "A value; may hold variables." } },
-        description: "Further headers of the question.",
-      },
-      upstream_headers: list(string, { default: [], description: "Headers of the answer that go to the upstream." }),
-      client_headers: list(string, { default: [], description: "Headers of a refusal that go to the client." }),
-      max_req_body_size: { ...maxBodySize, description: "Bytes of a body that go with a POST." },
-      timeout: { ...between(1, 60000, 3000), description: "Milliseconds." },
-      ...keepalive(5),
-    },
-    { required: ["uri"] },
   ),
 };
 
@@ -164,11 +123,4 @@ const authzKeycloak: PluginFacts = {
 };
 
 /** The plugins of this family. */
-export const authorization: readonly PluginFacts[] = [
-  authzCasbin,
-  acl,
-  attachConsumerLabel,
-  forwardAuth,
-  opa,
-  authzKeycloak,
-];
+export const authorization: readonly PluginFacts[] = [authzCasbin, acl, attachConsumerLabel, opa, authzKeycloak];

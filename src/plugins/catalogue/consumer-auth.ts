@@ -1,5 +1,4 @@
-import type { ConfCheck, PluginFacts } from "../../plugin/plugin.ts";
-import { validatorOf } from "../../schema/validate.ts";
+import type { PluginFacts } from "../../plugin/plugin.ts";
 import { atLeast, between, fields, flag, list, oneOfWords, realm, string, text, word } from "./fields.ts";
 
 /** Plugins that recognise consumers, and the one that combines them. */
@@ -111,34 +110,5 @@ const wolfRbac: PluginFacts = {
   consumerKey: "appid",
 };
 
-const multiAuth: PluginFacts = {
-  name: "multi-auth",
-  priority: 2600,
-  version: "0.1",
-  type: "auth",
-  schema: fields(
-    { auth_plugins: list({ type: "object" }, { minItems: 2 }) },
-    { required: ["auth_plugins"], title: "work with route or service object" },
-  ),
-  consumerSchema: fields({}, { title: "work with consumer object" }),
-  checkConf({ auth_plugins: combined }, check) {
-    for (const entry of combined as readonly Record<string, unknown>[]) {
-      for (const [name, conf] of Object.entries(entry)) {
-        const reason = memberFault(name, conf, check);
-        if (reason !== null) return reason;
-      }
-    }
-    return null;
-  },
-};
-
-function memberFault(name: string, conf: unknown, check: ConfCheck): string | null {
-  const plugin = check.plugin(name);
-  if (plugin === undefined) return `${name} plugin did not found`;
-  if (plugin.type !== "auth") return `${name} plugin is not supported`;
-  const fault = validatorOf(plugin.schema).check(conf);
-  return fault === null ? null : `plugin ${name} check schema failed: ${fault.message}`;
-}
-
 /** The plugins of this family. */
-export const consumerAuth: readonly PluginFacts[] = [multiAuth, wolfRbac, ldapAuthAdvanced, ldapAuth, jweDecrypt];
+export const consumerAuth: readonly PluginFacts[] = [wolfRbac, ldapAuthAdvanced, ldapAuth, jweDecrypt];

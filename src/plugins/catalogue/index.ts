@@ -19,7 +19,7 @@ const load = (file: string): object => require(`./${file}${extension}`) as objec
 /** Names of plugins, and the loader of the module that describes them. */
 const families: readonly (readonly [names: string, load: () => readonly PluginFacts[]])[] = [
   [
-    "multi-auth wolf-rbac ldap-auth-advanced ldap-auth jwe-decrypt",
+    "wolf-rbac ldap-auth-advanced ldap-auth jwe-decrypt",
     () => (load("consumer-auth") as typeof import("./consumer-auth.ts")).consumerAuth,
   ],
   [
@@ -27,26 +27,22 @@ const families: readonly (readonly [names: string, load: () => readonly PluginFa
     () => (load("single-sign-on") as typeof import("./single-sign-on.ts")).singleSignOn,
   ],
   [
-    "authz-casbin acl attach-consumer-label forward-auth opa authz-keycloak",
+    "authz-casbin acl attach-consumer-label opa authz-keycloak",
     () => (load("authorization") as typeof import("./authorization.ts")).authorization,
   ],
-  [
-    `real-ip client-control request-validation
-    chaitin-waf data-mask`,
-    () => (load("restrictions") as typeof import("./restrictions.ts")).restrictions,
-  ],
+  ["chaitin-waf data-mask", () => (load("restrictions") as typeof import("./restrictions.ts")).restrictions],
   [
     "limit-count graphql-limit-count limit-conn limit-req api-breaker workflow ai-rate-limiting",
     () => (load("limits") as typeof import("./limits.ts")).limits,
   ],
   [
-    `proxy-buffering proxy-control fault-injection mocking proxy-cache proxy-mirror graphql-proxy-cache brotli gzip
-    traffic-label traffic-split redirect`,
+    `proxy-buffering proxy-cache proxy-mirror graphql-proxy-cache brotli gzip
+    traffic-label traffic-split`,
     () => (load("traffic") as typeof import("./traffic.ts")).traffic,
   ],
   [
     `exit-transformer body-transformer oas-validator mcp-bridge degraphql kafka-proxy dubbo-proxy grpc-transcode
-    grpc-web http-dubbo mqtt-proxy error-page echo`,
+    grpc-web http-dubbo mqtt-proxy error-page`,
     () => (load("transformation") as typeof import("./transformation.ts")).transformation,
   ],
   ["ai-request-rewrite ai-proxy-multi ai-proxy", () => (load("ai-proxy") as typeof import("./ai-proxy.ts")).aiProxies],

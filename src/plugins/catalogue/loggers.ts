@@ -271,7 +271,9 @@ const fileLogger: PluginFacts = {
     if (conf.path === undefined && metadata !== undefined && metadata("file-logger")?.path === undefined) {
       return 'property "path" is not set in either the plugin conf or the metadata';
     }
-    return expressionFaultIn("match", conf.match) ?? checkBodies(conf, { plugin: () => undefined });
+    return (
+      expressionFaultIn("match", conf.match) ?? checkBodies(conf, { plugin: () => undefined, schemaFault: () => null })
+    );
   },
 };
 

@@ -2,75 +2,16 @@ import type { PluginFacts } from "../../plugin/plugin.ts";
 import type { JsonSchema } from "../../schema/json-schema.ts";
 import { idSchema } from "../../schema/metadata.ts";
 import { upstreamSchema } from "../../schema/upstream.ts";
-import { atLeast, between, fields, flag, headers, list, oneOfWords, string, text, word } from "./fields.ts";
-import { expressionFaultIn, firstOf, pcreFault } from "../../plugin/conf-rules.ts";
-import { expressionFault } from "../../schema/expression-syntax.ts";
+import { atLeast, between, fields, flag, list, oneOfWords, string, text, word } from "./fields.ts";
+import { expressionFaultIn, firstOf } from "../../plugin/conf-rules.ts";
 
 /** Plugins that lead traffic elsewhere, copy it, hold it up or answer in its place. */
-
-const faultVars = list({ type: "array" }, { maxItems: 20 });
-
-const faultInjection: PluginFacts = {
-  name: "fault-injection",
-  priority: 11000,
-  version: "0.1",
-  schema: fields(
-    {
-      abort: fields(
-        {
-          http_status: atLeast(200),
-          body: text({ minLength: 0 }),
-          headers,
-          percentage: between(0, 100),
-          vars: faultVars,
-        },
-        { required: ["http_status"] },
-      ),
-      delay: fields(
-        { duration: { type: "number", minimum: 0 }, percentage: between(0, 100), vars: faultVars },
-        { required: ["duration"] },
-      ),
-    },
-    { minProperties: 1 },
-  ),
-  checkConf: ({ abort, delay }) => firstOf(varsFault(abort), varsFault(delay)),
-};
-
-function varsFault(fault: unknown): string | null {
-  const { vars = [] } = (fault ?? {}) as { readonly vars?: readonly (readonly unknown[])[] };
-  return firstOf(...vars.map(expressionFault));
-}
-
-const mocking: PluginFacts = {
-  name: "mocking",
-  priority: 10900,
-  version: "0.1",
-  schema: fields(
-    {
-      delay: { type: "integer", default: 0 },
-      response_status: atLeast(100, 200),
-      content_type: text({ default: "application/json;charset=utf8" }),
-      response_example: string,
-      response_schema: { type: "object" },
-      with_mock_header: flag(true),
-      response_headers: headers,
-    },
-    { anyOf: [{ required: ["response_example"] }, { required: ["response_schema"] }] },
-  ),
-};
 
 const proxyBuffering: PluginFacts = {
   name: "proxy-buffering",
   priority: 21991,
   version: "0.1",
   schema: fields({ disable_proxy_buffering: flag(false) }),
-};
-
-const proxyControl: PluginFacts = {
-  name: "proxy-control",
-  priority: 21990,
-  version: "0.1",
-  schema: fields({ request_buffering: flag(true) }),
 };
 
 const proxyMirror: PluginFacts = {
@@ -235,50 +176,9 @@ interface SplitRule {
   readonly match?: readonly { readonly vars?: unknown }[];
 }
 
-const redirect: PluginFacts = {
-  name: "redirect",
-  priority: 900,
-  version: "0.1",
-  schema: fields(
-    {
-      ret_code: atLeast(200, 302),
-      uri: text({
-        minLength: 2,
-        pattern: "(\\\\\\$[0-9a-zA-Z_]+)|\\$\\{([0-9a-zA-Z_]+)\\}|\\$([0-9a-zA-Z_]+)|(\\$|[^$\\\\]+)",
-      }),
-      regex_uri: {
-        ...list({ ...string, description: "A pattern, then what replaces its match." }, { minItems: 2, maxItems: 2 }),
-        description: "Rewrites the client's path into the new address.",
-      },
-      http_to_https: { type: "boolean" },
-      encode_uri: flag(false),
-      append_query_string: flag(false),
-    },
-    { oneOf: [{ required: ["uri"] }, { required: ["regex_uri"] }, { required: ["http_to_https"] }] },
-  ),
-  checkConf({ regex_uri: regexUri, http_to_https: toHttps, append_query_string: append }) {
-    if (toHttps === true && append === true) {
-      return "only one of `http_to_https` and `append_query_string` can be configured.";
-    }
-    if (regexUri === undefined) return null;
-    const [pattern = "", template = ""] = regexUri as readonly string[];
-    const reason = pcreFault(pattern) ?? templateFault(template);
-    return reason === null ? null : `invalid regex_uri (${pattern}, ${template}), err:${reason}`;
-  },
-};
-
-/** A replacement may name captures by number only. */
-function templateFault(template: string): string | null {
-  const rest = template.replaceAll(/\$(?:\$|&|\d+|\{\d+\})/g, "");
-  return rest.includes("$") ? "failed to compile the replacement template" : null;
-}
-
 /** The plugins of this family. */
 export const traffic: readonly PluginFacts[] = [
   proxyBuffering,
-  proxyControl,
-  faultInjection,
-  mocking,
   proxyCache,
   proxyMirror,
   graphqlProxyCache,
@@ -286,5 +186,4 @@ export const traffic: readonly PluginFacts[] = [
   gzip,
   trafficLabel,
   trafficSplit,
-  redirect,
 ];

@@ -29,21 +29,6 @@ const bodyTransformer: PluginFacts = {
   ),
 };
 
-const echo: PluginFacts = {
-  name: "echo",
-  priority: 412,
-  version: "0.1",
-  schema: fields(
-    {
-      before_body: { ...string, description: "Goes before the body." },
-      body: { ...string, description: "Replaces the body." },
-      after_body: { ...string, description: "Goes after the body." },
-      headers: { type: "object", minProperties: 1, description: "Headers of the answer." },
-    },
-    { minProperties: 1, anyOf: [{ required: ["before_body"] }, { required: ["body"] }, { required: ["after_body"] }] },
-  ),
-};
-
 const degraphql: PluginFacts = {
   name: "degraphql",
   priority: 509,
@@ -239,5 +224,4 @@ export const transformation: readonly PluginFacts[] = [
   httpDubbo,
   mqttProxy,
   errorPage,
-  echo,
 ];

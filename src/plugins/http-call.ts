@@ -1,0 +1,101 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+
+/** Questions of plugins to a service over HTTP: everything about them is bounded. */
+
+export interface HttpCallerOptions {
+  readonly url: URL;
+  /** For the whole call, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly keepalive: boolean;
+  /** How long a connection may idle, in milliseconds. */
+  readonly keepaliveTimeoutMs: number;
+  /** Connections that may idle. */
+  readonly keepalivePool: number;
+  readonly verifyTls: boolean;
+}
+
+/** A question; header values are one character per byte. */
+export interface HttpQuestion {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | null;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** A header by lower-case name; several are joined with `, `. */
+  readonly header: (name: string) => string | undefined;
+  readonly body: Buffer;
+}
+
+/** Asks one service. Whoever creates it closes it. */
+export interface HttpCaller {
+  /** Rejects where there is no whole answer in time, or one that is too large. Redirects are not followed. */
+  ask(question: HttpQuestion): Promise<HttpAnswer>;
+  close(): void;
+}
+
+/** Connections at a time to one service; further questions wait within their time. */
+const MAX_CONNECTIONS = 256;
+/** Bytes of an answer's body. */
+const MAX_ANSWER = 1_048_576;
+
+/** Opens nothing before the first question. */
+export function createHttpCaller(options: HttpCallerOptions): HttpCaller {
+  const { url, timeoutMs } = options;
+  const isTls = url.protocol === "https:";
+  const connections = {
+    keepAlive: options.keepalive,
+    maxSockets: MAX_CONNECTIONS,
+    maxFreeSockets: options.keepalivePool,
+    timeout: options.keepaliveTimeoutMs,
+  };
+  const agent = isTls
+    ? new HttpsAgent({ ...connections, rejectUnauthorized: options.verifyTls })
+    : new HttpAgent(connections);
+  const send = isTls ? httpsRequest : httpRequest;
+
+  return {
+    ask({ method, headers, body }) {
+      return new Promise<HttpAnswer>((resolve, reject) => {
+        const request = send(url, { agent, method, headers });
+        // HTTP/1.1 keeps connections by itself.
+        if (options.keepalive) request.removeHeader("Connection");
+        const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+        const settle = (): void => clearTimeout(timer);
+        request.once("error", (error) => {
+          settle();
+          reject(error);
+        });
+        request.once("response", (response) => {
+          readAnswer(response).then(resolve, reject).finally(settle);
+        });
+        request.end(body ?? undefined);
+      });
+    },
+    close() {
+      agent.destroy();
+    },
+  };
+}
+
+async function readAnswer(response: IncomingMessage): Promise<HttpAnswer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response) {
+    chunks.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length > MAX_ANSWER) {
+      response.destroy();
+      throw new Error(`an answer of more than ${MAX_ANSWER} bytes`);
+    }
+  }
+  if (!response.complete) throw new Error("the answer broke off");
+  const { headersDistinct: headers } = response;
+  return {
+    status: response.statusCode ?? 0,
+    header: (name) => headers[name]?.join(", "),
+    body: Buffer.concat(chunks, length),
+  };
+}
