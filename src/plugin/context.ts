@@ -30,6 +30,12 @@ export interface RouteInfo {
   readonly serviceName: string;
 }
 
+/** An upstream that a plugin may choose; what it is made of is the data path's matter. */
+export interface UpstreamChoice {
+  /** Names the resource that holds it. */
+  readonly key: string;
+}
+
 /** A request on its way through the phases. */
 export interface RequestContext {
   readonly method: string;
@@ -142,6 +148,8 @@ export interface UpstreamRequest {
    * is passed on from there as it comes. Otherwise a body is passed on as it comes at once.
    */
   bufferBody: boolean;
+  /** Where the request goes instead of the route's upstream; `null`: there. */
+  choice: UpstreamChoice | null;
   /** What is sent instead of the body, which must have been read whole; `null`: the client's. */
   body: Uint8Array | null;
   /** The current value, what the client sent where nothing changed it. Name in lower case. */

@@ -128,6 +128,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
       scheme: "http",
       bufferBody: false,
       body: null,
+      choice: null,
       list: sent,
       ...editing(sent),
     },

@@ -47,4 +47,7 @@ export const plugins: BuiltPlugins = lazyMap([
   ["echo", () => (load("echo") as typeof import("./echo.ts")).echo],
   ["real-ip", () => (load("real-ip") as typeof import("./real-ip.ts")).realIp],
   ["proxy-control", () => (load("proxy-control") as typeof import("./proxy-control.ts")).proxyControl],
+
+  // Traffic.
+  ["traffic-split", () => (load("traffic-split") as typeof import("./traffic-split.ts")).trafficSplit],
 ]);

@@ -1,6 +1,8 @@
 import type { BodyHandler, Plan, RequestHandler } from "../compile/plan.ts";
 import { type ErrorCode, errors, reasonOf } from "../lib/errors.ts";
 import type { Reply } from "../plugin/plugin.ts";
+import { withTimeout } from "../compile/upstreams.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
 import { Answer } from "./answer.ts";
@@ -170,7 +172,8 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   }
 
   #proxy(): void {
-    const { upstream, found, enableWebsocket } = this.#plan;
+    const { found, enableWebsocket } = this.#plan;
+    const upstream = this.#chosenUpstream();
     if (!found) {
       const answer = this.#localAnswer(404, "text/plain");
       this.#send(answer, NOT_FOUND, 0, NOT_FOUND.length, true, null);
@@ -184,6 +187,14 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       this.#relay = new Relay(this, this.#env, this.#downstream, upstream, upgrade);
       this.#relay.start(replaced === null ? this.#early : EarlyBody.of(replaced));
     }
+  }
+
+  /** The route's upstream, or what a plugin has chosen instead; with the route's timeouts in any case. */
+  #chosenUpstream(): Upstream | null {
+    const choice = (this.ctx.outgoing?.choice ?? null) as Upstream | null;
+    const { upstream, timeout } = this.#plan;
+    if (choice === null) return upstream;
+    return timeout === null ? choice : withTimeout(choice, timeout);
   }
 
   // ---- answers made here
@@ -454,6 +465,7 @@ const noPlan: Plan = {
   bodyFilter: null,
   log: null,
   upstream: null,
+  timeout: null,
   enableWebsocket: false,
   consumerRewrite: null,
   bodyUses: null,
