@@ -49,5 +49,7 @@ export const plugins: BuiltPlugins = lazyMap([
   ["proxy-control", () => (load("proxy-control") as typeof import("./proxy-control.ts")).proxyControl],
 
   // Traffic.
+  ["error-page", () => (load("error-page") as typeof import("./error-page.ts")).errorPage],
+  ["gzip", () => (load("gzip") as typeof import("./gzip.ts")).gzip],
   ["traffic-split", () => (load("traffic-split") as typeof import("./traffic-split.ts")).trafficSplit],
 ]);
