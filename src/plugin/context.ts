@@ -167,6 +167,8 @@ export interface ResponseHead {
   /** False for answers the gateway made itself. */
   readonly fromUpstream: boolean;
   header(name: string): string | undefined;
+  /** The headers of the node's answer that are passed on, as they came, but for those that frame it. */
+  received(): readonly (readonly [name: string, value: string])[];
   setHeader(name: string, value: string): void;
   addHeader(name: string, value: string): void;
   removeHeader(name: string): void;

@@ -163,6 +163,7 @@ export function buildResponseHead(
     status,
     fromUpstream,
     list,
+    received: () => (fromUpstream ? headers : []),
     ...editing(list),
     replaceBody(bytes) {
       body = bytes;

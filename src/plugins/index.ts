@@ -51,6 +51,7 @@ export const plugins: BuiltPlugins = lazyMap([
   // Traffic.
   ["error-page", () => (load("error-page") as typeof import("./error-page.ts")).errorPage],
   ["gzip", () => (load("gzip") as typeof import("./gzip.ts")).gzip],
+  ["proxy-cache", () => (load("proxy-cache") as typeof import("./proxy-cache.ts")).proxyCache],
   ["proxy-mirror", () => (load("proxy-mirror") as typeof import("./proxy-mirror.ts")).proxyMirror],
   ["traffic-split", () => (load("traffic-split") as typeof import("./traffic-split.ts")).trafficSplit],
   ["workflow", () => (load("workflow") as typeof import("./workflow.ts")).workflow],
