@@ -53,6 +53,8 @@ export const plugins: BuiltPlugins = lazyMap([
   ["gzip", () => (load("gzip") as typeof import("./gzip.ts")).gzip],
   ["proxy-cache", () => (load("proxy-cache") as typeof import("./proxy-cache.ts")).proxyCache],
   ["proxy-mirror", () => (load("proxy-mirror") as typeof import("./proxy-mirror.ts")).proxyMirror],
+  ["serverless-post-function", () => (load("serverless") as typeof import("./serverless.ts")).serverlessPostFunction],
+  ["serverless-pre-function", () => (load("serverless") as typeof import("./serverless.ts")).serverlessPreFunction],
   ["traffic-split", () => (load("traffic-split") as typeof import("./traffic-split.ts")).trafficSplit],
   ["workflow", () => (load("workflow") as typeof import("./workflow.ts")).workflow],
 ]);
