@@ -80,6 +80,7 @@ const unsent: Omit<
   remotePort: 0,
   realipRemoteAddr: "",
   peerTrusted: false,
+  realIpHeader: "",
   serverAddr: "",
   serverPort: 0,
   startedAt: 0,

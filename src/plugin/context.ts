@@ -61,6 +61,8 @@ export interface RequestContext {
   readonly serverPort: number;
   /** Whether what the peer says in `X-Forwarded-*` is believed (`trusted_addresses`). */
   readonly peerTrusted: boolean;
+  /** The header by which believed peers tell who the client is, in lower case. */
+  readonly realIpHeader: string;
   /** Unix milliseconds (with fractions) at which the first byte of the head was read. */
   readonly startedAt: number;
   /** Requests so far on this connection, this one included. */

@@ -89,6 +89,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     serverAddr: "127.0.0.1",
     serverPort: 9080,
     peerTrusted: options.peerTrusted ?? false,
+    realIpHeader: "x-real-ip",
     startedAt: 1_700_000_000_000,
     connectionRequests: 1,
     connectionId: 7,

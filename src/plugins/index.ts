@@ -49,10 +49,12 @@ export const plugins: BuiltPlugins = lazyMap([
   ["proxy-control", () => (load("proxy-control") as typeof import("./proxy-control.ts")).proxyControl],
 
   // Traffic.
+  ["batch-requests", () => (load("batch-requests") as typeof import("./batch-requests.ts")).batchRequests],
   ["error-page", () => (load("error-page") as typeof import("./error-page.ts")).errorPage],
   ["gzip", () => (load("gzip") as typeof import("./gzip.ts")).gzip],
   ["proxy-cache", () => (load("proxy-cache") as typeof import("./proxy-cache.ts")).proxyCache],
   ["proxy-mirror", () => (load("proxy-mirror") as typeof import("./proxy-mirror.ts")).proxyMirror],
+  ["public-api", () => (load("public-api") as typeof import("./public-api.ts")).publicApi],
   ["serverless-post-function", () => (load("serverless") as typeof import("./serverless.ts")).serverlessPostFunction],
   ["serverless-pre-function", () => (load("serverless") as typeof import("./serverless.ts")).serverlessPreFunction],
   ["traffic-split", () => (load("traffic-split") as typeof import("./traffic-split.ts")).trafficSplit],
