@@ -7,8 +7,8 @@ const statuses = [404, 500, 502, 503];
 const page = {
   type: "object",
   properties: {
-    body: { type: "string", description: "The page; without it, or an empty one, the answer stays as it is." },
-    content_type: { type: "string", default: "text/html", description: "Type of the page." },
+    body: { type: "string", $comment: "The page; without it, or an empty one, the answer stays as it is." },
+    content_type: { type: "string", default: "text/html", $comment: "Type of the page." },
   },
 } as const satisfies JsonSchema;
 
@@ -26,7 +26,7 @@ export const errorPage = definePlugin({
   metadataSchema: {
     type: "object",
     properties: {
-      enable: { type: "boolean", default: false, description: "Whether pages are replaced." },
+      enable: { type: "boolean", default: false, $comment: "Whether pages are replaced." },
       ...Object.fromEntries(statuses.map((status) => [`error_${status}`, page])),
     },
   },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { buildRequest, buildResponseHead } from "../plugin/fake-request.ts";
 import { compileChecked } from "./checked-plugin.ts";
 import { GzipStream } from "./gzip-stream.ts";

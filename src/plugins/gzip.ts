@@ -25,6 +25,7 @@ export const gzip = definePlugin({
       http_version: { enum: [1.1, 1], default: 1.1, $comment: "Lowest version of HTTP of requests." },
       buffers: {
         type: "object",
+        $comment: "Buffers of nginx.",
         properties: {
           number: { type: "integer", minimum: 1, default: 32, $comment: "Accepted, without effect." },
           size: { type: "integer", minimum: 1, default: 4096, $comment: "Accepted, without effect." },

@@ -68,7 +68,7 @@ export class CacheStore {
     this.#remove(key);
     if (!("body" in entry)) {
       const prefix = `${key}\n`;
-      for (const other of [...this.#entries.keys()]) if (other.startsWith(prefix)) this.#remove(other);
+      for (const other of this.#entries.keys()) if (other.startsWith(prefix)) this.#remove(other);
     }
     return true;
   }

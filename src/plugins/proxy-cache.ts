@@ -55,6 +55,7 @@ export const proxyCache = definePlugin({
       cache_http_status: {
         type: "array",
         items: { type: "integer", minimum: 200, maximum: 599, description: "Status of an answer that is kept." },
+        $comment: "Statuses of answers that are kept; never 206 and 304.",
         minItems: 1,
         uniqueItems: true,
         default: [200, 301, 404],
@@ -62,6 +63,7 @@ export const proxyCache = definePlugin({
       cache_method: {
         type: "array",
         items: { type: "string", enum: ["GET", "POST", "HEAD"], description: "Method whose answers are kept." },
+        $comment: "Methods whose answers are kept; HEAD is answered with what GET has left.",
         minItems: 1,
         uniqueItems: true,
         default: ["GET", "HEAD"],

@@ -36,8 +36,8 @@ export const trafficSplit = definePlugin({
               items: {
                 type: "object",
                 properties: {
-                  upstream_id: { ...idSchema, description: "An upstream by its id." },
-                  upstream: { ...(upstreamSchema as JsonSchema), description: "An upstream that stands here." },
+                  upstream_id: { ...idSchema, $comment: "An upstream by its id." },
+                  upstream: { ...(upstreamSchema as JsonSchema), $comment: "An upstream that stands here." },
                   weight: { type: "integer", minimum: 0, default: 1, description: "Share of the traffic." },
                 },
               },

@@ -29,6 +29,7 @@ export const workflow = definePlugin({
     properties: {
       rules: {
         type: "array",
+        $comment: "Conditions with their actions, in the order in which they are tried.",
         items: {
           type: "object",
           properties: {
