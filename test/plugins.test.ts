@@ -293,7 +293,7 @@ test("a plugin that is configured wrongly rejects its route: never served withou
   const wrong: Readonly<Record<string, object>> = {
     "wrong-type": { "key-auth": { header: 5 } },
     "unknown-plugin": { "key-aut": {} },
-    "not-here-yet": { "jwt-auth": {} },
+    "not-here-yet": { "wolf-rbac": {} },
     "bad-regex": { "key-auth": {}, "proxy-rewrite": { regex_uri: ["^/(", "/x"] } },
     "bad-meta": { "key-auth": { _meta: { disable: "nope" } } },
   };

@@ -145,6 +145,8 @@ export interface UpstreamRequest {
   /** The Host header that will be sent; `null` until `pass_host` decides. */
   host: string | null;
   scheme: string;
+  /** What is sent instead of the body, which must have been read whole; `null`: the client's. */
+  body: Uint8Array | null;
   /**
    * Set before the request is sent: it waits for its body, up to 1 MiB of it. Whatever is longer
    * is passed on from there as it comes. Otherwise a body is passed on as it comes at once.
@@ -152,8 +154,6 @@ export interface UpstreamRequest {
   bufferBody: boolean;
   /** Where the request goes instead of the route's upstream; `null`: there. */
   choice: UpstreamChoice | null;
-  /** What is sent instead of the body, which must have been read whole; `null`: the client's. */
-  body: Uint8Array | null;
   /** The current value, what the client sent where nothing changed it. Name in lower case. */
   header(name: string): string | undefined;
   /** Replaces every header of that name, or adds it. */

@@ -75,7 +75,8 @@ export const jwtAuth = definePlugin({
         type: "string",
         enum: [...symmetric, ...asymmetric],
         default: "HS256",
-        $comment: "The algorithm of the consumer's tokens; no other is accepted.",
+        $comment:
+          "The algorithm of the consumer's tokens; no other is accepted. Those that are not HS need a `public_key` in PEM.",
       },
       exp: { type: "integer", minimum: 1, default: 86400, $comment: "Without effect: the gateway signs no tokens." },
       base64_secret: { type: "boolean", default: false, $comment: "Whether `secret` is base64 of the secret." },

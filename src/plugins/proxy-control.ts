@@ -1,9 +1,6 @@
 import { definePlugin } from "../plugin/plugin.ts";
 import type { PluginHandlers } from "../plugin/plugin.ts";
 
-/** A body is held back up to this many bytes; a longer one is passed on from there as it comes. */
-const MAX_BUFFERED = 1_048_576;
-
 export const proxyControl = definePlugin({
   name: "proxy-control",
   summary: "Holds requests back until their body is there, so that slow clients do not keep nodes busy, or does not.",
@@ -23,8 +20,8 @@ export const proxyControl = definePlugin({
   compile(conf): PluginHandlers {
     if (!conf.request_buffering) return {};
     return {
-      async before_proxy(ctx) {
-        await ctx.readBody(MAX_BUFFERED);
+      before_proxy(ctx) {
+        ctx.upstream.bufferBody = true;
       },
     };
   },

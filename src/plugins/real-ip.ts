@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { parseClientAddress } from "../lib/client-address.ts";
 import { compileAddresses } from "../lib/cidr.ts";
 import { addressFaultIn } from "../plugin/conf-rules.ts";
 import { definePlugin } from "../plugin/plugin.ts";
@@ -50,7 +50,7 @@ export const realIp = definePlugin({
         conf.recursive &&
         trusted !== null &&
         hops.length > 0 &&
-        trusted.matches(parseAddress(hop)?.address ?? "")
+        trusted.matches(parseClientAddress(hop)?.address ?? "")
       ) {
         hop = (hops.pop() ?? "").trim();
       }
@@ -61,21 +61,9 @@ export const realIp = definePlugin({
       rewrite(ctx) {
         if (trusted !== null && !trusted.matches(ctx.remoteAddr)) return;
         const value = read(ctx);
-        const found = value === undefined ? null : parseAddress(isList ? pick(value) : value);
-        if (found !== null) ctx.setRemote(found.address, found.port ?? ctx.remotePort);
+        const found = value === undefined ? null : parseClientAddress(isList ? pick(value) : value);
+        if (found !== null) ctx.setRemote(found.address, found.port === 0 ? ctx.remotePort : found.port);
       },
     };
   },
 });
-
-/** `address`, `address:port`, `[address]`, `[address]:port`; `null` for anything else. */
-function parseAddress(text: string): { readonly address: string; readonly port: number | null } | null {
-  if (isIP(text) !== 0) return { address: text, port: null };
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::(\d{1,5}))?$/.exec(text);
-  if (match === null) return null;
-  const address = match[1] ?? match[2] ?? "";
-  const port = match[3] === undefined ? null : Number(match[3]);
-  const wellFormed =
-    isIP(address) === (match[1] === undefined ? 4 : 6) && (port === null || (port > 0 && port <= 65_535));
-  return wellFormed ? { address, port } : null;
-}

@@ -98,7 +98,14 @@ test("patterns are bounded; schemas that cannot be judged are refused", async ()
   const long = JSON.stringify({ n: 1, s: "a".repeat(9_000) });
   assert.equal((await judge(numbers, long)).status, 400);
   assert.throws(() => compileChecked(requestValidation, { body_schema: { pattern: "(a+)+$" } }), /time without bound/);
-  assert.throws(() => compileChecked(requestValidation, { body_schema: { $ref: "#/x" } }), /unknown keyword \$ref/);
+  for (const [schema, reason] of [
+    [{ $ref: "#/x" }, /nothing to refer to at #\/x/],
+    [{ $ref: "#" }, /refers to itself/],
+    [{ $ref: "http://a/b" }, /nothing to refer to/],
+    [{ $dynamicRef: "#a" }, /unknown keyword \$dynamicRef/],
+  ] as const) {
+    assert.throws(() => compileChecked(requestValidation, { body_schema: schema }), reason);
+  }
   assert.equal((await judge({ body_schema: { format: "email" } }, '"x"')).status, 200);
   const rule = requestValidation.checkConf;
   const check = { plugin: () => undefined, schemaFault: () => null };

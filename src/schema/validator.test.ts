@@ -50,8 +50,8 @@ test("accepts and refuses what ajv does, with the same defaults", () => {
 
 test("a keyword that is not known is an error, not ignored", () => {
   assert.throws(
-    () => compileSchema({ type: "object", properties: { a: { contains: {} } } }),
-    /unknown keyword contains/,
+    () => compileSchema({ type: "object", properties: { a: { contentEncoding: {} } } }),
+    /unknown keyword contentEncoding/,
   );
   assert.throws(() => compileSchema({ format: "uuid" }), /unknown format uuid/);
 });

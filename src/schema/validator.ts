@@ -2,6 +2,13 @@ import { isIPv4, isIPv6 } from "node:net";
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { compileAnyOf, compileCondition, compileOneOf } from "./alternatives.ts";
 import type { JsonSchema } from "./json-schema.ts";
+import {
+  compileContains,
+  compileMultipleOf,
+  compilePropertyNames,
+  compileTuple,
+  referenceCompiler,
+} from "./more-keywords.ts";
 import { formatLuaNumber, quoteLua } from "./lua-text.ts";
 import {
   below,
@@ -52,6 +59,8 @@ export interface Terms extends SchemaOptions {
   readonly refers: (value: unknown) => boolean;
   /** A format that is not known is an error; otherwise it says nothing. */
   readonly knownFormats: boolean;
+  /** Compiles references within the schema; `null`: there are none. */
+  readonly refer: ((reference: string, terms: Terms) => Check) | null;
 }
 
 const OWN: Terms = {
@@ -59,6 +68,7 @@ const OWN: Terms = {
   pattern: (text) => new RegExp(text),
   refers: isSecretReference,
   knownFormats: true,
+  refer: null,
 };
 
 /**
@@ -67,7 +77,9 @@ const OWN: Terms = {
  * that are not known are passed over (JSON Schema draft-07, validation, section 7.1).
  */
 export function compileSchema(schema: JsonSchema, options?: SchemaOptions): Validator {
-  const terms: Terms = options === undefined ? OWN : { ...OWN, ...options, refers: () => false, knownFormats: false };
+  const refer = referenceCompiler(schema, compile);
+  const terms: Terms =
+    options === undefined ? OWN : { ...OWN, ...options, refers: () => false, knownFormats: false, refer };
   const check = compile(schema, terms);
   const faults = (value: unknown, all: boolean): readonly SchemaFault[] => check(value, { all, fill: true }) ?? [];
   return {
@@ -81,6 +93,7 @@ const annotations = new Set([
   "$id",
   "$schema",
   "default",
+  "definitions",
   "description",
   "encrypt_fields",
   "examples",
@@ -133,6 +146,10 @@ const keywords: Readonly<Record<string, (schema: JsonSchema, terms: Terms) => Ch
   exclusiveMaximum: bound("exclusiveMaximum", "smaller than", (value, limit) => value < limit),
   minItems: size("array", "minItems", "at least", (count, limit) => count >= limit),
   maxItems: size("array", "maxItems", "at most", (count, limit) => count <= limit),
+  contains: (schema, terms) => compileContains(schema, terms, compile),
+  multipleOf: compileMultipleOf,
+  additionalItems: () => null,
+  propertyNames: (schema, terms) => compilePropertyNames(schema, terms, compile),
   uniqueItems: ({ uniqueItems }) => (uniqueItems === true ? checkUnique : null),
   items: compileItems,
   properties: compileProperties,
@@ -178,6 +195,8 @@ const keywords: Readonly<Record<string, (schema: JsonSchema, terms: Terms) => Ch
 const formats: Readonly<Record<string, (text: string) => boolean>> = { ipv4: isIPv4, ipv6: isIPv6 };
 
 function compile(schema: JsonSchema, terms: Terms): Check {
+  // Beside a reference nothing counts (draft-07, section 8.3).
+  if (typeof schema.$ref === "string" && terms.refer !== null) return terms.refer(schema.$ref, terms);
   for (const keyword of Object.keys(schema)) {
     if (!(keyword in keywords) && !annotations.has(keyword)) throw new Error(`schema: unknown keyword ${keyword}`);
   }
@@ -226,8 +245,9 @@ function isOfType(name: string, value: unknown): boolean {
   return typeof value === name;
 }
 
-function compileItems({ items }: JsonSchema, terms: Terms): Check {
-  const schema = items as JsonSchema;
+function compileItems(around: JsonSchema, terms: Terms): Check {
+  if (Array.isArray(around.items)) return compileTuple(around, terms, compile);
+  const schema = around.items as JsonSchema;
   const check = compile(schema, terms);
   return (value, mode) => {
     if (!Array.isArray(value)) return null;

@@ -36,8 +36,8 @@ export class OutgoingRequest implements UpstreamRequest {
   #target: string;
   #host: string | null = null;
   scheme = "http";
-  bufferBody = false;
   body: Uint8Array | null = null;
+  bufferBody = false;
   choice: UpstreamChoice | null = null;
   #added: HeaderList | null = null;
   #list: HeaderList | null = null;

@@ -1,8 +1,7 @@
 import type { BodyHandler, Plan, RequestHandler } from "../compile/plan.ts";
 import { type ErrorCode, errors, reasonOf } from "../lib/errors.ts";
 import type { Reply } from "../plugin/plugin.ts";
-import { withTimeout } from "../compile/upstreams.ts";
-import type { Upstream } from "../upstream/upstream.ts";
+import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
 import { Answer } from "./answer.ts";
@@ -173,10 +172,13 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
 
   #proxy(): void {
     const { found, enableWebsocket } = this.#plan;
-    const upstream = this.#chosenUpstream();
+    const upstream = chosenUpstream(this.#plan, this.ctx.outgoing?.choice ?? null);
     if (!found) {
       const answer = this.#localAnswer(404, "text/plain");
       this.#send(answer, NOT_FOUND, 0, NOT_FOUND.length, true, null);
+    } else if (this.ctx.bodyLimit > 0 && this.#early !== null && this.#early.length > this.ctx.bodyLimit) {
+      // It was read before the limit was set.
+      this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
     } else if (upstream === null) this.#fail("UPSTREAM_NO_NODE");
     else if (upstream.scheme === "grpc" || upstream.scheme === "grpcs") {
       this.#env.log.error(`route ${this.ctx.route.id}: upstreams of scheme ${upstream.scheme} are not served yet`);
@@ -187,14 +189,6 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       this.#relay = new Relay(this, this.#env, this.#downstream, upstream, upgrade);
       this.#relay.start(replaced === null ? this.#early : EarlyBody.of(replaced));
     }
-  }
-
-  /** The route's upstream, or what a plugin has chosen instead; with the route's timeouts in any case. */
-  #chosenUpstream(): Upstream | null {
-    const choice = (this.ctx.outgoing?.choice ?? null) as Upstream | null;
-    const { upstream, timeout } = this.#plan;
-    if (choice === null) return upstream;
-    return timeout === null ? choice : withTimeout(choice, timeout);
   }
 
   // ---- answers made here

@@ -76,4 +76,10 @@ test("limitBody refuses what is longer, announced or not", async (t) => {
   assert.match(await exchangeBytes(port, sized("12345")), /^HTTP\/1.1 200 /);
   assert.match(await exchangeBytes(port, sized("123456")), /^HTTP\/1.1 413 /);
   assert.match(await exchangeBytes(port, chunked("123", "456")), /^HTTP\/1.1 413 /);
+  const late = await gateway(
+    t,
+    async (ctx) => void (await ctx.readBody(100)),
+    (ctx) => ctx.limitBody(5),
+  );
+  assert.match(await exchangeBytes(late, chunked("123", "456")), /^HTTP\/1.1 413 /);
 });

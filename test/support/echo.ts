@@ -38,7 +38,7 @@ export async function startEcho(t: TestContext, name = "echo"): Promise<Origin> 
       response.setHeader("Content-Type", "application/json");
       // The body is latin1, one character a byte: `ask` reads it so.
       response.end(JSON.stringify(echo), "latin1");
-    });
+    }, brokenOff);
   });
 }
 
@@ -51,6 +51,9 @@ export function echoOf(reply: Pick<Reply, "text">): Echo {
 export function headerLines(rawHeaders: readonly string[]): readonly string[] {
   return rawHeaders.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${rawHeaders[index + 1]}`] : []));
 }
+
+/** A request whose body does not come to its end gets no answer. */
+const brokenOff = (): void => undefined;
 
 async function readBody(request: IncomingMessage): Promise<string> {
   let body = "";

@@ -29,8 +29,9 @@ export type Framing =
 const completed = new Map<string, string>();
 const MAX_COMPLETED = 256;
 
-/** The Content-Type that is sent for the one that came. */
-export function withCharset(type: string): string {
+/** The Content-Type that is sent for the one that came; redirections keep it, as nginx lets them. */
+export function withCharset(type: string, status: number): string {
+  if (status === 301 || status === 302) return type;
   let full = completed.get(type);
   if (full === undefined) {
     full = TEXT_TYPES.has(type.toLowerCase()) ? `${type}; charset=utf-8` : type;
@@ -50,7 +51,7 @@ export function answerHead(answer: Answer, framing: Framing, keepAlive: boolean,
   let head = `HTTP/1.1 ${answer.status}${answer.reason ?? reasonPhrase(answer.status)}\r\n`;
   if (text.date !== null) head += `Date: ${text.date}\r\n`;
   if (text.contentType !== null && text.contentType !== "")
-    head += `Content-Type: ${withCharset(text.contentType)}\r\n`;
+    head += `Content-Type: ${withCharset(text.contentType, answer.status)}\r\n`;
   return `${head}${framingLines(answer, framing, keepAlive)}${text.kept}${answer.addedLines}${extra}\r\n`;
 }
 
@@ -59,7 +60,7 @@ function rewrittenHead(answer: Answer, framing: Framing, keepAlive: boolean, ext
   const date = answer.header("date");
   if (date !== undefined) head += `Date: ${date}\r\n`;
   const type = answer.header("content-type");
-  if (type !== undefined && type !== "") head += `Content-Type: ${withCharset(type)}\r\n`;
+  if (type !== undefined && type !== "") head += `Content-Type: ${withCharset(type, answer.status)}\r\n`;
   const trailers = framing === "chunked";
   const ownServer = extra.startsWith("Server:") && answer.header("server") !== undefined;
   const lines = answer.lines((name) => name === "date" || name === "content-type" || (name === "trailer" && !trailers));
