@@ -1,4 +1,5 @@
 import type { BodyUse, Consumer, RouteInfo } from "../plugin/context.ts";
+import type { Timeout } from "../schema/timeout.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { NO_PLUGINS } from "./consumers.ts";
 import type { BodyHandler, HeaderHandler, LogHandler, Plan, RequestHandler } from "./plan.ts";
@@ -13,6 +14,7 @@ export interface PlanParts {
   readonly route: RouteInfo;
   readonly phases: Phases;
   readonly upstream: Upstream | null;
+  readonly timeout: Timeout | null;
   readonly enableWebsocket: boolean;
   readonly bodyUses: readonly BodyUse[] | null;
   readonly consumerRewrite: readonly RequestHandler[] | null;
@@ -33,6 +35,7 @@ export class CompiledPlan implements Plan {
   readonly bodyFilter: readonly BodyHandler[] | null;
   readonly log: readonly LogHandler[] | null;
   readonly upstream: Upstream | null;
+  readonly timeout: Timeout | null;
   readonly enableWebsocket: boolean;
   readonly bodyUses: readonly BodyUse[] | null;
   readonly consumerRewrite: readonly RequestHandler[] | null;
@@ -52,6 +55,7 @@ export class CompiledPlan implements Plan {
     this.bodyFilter = parts.phases.bodyFilter;
     this.log = parts.phases.log;
     this.upstream = parts.upstream;
+    this.timeout = parts.timeout;
     this.enableWebsocket = parts.enableWebsocket;
     this.bodyUses = parts.bodyUses;
     this.consumerRewrite = parts.consumerRewrite;

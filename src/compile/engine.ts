@@ -78,6 +78,8 @@ class IncrementalEngine implements WorkerEngine {
   /** Services and upstreams by the targets that they are compiled from. */
   readonly #byTarget = new Map<string, Set<string>>();
   readonly #surroundings: UpstreamSurroundings;
+  /** Grows with every change of targets. */
+  #targetChanges = 0;
   #hash = 0n;
 
   constructor({ settings, plugins, log, health = null, counters = null }: EngineOptions) {
@@ -86,7 +88,12 @@ class IncrementalEngine implements WorkerEngine {
     this.#routes = new RouteTable(settings.router, hostsOf, (id, reason) => log.warn(`routes/${id}: ${reason}`));
     this.#consumers = new ConsumerIndex(plugins);
     const counterSource = counters === null ? null : new CounterSource(counters);
-    this.#instances = new PluginInstances(plugins, settings.pluginAttr, this.#consumers, log, counterSource);
+    const choosable = {
+      byId: (id: string) => this.#upstreams.get(id)?.upstream ?? null,
+      compile: (key: string, conf: InlineUpstream) => this.#choosable(key, conf),
+    };
+    const { pluginAttr } = settings;
+    this.#instances = new PluginInstances(plugins, pluginAttr, this.#consumers, choosable, log, counterSource);
     const sources = {
       service: (id: string) => this.#services.get(id)?.conf,
       pluginConfig: (id: string) => this.#pluginConfigs.get(id),
@@ -132,6 +139,7 @@ class IncrementalEngine implements WorkerEngine {
   }
 
   setTargets(entries: readonly TargetEntry[]): void {
+    this.#targetChanges++;
     const owners = new Set<string>();
     for (const [key, targets] of entries) {
       if (targets === null) this.#targets.delete(key);
@@ -256,6 +264,20 @@ class IncrementalEngine implements WorkerEngine {
       this.#upstreams.set(id, { conf: upstream.conf, upstream: this.#httpUpstream(owner, upstream.conf) });
     }
     this.#dependents.dropAll(owner);
+  }
+
+  /** An upstream inside a plugin, compiled again when its names may stand for something else. */
+  #choosable(key: string, conf: InlineUpstream): () => Upstream {
+    let upstream = compileUpstream(key, conf, this.#surroundings);
+    if (targetKeys(conf).length === 0) return () => upstream;
+    let made = this.#targetChanges;
+    return () => {
+      if (made !== this.#targetChanges) {
+        made = this.#targetChanges;
+        upstream = compileUpstream(key, conf, this.#surroundings);
+      }
+      return upstream;
+    };
   }
 
   #noteTargets(owner: string, before: InlineUpstream | undefined, after: InlineUpstream | undefined): void {

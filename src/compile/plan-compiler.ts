@@ -102,6 +102,7 @@ export class PlanCompiler {
       found: true,
       route: info,
       upstream: upstream !== null && route.timeout !== undefined ? withTimeout(upstream, route.timeout) : upstream,
+      timeout: route.timeout ?? null,
       enableWebsocket: route.enable_websocket ?? service?.enable_websocket ?? false,
       bodyUses: bodyUsesOf([...this.#globalPlugins(), ...own]),
     };
@@ -157,7 +158,7 @@ export class PlanCompiler {
   #merge(
     base: Plan,
     own: readonly ActivePlugin[],
-    parts: Pick<PlanParts, "found" | "route" | "upstream" | "enableWebsocket" | "bodyUses">,
+    parts: Pick<PlanParts, "found" | "route" | "upstream" | "timeout" | "enableWebsocket" | "bodyUses">,
     consumer: Consumer,
   ): Plan {
     try {
@@ -221,6 +222,7 @@ export class PlanCompiler {
       route,
       phases,
       upstream: null,
+      timeout: null,
       enableWebsocket: false,
       bodyUses: null,
       consumerRewrite: null,
@@ -231,9 +233,11 @@ export class PlanCompiler {
   }
 }
 
-/** What filters look into the body for. */
+/** What filters and plugins look into the body for. */
 function bodyUsesOf(plugins: readonly ActivePlugin[]): readonly BodyUse[] | null {
-  const uses = new Set(plugins.flatMap(({ meta }) => bodyUses(meta?.filter)));
+  const uses = new Set(
+    plugins.flatMap(({ meta, instance }) => [...bodyUses(meta?.filter), ...(instance.handlers.bodyUses ?? [])]),
+  );
   return uses.size === 0 ? null : [...uses];
 }
 

@@ -1,6 +1,7 @@
 import type { BodyUse, Consumer, RequestContext, ResponseHead, RouteInfo } from "../plugin/context.ts";
 import type { Reply } from "../plugin/plugin.ts";
 import type { Change } from "../schema/kinds.ts";
+import type { Timeout } from "../schema/timeout.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 
 /** A handler with the plugin's name, for messages when it throws. */
@@ -29,6 +30,8 @@ export interface Plan {
   readonly log: readonly LogHandler[] | null;
   /** `null`: nothing to proxy to (503 unless a plugin answers). */
   readonly upstream: Upstream | null;
+  /** The route's own timeouts, for upstreams that plugins choose; `null`: it has none. */
+  readonly timeout: Timeout | null;
   readonly enableWebsocket: boolean;
   /** What plugins of this plan look into the body for before they run (`_meta.filter`); `null`: nothing. */
   readonly bodyUses: readonly BodyUse[] | null;

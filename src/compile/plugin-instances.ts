@@ -1,5 +1,8 @@
 import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers, BuiltPlugins } from "../plugin/plugin.ts";
 import { dryCounters } from "../plugin/counters.ts";
+import type { UpstreamChoice } from "../plugin/context.ts";
+import type { InlineUpstream } from "../schema/upstream.ts";
+import { pluginUpstreamKey } from "../upstream/targets.ts";
 import type { PluginConf, Plugins } from "../schema/plugins.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { CounterSource } from "../board/scoped-counters.ts";
@@ -8,6 +11,13 @@ import type { CounterSource } from "../board/scoped-counters.ts";
 export interface EngineLog {
   warn(message: string): void;
   error(message: string): void;
+}
+
+/** Upstreams that plugins may choose. */
+export interface ChoosableUpstreams {
+  byId(id: string): UpstreamChoice | null;
+  /** See `PluginEnv.compileUpstream`. */
+  compile(key: string, conf: InlineUpstream): () => UpstreamChoice;
 }
 
 /** A plugin compiled with one configuration; whoever may call its handlers holds it. */
@@ -33,6 +43,7 @@ export class PluginInstances {
   readonly #registry: BuiltPlugins;
   readonly #attributes: Readonly<Record<string, unknown>>;
   readonly #consumers: ConsumerLookup;
+  readonly #upstreams: ChoosableUpstreams;
   readonly #log: EngineLog;
   readonly #counters: CounterSource | null;
   /** By the key of the resource (`routes/1`), then by the name of the plugin. */
@@ -48,12 +59,14 @@ export class PluginInstances {
     registry: BuiltPlugins,
     attributes: Readonly<Record<string, unknown>>,
     consumers: ConsumerLookup,
+    upstreams: ChoosableUpstreams,
     log: EngineLog,
     counters: CounterSource | null,
   ) {
     this.#registry = registry;
     this.#attributes = attributes;
     this.#consumers = consumers;
+    this.#upstreams = upstreams;
     this.#log = log;
     this.#counters = counters;
   }
@@ -115,17 +128,22 @@ export class PluginInstances {
   }
 
   #envOf(name: string, owner: string, text: string): PluginEnv {
-    const metadata = this.#metadata.get(name);
+    const metadata = (): Readonly<Record<string, unknown>> | undefined => this.#metadata.get(name)?.value;
     return {
       consumers: this.#consumers,
       counters: this.#counters?.of(name, owner, text) ?? dryCounters,
       attr: (this.#attributes[name] ?? {}) as Readonly<Record<string, unknown>>,
-      ...(metadata === undefined ? {} : { metadata: metadata.value }),
+      get metadata() {
+        return metadata();
+      },
       compileOther: (other, conf) => {
         const definition = this.#registry.get(other);
         if (definition === undefined) throw new Error(`plugin ${other} is not available in this version`);
         return definition.compile(conf, this.#envOf(other, owner, textOf(conf as PluginConf)));
       },
+      upstreamById: (id) => this.#upstreams.byId(id),
+      compileUpstream: (part, conf) =>
+        this.#upstreams.compile(pluginUpstreamKey(owner, name, part), conf as InlineUpstream),
       warn: (message) => this.#log.warn(`plugin ${name} of ${owner}: ${message}`),
     };
   }

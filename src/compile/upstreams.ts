@@ -11,6 +11,8 @@ import {
   type Targets,
 } from "../upstream/targets.ts";
 import type { NodeHealth, Upstream, UpstreamNode } from "../upstream/upstream.ts";
+import type { UpstreamChoice } from "../plugin/context.ts";
+import type { Plan } from "./plan.ts";
 import { compileBalancing } from "./balancing.ts";
 
 /** Seconds that APISIX gives to connecting, sending and reading where nothing is configured. */
@@ -58,6 +60,15 @@ export function compileUpstream(key: string, conf: InlineUpstream, surroundings:
 /** The same upstream with a route's own timeouts; nodes and turns are shared. */
 export function withTimeout(upstream: Upstream, timeout: Timeout): Upstream {
   return { ...upstream, ...timeouts(timeout) };
+}
+
+/** The route's upstream, or what a plugin has chosen instead; with the route's timeouts in any case. */
+export function chosenUpstream(
+  plan: Pick<Plan, "upstream" | "timeout">,
+  choice: UpstreamChoice | null,
+): Upstream | null {
+  if (choice === null) return plan.upstream;
+  return plan.timeout === null ? (choice as Upstream) : withTimeout(choice as Upstream, plan.timeout);
 }
 
 /** Whether HTTP routes can use the upstream; the schemes of streams are none of theirs. */

@@ -7,10 +7,13 @@ import {
   defaultPort,
   expandNodes,
   formatAddress,
+  pluginUpstreamKey,
   targetKeys,
   type Target,
   type TargetEntry,
 } from "../upstream/targets.ts";
+import { splitUpstreams } from "../plugins/traffic-split-upstreams.ts";
+import type { Plugins } from "../schema/plugins.ts";
 import { createLookup, type Lookups } from "./discovery/lookup.ts";
 import { TargetWatch } from "./discovery/target-watch.ts";
 import type { HealthReport } from "./control-api/healthcheck.ts";
@@ -30,7 +33,15 @@ export interface UpstreamWatchParts {
   readonly log: { warn(message: string): void; notice(message: string): void };
 }
 
-const kinds = new Set<Kind>(["routes", "services", "upstreams"]);
+const kinds = new Set<Kind>([
+  "routes",
+  "services",
+  "upstreams",
+  "plugin_configs",
+  "global_rules",
+  "consumers",
+  "consumer_groups",
+]);
 
 /**
  * What control does for upstreams besides passing them on: finds out the addresses of
@@ -44,11 +55,13 @@ export class UpstreamWatch {
   readonly #prober: Prober | null;
   /** Upstreams that have names or are checked, by the key of the resource that holds them. */
   readonly #upstreams = new Map<string, InlineUpstream>();
-  /** Keys of `#upstreams` by the target that they depend on. */
+  /** Keys of the upstreams inside plugins, by the resource. */
+  readonly #inPlugins = new Map<string, readonly string[]>();
   readonly #discovered: UpstreamWatchParts["discovered"];
   /** The configured sources; `null`: nothing was told of it yet. */
   readonly #sources: Map<string, boolean | null>;
   #settled = false;
+  /** Keys of `#upstreams` by the target that they depend on. */
   readonly #byTarget = new Map<string, Set<string>>();
 
   constructor({ table, dns, discovery, healthChecksOff, publish, discovered, log }: UpstreamWatchParts) {
@@ -74,7 +87,12 @@ export class UpstreamWatch {
    * look for the health of nodes as they compile.
    */
   apply(changes: readonly Change[]): void {
-    for (const { kind, id, text } of changes) if (kinds.has(kind)) this.#set(`${kind}/${id}`, upstreamOf(kind, text));
+    for (const { kind, id, text } of changes) {
+      if (!kinds.has(kind)) continue;
+      const owner = `${kind}/${id}`;
+      if (kind === "routes" || kind === "services" || kind === "upstreams") this.#set(owner, upstreamOf(kind, text));
+      this.#setInPlugins(owner, text === null ? [] : pluginUpstreams(owner, text));
+    }
     // The first time it is everything there is: what else an earlier control thread has left behind is given up.
     if (!this.#settled) this.#prober?.settle();
     this.#settled = true;
@@ -100,6 +118,17 @@ export class UpstreamWatch {
     this.#targets.close();
     this.#lookups.close();
     this.#prober?.close();
+  }
+
+  /** Takes over the upstreams inside the plugins of a resource. */
+  #setInPlugins(owner: string, upstreams: readonly (readonly [key: string, upstream: InlineUpstream])[]): void {
+    const before = this.#inPlugins.get(owner);
+    if (before === undefined && upstreams.length === 0) return;
+    const keys = upstreams.map(([key]) => key);
+    for (const key of before ?? []) if (!keys.includes(key)) this.#set(key, null);
+    if (keys.length === 0) this.#inPlugins.delete(owner);
+    else this.#inPlugins.set(owner, keys);
+    for (const [key, upstream] of upstreams) this.#set(key, upstream);
   }
 
   #set(key: string, upstream: InlineUpstream | null): void {
@@ -163,4 +192,15 @@ function upstreamOf(kind: Kind, text: string | null): InlineUpstream | null {
   if (text === null || (kind !== "upstreams" && !text.includes('"upstream":'))) return null;
   const conf = JSON.parse(text) as InlineUpstream & { readonly upstream?: InlineUpstream };
   return kind === "upstreams" ? conf : (conf.upstream ?? null);
+}
+
+/** The upstreams inside the plugins of a resource. Looks at no more text than it must. */
+function pluginUpstreams(owner: string, text: string): readonly (readonly [key: string, upstream: InlineUpstream])[] {
+  if (!text.includes('"traffic-split":')) return [];
+  const conf = (JSON.parse(text) as { readonly plugins?: Plugins }).plugins?.["traffic-split"];
+  if (conf === undefined || conf._meta?.disable === true) return [];
+  return splitUpstreams(conf as object).map(([part, upstream]) => [
+    pluginUpstreamKey(owner, "traffic-split", part),
+    upstream,
+  ]);
 }

@@ -30,6 +30,12 @@ export interface RouteInfo {
   readonly serviceName: string;
 }
 
+/** An upstream that a plugin may choose; what it is made of is the data path's matter. */
+export interface UpstreamChoice {
+  /** Names the resource that holds it. */
+  readonly key: string;
+}
+
 /** A request on its way through the phases. */
 export interface RequestContext {
   readonly method: string;
@@ -55,6 +61,8 @@ export interface RequestContext {
   readonly serverPort: number;
   /** Whether what the peer says in `X-Forwarded-*` is believed (`trusted_addresses`). */
   readonly peerTrusted: boolean;
+  /** The header by which believed peers tell who the client is, in lower case. */
+  readonly realIpHeader: string;
   /** Unix milliseconds (with fractions) at which the first byte of the head was read. */
   readonly startedAt: number;
   /** Requests so far on this connection, this one included. */
@@ -144,6 +152,8 @@ export interface UpstreamRequest {
   bufferBody: boolean;
   /** What is sent instead of the body, which must have been read whole; `null`: the client's. */
   body: Uint8Array | null;
+  /** Where the request goes instead of the route's upstream; `null`: there. */
+  choice: UpstreamChoice | null;
   /** The current value, what the client sent where nothing changed it. Name in lower case. */
   header(name: string): string | undefined;
   /** Replaces every header of that name, or adds it. */
@@ -159,6 +169,8 @@ export interface ResponseHead {
   /** False for answers the gateway made itself. */
   readonly fromUpstream: boolean;
   header(name: string): string | undefined;
+  /** The headers of the node's answer that are passed on, as they came, but for those that frame it. */
+  received(): readonly (readonly [name: string, value: string])[];
   setHeader(name: string, value: string): void;
   addHeader(name: string, value: string): void;
   removeHeader(name: string): void;

@@ -89,6 +89,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     serverAddr: "127.0.0.1",
     serverPort: 9080,
     peerTrusted: options.peerTrusted ?? false,
+    realIpHeader: "x-real-ip",
     startedAt: 1_700_000_000_000,
     connectionRequests: 1,
     connectionId: 7,
@@ -128,6 +129,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
       scheme: "http",
       bufferBody: false,
       body: null,
+      choice: null,
       list: sent,
       ...editing(sent),
     },
@@ -162,6 +164,7 @@ export function buildResponseHead(
     status,
     fromUpstream,
     list,
+    received: () => (fromUpstream ? headers : []),
     ...editing(list),
     replaceBody(bytes) {
       body = bytes;

@@ -1,7 +1,7 @@
 import type { JsonSchema } from "../schema/json-schema.ts";
 import type { ConfOf } from "./conf-of.ts";
 import type { Counters } from "./counters.ts";
-import type { Consumer, RequestContext, ResponseHead } from "./context.ts";
+import type { BodyUse, Consumer, RequestContext, ResponseHead, UpstreamChoice } from "./context.ts";
 
 /**
  * The contract of plugins. A plugin is compiled once per configuration; the
@@ -27,6 +27,10 @@ export interface PluginHandlers {
   /** Returns what to send instead of `chunk`; called with an empty chunk and `last` at the end. */
   body_filter?(ctx: RequestContext, chunk: Buffer, last: boolean): Buffer;
   log?(ctx: RequestContext): void;
+  /** What the handlers look into the body for with `bodyFor`: it is read before the phases then. */
+  readonly bodyUses?: readonly BodyUse[];
+  /** What the plugin answers by itself, by path, where `public-api` leads there. */
+  readonly publicApis?: ReadonlyMap<string, (ctx: RequestContext) => Reply | Promise<Reply>>;
   /** Frees what `compile` made; called once when no request uses the handlers any more. */
   dispose?(): void;
 }
@@ -60,13 +64,24 @@ export interface PluginEnv {
   readonly counters: Counters;
   /** `plugin_attr.<name>` of config.yaml. */
   readonly attr: Readonly<Record<string, unknown>>;
-  /** `plugin_metadata/<name>`; absent where there is none. A change of it compiles the plugin anew. */
+  /**
+   * `plugin_metadata/<name>`, as it is at the time of the call; absent where there is none. A change
+   * of it compiles a plugin anew that stands in a resource.
+   */
   readonly metadata?: Readonly<Record<string, unknown>>;
   /**
    * Compiles another plugin as a part of this one, which disposes of it. `conf` has been checked
    * and has its defaults. Throws where the plugin is not available or cannot be compiled.
    */
   compileOther(plugin: string, conf: unknown): PluginHandlers;
+  /** The upstream of that id at the time of the call; `null`: there is none for HTTP. */
+  upstreamById(id: string): UpstreamChoice | null;
+  /**
+   * Compiles an upstream that stands in the plugin's configuration. `name` tells it from the
+   * others there and is the identity of its live state. What is returned gives it as it is at the
+   * time of the call: its names may stand for other addresses then. Throws where it cannot serve.
+   */
+  compileUpstream(name: string, conf: object): () => UpstreamChoice;
   /** Logs with the plugin's and the resource's name. */
   warn(message: string): void;
 }

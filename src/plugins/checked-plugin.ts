@@ -16,6 +16,8 @@ export function buildEnv(consumers: Partial<ConsumerLookup> = {}): PluginEnv {
     compileOther(plugin) {
       throw new Error(`plugin ${plugin} is not available in this test`);
     },
+    upstreamById: () => null,
+    compileUpstream: (key) => () => ({ key }),
     warn() {},
   };
 }

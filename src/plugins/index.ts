@@ -51,4 +51,16 @@ export const plugins: BuiltPlugins = lazyMap([
   ["limit-req", () => (load("limit-req") as typeof import("./limit-req.ts")).limitReq],
   ["limit-conn", () => (load("limit-conn") as typeof import("./limit-conn.ts")).limitConn],
   ["api-breaker", () => (load("api-breaker") as typeof import("./api-breaker.ts")).apiBreaker],
+
+  // Traffic.
+  ["batch-requests", () => (load("batch-requests") as typeof import("./batch-requests.ts")).batchRequests],
+  ["error-page", () => (load("error-page") as typeof import("./error-page.ts")).errorPage],
+  ["gzip", () => (load("gzip") as typeof import("./gzip.ts")).gzip],
+  ["proxy-cache", () => (load("proxy-cache") as typeof import("./proxy-cache.ts")).proxyCache],
+  ["proxy-mirror", () => (load("proxy-mirror") as typeof import("./proxy-mirror.ts")).proxyMirror],
+  ["public-api", () => (load("public-api") as typeof import("./public-api.ts")).publicApi],
+  ["serverless-post-function", () => (load("serverless") as typeof import("./serverless.ts")).serverlessPostFunction],
+  ["serverless-pre-function", () => (load("serverless") as typeof import("./serverless.ts")).serverlessPreFunction],
+  ["traffic-split", () => (load("traffic-split") as typeof import("./traffic-split.ts")).trafficSplit],
+  ["workflow", () => (load("workflow") as typeof import("./workflow.ts")).workflow],
 ]);

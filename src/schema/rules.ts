@@ -67,7 +67,8 @@ export const hashVariable =
 /** What `key` may be where `hash_on` is a header or a cookie. */
 export const hashName = "^[a-zA-Z0-9-_]+$";
 
-function checkUpstream(upstream: InlineUpstream, path: readonly string[]): readonly SchemaFault[] {
+/** The rules that an upstream breaks, wherever it stands; `path` leads there. */
+export function checkUpstream(upstream: InlineUpstream, path: readonly string[]): readonly SchemaFault[] {
   return [
     ...checkType(upstream, path),
     ...checkNodes(upstream, [...path, "nodes"]),

@@ -72,6 +72,12 @@ function dryEnv(name: string, check: ServableCheck): PluginEnv {
       if (plugin?.compile === undefined) throw new Error(`plugin ${other} is not available in this version`);
       return plugin.compile(structuredClone(conf), dryEnv(other, check));
     },
+    upstreamById: () => null,
+    compileUpstream(_, conf) {
+      const reason = check.checkSupport?.("upstreams", conf) ?? null;
+      if (reason !== null) throw new Error(reason);
+      return () => ({ key: "" });
+    },
     warn: () => undefined,
   };
 }

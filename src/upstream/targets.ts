@@ -133,3 +133,8 @@ function isList(nodes: Nodes): nodes is Exclude<Nodes, Readonly<Record<string, n
 function withoutBrackets(host: string): string {
   return host.startsWith("[") ? host.slice(1, -1) : host;
 }
+
+/** The key of an upstream inside the plugin of a resource; `part` tells it from others there. */
+export function pluginUpstreamKey(owner: string, plugin: string, part: string): string {
+  return `${owner}/${plugin}/${part}`;
+}

@@ -79,6 +79,16 @@ export class Answer implements ResponseHead {
     return this.#added === null ? received : joinValues(received, this.#added.get(name));
   }
 
+  received(): readonly (readonly [name: string, value: string])[] {
+    const list: [string, string][] = [];
+    const text = this.#text;
+    text?.forEach((name, value) => {
+      const lower = lowerCase(name);
+      if (passes(text, lower) && !FRAMING.has(lower)) list.push([name, value]);
+    });
+    return list;
+  }
+
   setHeader(name: string, value: string): void {
     const text = this.#text;
     const lower = lowerCase(name);

@@ -105,6 +105,7 @@ export function planFor(upstream: Upstream | null, changes: Partial<Plan> = {}):
     bodyFilter: null,
     log: null,
     upstream,
+    timeout: null,
     enableWebsocket: false,
     consumerRewrite: null,
     bodyUses: null,

@@ -1,4 +1,4 @@
-import type { UpstreamRequest } from "../plugin/context.ts";
+import type { UpstreamChoice, UpstreamRequest } from "../plugin/context.ts";
 import { findField, forEachField } from "../lib/header-fields.ts";
 import { targetChar } from "../lib/http-grammar.ts";
 import { checkField, HeaderList, joinValues, lowerCase } from "./header-list.ts";
@@ -38,6 +38,7 @@ export class OutgoingRequest implements UpstreamRequest {
   scheme = "http";
   bufferBody = false;
   body: Uint8Array | null = null;
+  choice: UpstreamChoice | null = null;
   #added: HeaderList | null = null;
   #list: HeaderList | null = null;
   /** X-Forwarded-* that a plugin has set in lower case: they are not overwritten. */

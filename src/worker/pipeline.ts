@@ -1,6 +1,7 @@
 import type { BodyHandler, Plan, RequestHandler } from "../compile/plan.ts";
 import { type ErrorCode, errors, reasonOf } from "../lib/errors.ts";
 import type { Reply } from "../plugin/plugin.ts";
+import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
 import { Answer } from "./answer.ts";
@@ -170,7 +171,8 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   }
 
   #proxy(): void {
-    const { upstream, found, enableWebsocket } = this.#plan;
+    const { found, enableWebsocket } = this.#plan;
+    const upstream = chosenUpstream(this.#plan, this.ctx.outgoing?.choice ?? null);
     if (!found) {
       const answer = this.#localAnswer(404, "text/plain");
       this.#send(answer, NOT_FOUND, 0, NOT_FOUND.length, true, null);
@@ -457,6 +459,7 @@ const noPlan: Plan = {
   bodyFilter: null,
   log: null,
   upstream: null,
+  timeout: null,
   enableWebsocket: false,
   consumerRewrite: null,
   bodyUses: null,

@@ -99,6 +99,10 @@ export class HttpRequestContext implements RequestContext {
     return this.peer.address;
   }
 
+  get realIpHeader(): string {
+    return this.#realIp.header;
+  }
+
   get serverAddr(): string {
     return this.peer.serverAddress;
   }

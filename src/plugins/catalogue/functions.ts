@@ -1,17 +1,8 @@
 import type { PluginFacts } from "../../plugin/plugin.ts";
 import type { JsonSchema } from "../../schema/json-schema.ts";
-import { atLeast, fields, flag, keepalive, list, maxBodySize, oneOfWords, string, strings, text } from "./fields.ts";
+import { atLeast, fields, flag, keepalive, list, maxBodySize, string, text } from "./fields.ts";
 
 /** Plugins that run functions, here or elsewhere, and some that are programs of their own. */
-
-const phases = ["rewrite", "access", "header_filter", "body_filter", "log", "before_proxy"];
-
-const serverless = (name: string, priority: number): PluginFacts => ({
-  name,
-  priority,
-  version: "0.1",
-  schema: fields({ phase: oneOfWords(phases, "access"), functions: strings }, { required: ["functions"] }),
-});
 
 const extPlugin = (name: string, priority: number): PluginFacts => ({
   name,
@@ -111,23 +102,6 @@ const openfunction: PluginFacts = {
   }),
 };
 
-const batchRequests: PluginFacts = {
-  name: "batch-requests",
-  priority: 4010,
-  version: "0.1",
-  schema: fields({}),
-  metadataSchema: fields({
-    max_body_size: {
-      type: "integer",
-      exclusiveMinimum: 0,
-      default: 1048576,
-      description: "Bytes of a request's body.",
-    },
-  }),
-};
-
-const publicApi: PluginFacts = { name: "public-api", priority: 501, version: "0.1", schema: fields({ uri: string }) };
-
 const ai: PluginFacts = { name: "ai", priority: 22900, version: "0.1", schema: fields({}) };
 
 const ocspStapling: PluginFacts = {
@@ -158,16 +132,12 @@ const examplePlugin: PluginFacts = {
 export const functions: readonly PluginFacts[] = [
   ai,
   extPlugin("ext-plugin-pre-req", 12000),
-  serverless("serverless-pre-function", 10000),
-  batchRequests,
-  publicApi,
   examplePlugin,
   ocspStapling,
   awsLambda,
   azureFunctions,
   openwhisk,
   openfunction,
-  serverless("serverless-post-function", -2000),
   extPlugin("ext-plugin-post-req", -3000),
   extPlugin("ext-plugin-post-resp", -4000),
 ];

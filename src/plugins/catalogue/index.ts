@@ -32,17 +32,16 @@ const families: readonly (readonly [names: string, load: () => readonly PluginFa
   ],
   ["chaitin-waf data-mask", () => (load("restrictions") as typeof import("./restrictions.ts")).restrictions],
   [
-    "limit-count graphql-limit-count limit-conn limit-req api-breaker workflow ai-rate-limiting",
+    "limit-count graphql-limit-count limit-conn limit-req api-breaker ai-rate-limiting",
     () => (load("limits") as typeof import("./limits.ts")).limits,
   ],
   [
-    `proxy-buffering proxy-cache proxy-mirror graphql-proxy-cache brotli gzip
-    traffic-label traffic-split`,
+    "proxy-buffering graphql-proxy-cache brotli traffic-label",
     () => (load("traffic") as typeof import("./traffic.ts")).traffic,
   ],
   [
     `exit-transformer body-transformer oas-validator mcp-bridge degraphql kafka-proxy dubbo-proxy grpc-transcode
-    grpc-web http-dubbo mqtt-proxy error-page`,
+    grpc-web http-dubbo mqtt-proxy`,
     () => (load("transformation") as typeof import("./transformation.ts")).transformation,
   ],
   ["ai-request-rewrite ai-proxy-multi ai-proxy", () => (load("ai-proxy") as typeof import("./ai-proxy.ts")).aiProxies],
@@ -65,8 +64,8 @@ const families: readonly (readonly [names: string, load: () => readonly PluginFa
     () => (load("observability") as typeof import("./observability.ts")).observability,
   ],
   [
-    `ai ext-plugin-pre-req serverless-pre-function batch-requests public-api example-plugin ocsp-stapling aws-lambda
-    azure-functions openwhisk openfunction serverless-post-function ext-plugin-post-req ext-plugin-post-resp`,
+    `ai ext-plugin-pre-req example-plugin ocsp-stapling aws-lambda azure-functions
+    openwhisk openfunction ext-plugin-post-req ext-plugin-post-resp`,
     () => (load("functions") as typeof import("./functions.ts")).functions,
   ],
 ];

@@ -2,8 +2,6 @@ import type { PluginFacts } from "../../plugin/plugin.ts";
 import type { JsonSchema } from "../../schema/json-schema.ts";
 import { between, fields, flag, list, oneOfWords, rejectedCode, string, text, word } from "./fields.ts";
 import { redisPolicies } from "./redis.ts";
-import { expressionFaultIn, firstOf } from "../../plugin/conf-rules.ts";
-import { validatorOf } from "../../schema/validate.ts";
 
 /** Limits of rate, number and failure. */
 
@@ -158,49 +156,6 @@ export const apiBreaker: PluginFacts = {
   ),
 };
 
-/** Actions of workflow that are plugins themselves. */
-const plugged = new Map<string, PluginFacts>([limitCount, limitConn].map((plugin) => [plugin.name, plugin]));
-const returnSchema = fields({ code: between(100, 599) }, { required: ["code"] });
-
-const workflow: PluginFacts = {
-  name: "workflow",
-  priority: 1006,
-  version: "0.1",
-  schema: fields(
-    {
-      rules: list(
-        fields(
-          {
-            case: list({ anyOf: [{ type: "array" }, string] }, { minItems: 1 }),
-            actions: list({ type: "array", minItems: 1 }),
-          },
-          { required: ["actions"] },
-        ),
-      ),
-    },
-    { required: ["rules"] },
-  ),
-  checkConf({ rules }) {
-    for (const { case: condition, actions } of rules as readonly WorkflowRule[]) {
-      const fault = firstOf(expressionFaultIn("case", condition), ...actions.map(actionFault));
-      if (fault !== null) return fault;
-    }
-    return null;
-  },
-};
-
-interface WorkflowRule {
-  readonly case?: readonly unknown[];
-  readonly actions: readonly (readonly unknown[])[];
-}
-
-function actionFault([name, conf]: readonly unknown[]): string | null {
-  const schema = name === "return" ? returnSchema : plugged.get(String(name))?.schema;
-  if (schema === undefined) return `unsupported action: ${String(name)}`;
-  const fault = validatorOf(schema).check(structuredClone(conf ?? null));
-  return fault === null ? null : `failed to validate the '${String(name)}' action: ${fault.message}`;
-}
-
 const limit: JsonSchema = { oneOf: [{ type: "integer", minimum: 1 }, { type: "string" }] };
 
 const aiRateLimiting: PluginFacts = {
@@ -255,6 +210,5 @@ export const limits: readonly PluginFacts[] = [
   limitConn,
   limitReq,
   apiBreaker,
-  workflow,
   aiRateLimiting,
 ];

@@ -194,22 +194,6 @@ const exitTransformer: PluginFacts = {
   schema: fields({ functions: list(string) }, { required: ["functions"] }),
 };
 
-const errorPage: PluginFacts = {
-  name: "error-page",
-  priority: 450,
-  version: "0.1",
-  schema: {},
-  metadataSchema: fields({
-    enable: flag(false),
-    ...Object.fromEntries(
-      [404, 500, 502, 503].map((status) => [
-        `error_${status}`,
-        fields({ body: string, content_type: text({ default: "text/html" }) }),
-      ]),
-    ),
-  }),
-};
-
 /** The plugins of this family. */
 export const transformation: readonly PluginFacts[] = [
   exitTransformer,
@@ -223,5 +207,4 @@ export const transformation: readonly PluginFacts[] = [
   grpcWeb,
   httpDubbo,
   mqttProxy,
-  errorPage,
 ];
