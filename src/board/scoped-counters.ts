@@ -6,6 +6,8 @@ import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 
 /** Keys whose fingerprints a thread remembers: hashing costs more than counting. */
 const REMEMBERED = 8_192;
+/** Longer keys are hashed each time: clients may choose them, and memory is bounded. */
+const LONGEST_REMEMBERED = 256;
 
 /** The table as one thread uses it. */
 export class CounterSource {
@@ -25,6 +27,7 @@ export class CounterSource {
   }
 
   fingerprint(key: string): Fingerprint {
+    if (key.length > LONGEST_REMEMBERED) return fingerprintOf(key);
     let known = this.#known.get(key);
     if (known === undefined) {
       if (this.#known.size >= REMEMBERED) this.#known.clear();
