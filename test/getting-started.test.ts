@@ -29,7 +29,7 @@ async function change(gateway: Gateway, path: string, method: string, body: obje
   return status;
 }
 
-test("a route, a consumer with key-auth", async (t) => {
+test("a route, a consumer with key-auth, a limit", async (t) => {
   const origin = await startOrigin(t);
   const gateway = await startGateway(t, { provider: "embedded" });
   await gateway.until(200);
@@ -52,4 +52,12 @@ test("a route, a consumer with key-auth", async (t) => {
   const off = { plugins: { "key-auth": { _meta: { disable: true } } } };
   assert.equal(await change(gateway, "routes/getting-started-ip", "PATCH", off), 200);
   assert.equal((await curl([`${gateway.httpUrl}/ip`])).status, 200);
+
+  const limit = {
+    "limit-count": { count: 2, time_window: 60, rejected_code: 503, key_type: "var", key: "remote_addr" },
+  };
+  assert.equal(await change(gateway, "routes/getting-started-ip", "PATCH", { plugins: limit }), 200);
+  const statuses = [];
+  for (let request = 0; request < 4; request++) statuses.push((await curl([`${gateway.httpUrl}/ip`])).status);
+  assert.deepEqual(statuses, [200, 200, 503, 503]);
 });

@@ -19,9 +19,10 @@ export type ScalarReader = (text: string) => unknown;
 
 /** The value of `text`, wrapped; `null` where the full parser must be asked. */
 export function parseBlockYaml(text: string, readScalar: ScalarReader): { readonly value: unknown } | null {
-  // Tabs, carriage returns, control characters and byte order marks have rules of their own.
-  // oxlint-disable-next-line no-control-regex -- these are looked for.
-  if (/[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]/.test(text)) return null;
+  // Tabs, carriage returns, control characters and byte order marks have rules of their own;
+  // blanks other than these are blanks to JavaScript and letters to YAML.
+  // oxlint-disable-next-line no-control-regex, no-irregular-whitespace -- these are looked for.
+  if (/[\x00-\x09\x0b-\x1f\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]/.test(text)) return null;
   try {
     return { value: new BlockParser(text.split("\n"), readScalar).document() };
   } catch (error) {
