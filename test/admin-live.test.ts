@@ -117,7 +117,7 @@ test("kill -9 of the gateway during writes: what was answered is there", async (
   const prefix = makePrefix(ports, { provider: "embedded", workers: 1 });
   t.after(() => rmSync(prefix, { recursive: true, force: true }));
   const acknowledged: string[] = [];
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 5; round++) {
     const gateway = runIn(prefix, ports);
     await gateway.until(200);
     const writing = writeUntilKilled(gateway, round);
