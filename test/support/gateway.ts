@@ -107,10 +107,14 @@ export class Gateway {
     });
   }
 
-  /** Injects a fault (the gateway must have been started with `faults`). */
+  /** Injects a fault (the gateway must have been started with `faults`), once the Control API listens. */
   async fault(worker: number, fault: string): Promise<void> {
-    const { status, text } = await this.control(`/v1/faults?worker=${worker}&fault=${fault}`);
-    if (status !== 200) throw new Error(text);
+    for (;;) {
+      const answer = await this.control(`/v1/faults?worker=${worker}&fault=${fault}`).catch(() => null);
+      if (answer?.status === 200) return;
+      if (answer !== null || this.child.exitCode !== null) throw new Error(answer?.text ?? this.#output);
+      await setTimeout(5);
+    }
   }
 
   /** Replaces the standalone file in one step. */

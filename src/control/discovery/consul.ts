@@ -1,5 +1,5 @@
 import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
+import { loadHttps } from "../../lib/lazy-https.ts";
 import { reasonOf } from "../../lib/errors.ts";
 import type { ConsulSettings } from "../../settings/settings.ts";
 import type { Target } from "../../upstream/targets.ts";
@@ -59,7 +59,7 @@ function readService(answer: unknown, weight: number): readonly Target[] {
 
 function get(url: string, token: string | null): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const send = url.startsWith("https:") ? httpsRequest : httpRequest;
+  const send = url.startsWith("https:") ? loadHttps().request : httpRequest;
   const headers = { Accept: "application/json", ...(token === null ? {} : { "X-Consul-Token": token }) };
   const outgoing = send(url, { headers, agent: false }, (response) => {
     const parts: Buffer[] = [];

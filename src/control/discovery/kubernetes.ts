@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
-import { request as httpsRequest, type RequestOptions } from "node:https";
+import type { RequestOptions } from "node:https";
+import { loadHttps } from "../../lib/lazy-https.ts";
 import { reasonOf } from "../../lib/errors.ts";
 import { compileSafeRegex } from "../../plugin/safe-regex.ts";
 import type { KubernetesSettings } from "../../settings/settings.ts";
@@ -173,7 +174,7 @@ class EndpointsWatch implements Kubernetes {
     const options: RequestOptions = { host, port, path, headers, agent: false, signal: this.#closing.signal };
     const tls = { ...options, ...(caFile === null ? { rejectUnauthorized: false } : { ca: readFileSync(caFile) }) };
     return await new Promise((resolve, reject) => {
-      const outgoing = secure ? httpsRequest(tls) : httpRequest(options);
+      const outgoing = secure ? loadHttps().request(tls) : httpRequest(options);
       outgoing.once("response", (response) => {
         if (response.statusCode === 200) resolve(response);
         else {

@@ -1,6 +1,6 @@
 import { request as httpRequest, type RequestOptions } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { connect, isIP } from "node:net";
+import { loadHttps } from "../../lib/lazy-https.ts";
 import type { ActiveCheck } from "../../schema/health-check.ts";
 import { eventOf, type HealthEvent, type Judgement } from "../../upstream/health.ts";
 
@@ -54,7 +54,7 @@ async function probeHttp(target: ProbeTarget, check: ActiveCheck): Promise<numbe
   return await new Promise((resolve) => {
     const secure = check.type === "https";
     const outgoing = secure
-      ? httpsRequest({ ...requestOptions(target, check), ...tlsOptions(target, check) })
+      ? loadHttps().request({ ...requestOptions(target, check), ...tlsOptions(target, check) })
       : httpRequest(requestOptions(target, check));
     const timer = setTimeout(() => done("timeout"), timeoutMs(check));
     const done = (outcome: number | "tcp" | "timeout"): void => {

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, request as requestHttp, type ClientRequest, type IncomingMessage } from "node:http";
-import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import type { Agent as HttpsAgent } from "node:https";
+import { loadHttps } from "../../lib/lazy-https.ts";
 import type { VaultSecret } from "../../schema/secret.ts";
 import { lookupEnv } from "./env.ts";
 import { isReference, parseReference } from "../../store/secret-references.ts";
@@ -43,21 +44,25 @@ const MAX_ANSWER = 2 * 1024 * 1024;
 export function createVaultClient({ env, timeoutMs, ca }: VaultOptions): VaultClient {
   const settings = { keepAlive: true, maxSockets: 16 };
   const http = new HttpAgent(settings);
-  const checking = new HttpsAgent({ ...settings, ca });
-  const trusting = new HttpsAgent({ ...settings, rejectUnauthorized: false });
+  let checking: HttpsAgent | null = null;
+  let trusting: HttpsAgent | null = null;
+  const agentFor = (check: boolean): HttpsAgent => {
+    const { Agent } = loadHttps();
+    if (check) return (checking ??= new Agent({ ...settings, ca }));
+    return (trusting ??= new Agent({ ...settings, rejectUnauthorized: false }));
+  };
   return {
     read(manager, path) {
       const { url, headers, error } = describeRequest(manager, path, env);
       if (url === null) return Promise.resolve({ error, gone: false });
-      const https = manager.ssl_verify === false ? trusting : checking;
       const send = (): ClientRequest =>
         url.protocol === "http:"
           ? requestHttp(url, { headers, agent: http })
-          : requestHttps(url, { headers, agent: https });
+          : loadHttps().request(url, { headers, agent: agentFor(manager.ssl_verify !== false) });
       return readWithin(timeoutMs, send);
     },
     close() {
-      for (const agent of [http, checking, trusting]) agent.destroy();
+      for (const agent of [http, checking, trusting]) agent?.destroy();
     },
   };
 }
