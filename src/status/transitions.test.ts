@@ -68,6 +68,7 @@ test("a worker's readiness is told once per generation, with its duration", asyn
 });
 
 test("an application is told when the last worker has it and control has reported", async (t) => {
+  const changedAt = Date.now() - 500;
   const board = boardOf(2, 0);
   const fixture = await startFixture(t, board);
   board.publish(1, 0n);
@@ -81,7 +82,7 @@ test("an application is told when the last worker has it and control has reporte
     fixture.journal.after(0).some(({ type }) => type === "config-applied"),
     false,
   );
-  fixture.report = reportOf(1, { changes: 3, lastChangeAt: Date.now() - 500 });
+  fixture.report = reportOf(1, { changes: 3, lastChangeAt: changedAt });
   fixture.watch.refresh();
   const event = await eventOf(fixture, "config-applied");
   assert.deepEqual([event.revision, event.fromRevision, event.changes, event.rejected], [1, 0, 3, 0]);
