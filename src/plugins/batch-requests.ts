@@ -1,5 +1,6 @@
 import { Agent, request, type IncomingMessage } from "node:http";
 import { reasonOf } from "../lib/errors.ts";
+import { hopByHop } from "../lib/hop-by-hop.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { definePlugin, reply, type Reply } from "../plugin/plugin.ts";
 import { parseBatch, type Batch, type BatchItem } from "./batch-requests-body.ts";
@@ -11,18 +12,9 @@ const MAX_ANSWERS = 67_108_864;
 
 /** Headers of the client that its batch does not hand on: for one hop, of its own body, or not to be believed. */
 const OWN = new Set([
+  ...hopByHop,
   "accept-encoding",
-  "connection",
-  "expect",
   "forwarded",
-  "http2-settings",
-  "keep-alive",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
   "x-forwarded-for",
   "x-forwarded-host",
   "x-forwarded-port",

@@ -1,19 +1,11 @@
+import { hopByHop } from "../lib/hop-by-hop.ts";
 import type { RequestContext } from "../plugin/context.ts";
 
 /** Names that are written anew, or are for one hop (RFC 9110 section 7.6.1). */
 const OWN = new Set([
-  "connection",
+  ...hopByHop,
   "content-length",
-  "expect",
   "host",
-  "http2-settings",
-  "keep-alive",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
   "x-forwarded-host",
   "x-forwarded-port",
   "x-forwarded-proto",

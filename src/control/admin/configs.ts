@@ -2,6 +2,7 @@ import type { Rejection } from "../../schema/kinds.ts";
 import { kinds } from "../../schema/kinds.ts";
 import type { ApiSource, PushedConfiguration } from "../../source/api-driven.ts";
 import { formatYaml } from "../../source/format-yaml.ts";
+import type { Laggard } from "../../board/laggards.ts";
 import { checkPush, type PushFault } from "../../store/check-push.ts";
 import type { ResourceCheck } from "../../store/check-resource.ts";
 import { identify } from "../../store/identify.ts";
@@ -35,14 +36,6 @@ export interface AppliedOutcome {
   readonly applied: boolean;
   /** The workers that are not there yet; empty where `applied`. */
   readonly laggards: readonly Laggard[];
-}
-
-export interface Laggard {
-  readonly id: number;
-  /** `absent`, `starting`, `running`, `draining`. */
-  readonly state: string;
-  /** What it has applied; 0: nothing. */
-  readonly revision: number;
 }
 
 /**

@@ -13,6 +13,8 @@ export class SecretFlow {
   readonly #resolver: SecretResolver;
   /** Whether what is being applied changes a manager. */
   #touched = false;
+  /** Whether anything has ever referred to a secret: most configurations never do, and pay nothing then. */
+  #used = false;
 
   constructor(resolver: SecretResolver) {
     this.#resolver = resolver;
@@ -27,6 +29,7 @@ export class SecretFlow {
     for (const { content } of staged.entries) {
       if (content.state === "read") for (const reference of content.references) references.add(reference);
     }
+    if (references.size > 0) this.#used = true;
     this.#touched = touchesManagers(staged, store);
     if (this.#touched) {
       this.#resolver.setManagers(managersAfter(staged, store));
@@ -37,15 +40,18 @@ export class SecretFlow {
 
   /** What was prepared last has been applied. What is to be checked again because a manager has changed; mostly nothing. */
   applied(store: Store): ReadonlySet<string> {
+    if (!this.#used) return NONE;
     const references = store.references();
     this.#resolver.retain(references);
-    return this.#touched ? references : new Set();
+    return this.#touched ? references : NONE;
   }
 
   close(): void {
     this.#resolver.close();
   }
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 function touchesManagers({ mode, entries }: Staged, store: Store): boolean {
   if (entries.some(({ kind, content }) => kind === "secrets" && content.state !== "same")) return true;
