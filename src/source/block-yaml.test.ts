@@ -74,6 +74,8 @@ const declined: readonly string[] = [
   "yes: 1\n",
   "010: 1\n",
   "just a text\n",
+  "a:\n  __proto__: b\n",
+  "a: { __proto__: b }\n",
 ];
 
 test("the quick parser leaves the rest to the full one", () => {

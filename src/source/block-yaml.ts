@@ -35,6 +35,11 @@ function decline(): never {
   throw DECLINED;
 }
 
+/** A key that is there already, or one whose assignment would set the prototype. */
+function isLeftAlone(fields: object, key: string): boolean {
+  return key === "__proto__" || Object.hasOwn(fields, key);
+}
+
 class BlockParser {
   readonly #lines: string[];
   readonly #readScalar: ScalarReader;
@@ -110,7 +115,7 @@ class BlockParser {
       const end = keyEnd(line);
       if (end === -1) decline();
       const key = readKey(line.slice(0, end));
-      if (Object.hasOwn(fields, key)) decline();
+      if (isLeftAlone(fields, key)) decline();
       let start = end + 1;
       while (line.charCodeAt(start) === 0x20) start++;
       const rest = line.slice(start);
@@ -240,7 +245,7 @@ class LineReader {
       const key = quoted ? String(this.#quoted()) : plainKey(this.#plain(true));
       if (!this.#take(":") || this.#text[this.#at] !== " ") decline();
       this.#skipBlanks();
-      if (Object.hasOwn(fields, key)) decline();
+      if (isLeftAlone(fields, key)) decline();
       fields[key] = this.value(true);
       this.#skipBlanks();
       if (!this.#take(",") && this.#text[this.#at] !== "}") decline();
