@@ -1,6 +1,6 @@
-import { request as httpRequest } from "node:http";
 import { loadHttps } from "../../lib/lazy-https.ts";
 import { reasonOf } from "../../lib/errors.ts";
+import { request as httpRequest } from "../../lib/node-http.ts";
 import type { ConsulSettings } from "../../settings/settings.ts";
 import type { Target } from "../../upstream/targets.ts";
 import type { Lookup } from "./target-watch.ts";
