@@ -20,6 +20,7 @@ import { createStatusServer, type StatusServer } from "../status/server.ts";
 import { createStatusWatch, type StatusWatch } from "../status/transitions.ts";
 import { ControlThread } from "./control-thread.ts";
 import { listenFailure, probeAddress } from "./probe-address.ts";
+import type { ServiceState } from "./service-manager.ts";
 import type { WorkerExit } from "./worker-thread.ts";
 import { readMigrateReq } from "./tcp-migrate-req.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -54,6 +55,7 @@ export class Supervisor {
   /** `null`: the source is not etcd. */
   #fleet: FleetReport | null;
   #discovery: readonly DiscoveryReport[] = [];
+  #started = false;
   #stopping = false;
   #reloading = false;
   #nextSettings: Settings | null = null;
@@ -107,6 +109,17 @@ export class Supervisor {
     this.#board.workerCount = settings.workers;
     this.#control.start();
     this.#pool.start();
+    this.#started = true;
+  }
+
+  /** What a service manager is told of. */
+  get serviceState(): ServiceState {
+    return {
+      readiness: () => (this.#started ? this.#watch.readiness() : "starting"),
+      liveness: () => this.#watch.liveness(),
+      revision: () => this.#config.revision,
+      onChange: (listener) => this.#watch.onChange(listener),
+    };
   }
 
   /** Rejects when a thread finds, before the gateway was ever ready, that it cannot listen. Never resolves. */
