@@ -2,6 +2,7 @@ import type { CounterTable } from "../board/counter-table.ts";
 import { addHash, contentHash, subtractHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
+import { dryMetrics, type PluginMetrics } from "../plugin/metrics.ts";
 import type { ConsumerLookup, BuiltPlugins } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
 import type { ConsumerResource } from "../schema/consumer.ts";
@@ -34,6 +35,8 @@ export interface EngineOptions {
   readonly plugins: BuiltPlugins;
   /** What limits count in; `null`: there are none, and whatever needs them counts nothing. */
   readonly counters?: CounterTable | null;
+  /** What plugins count in for operators; absent: nothing is counted. */
+  readonly metrics?: PluginMetrics;
   readonly log: EngineLog;
 }
 
@@ -82,7 +85,7 @@ class IncrementalEngine implements WorkerEngine {
   #targetChanges = 0;
   #hash = 0n;
 
-  constructor({ settings, plugins, log, health = null, counters = null }: EngineOptions) {
+  constructor({ settings, plugins, log, health = null, counters = null, metrics = dryMetrics }: EngineOptions) {
     this.#surroundings = { defaults: settings.upstream, targets: this.#targets, health };
     const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;
     this.#routes = new RouteTable(settings.router, hostsOf, (id, reason) => log.warn(`routes/${id}: ${reason}`));
@@ -93,7 +96,7 @@ class IncrementalEngine implements WorkerEngine {
       compile: (key: string, conf: InlineUpstream) => this.#choosable(key, conf),
     };
     const { pluginAttr } = settings;
-    this.#instances = new PluginInstances(plugins, pluginAttr, this.#consumers, choosable, log, counterSource);
+    this.#instances = new PluginInstances(plugins, pluginAttr, this.#consumers, choosable, log, counterSource, metrics);
     const sources = {
       service: (id: string) => this.#services.get(id)?.conf,
       pluginConfig: (id: string) => this.#pluginConfigs.get(id),

@@ -1,5 +1,6 @@
 import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers, BuiltPlugins } from "../plugin/plugin.ts";
 import { dryCounters } from "../plugin/counters.ts";
+import type { PluginMetrics } from "../plugin/metrics.ts";
 import type { UpstreamChoice } from "../plugin/context.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import { pluginUpstreamKey } from "../upstream/targets.ts";
@@ -46,6 +47,7 @@ export class PluginInstances {
   readonly #upstreams: ChoosableUpstreams;
   readonly #log: EngineLog;
   readonly #counters: CounterSource | null;
+  readonly #metrics: PluginMetrics;
   /** By the key of the resource (`routes/1`), then by the name of the plugin. */
   readonly #owned = new Map<string, Map<string, PluginInstance>>();
   readonly #metadata = new Map<string, { readonly text: string; readonly value: Readonly<Record<string, unknown>> }>();
@@ -62,6 +64,7 @@ export class PluginInstances {
     upstreams: ChoosableUpstreams,
     log: EngineLog,
     counters: CounterSource | null,
+    metrics: PluginMetrics,
   ) {
     this.#registry = registry;
     this.#attributes = attributes;
@@ -69,6 +72,7 @@ export class PluginInstances {
     this.#upstreams = upstreams;
     this.#log = log;
     this.#counters = counters;
+    this.#metrics = metrics;
   }
 
   /**
@@ -132,6 +136,7 @@ export class PluginInstances {
     return {
       consumers: this.#consumers,
       counters: this.#counters?.of(name, owner, text) ?? dryCounters,
+      metrics: this.#metrics,
       attr: (this.#attributes[name] ?? {}) as Readonly<Record<string, unknown>>,
       get metadata() {
         return metadata();

@@ -1,6 +1,7 @@
 import type { JsonSchema } from "../schema/json-schema.ts";
 import type { ConfOf } from "./conf-of.ts";
 import type { Counters } from "./counters.ts";
+import type { PluginMetrics } from "./metrics.ts";
 import type { BodyUse, Consumer, RequestContext, ResponseHead, UpstreamChoice } from "./context.ts";
 
 /**
@@ -62,6 +63,8 @@ export interface PluginEnv {
   readonly consumers: ConsumerLookup;
   /** Counters shared by all workers; counts nothing where a configuration is only checked. */
   readonly counters: Counters;
+  /** What is counted for operators. */
+  readonly metrics: PluginMetrics;
   /** `plugin_attr.<name>` of config.yaml. */
   readonly attr: Readonly<Record<string, unknown>>;
   /**

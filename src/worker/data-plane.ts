@@ -1,6 +1,8 @@
 import { type MessagePort, threadId } from "node:worker_threads";
 import { Board, type WorkerRecord, WorkerState } from "../board/board.ts";
 import { CounterTable, holderOf } from "../board/counter-table.ts";
+import { MetricMemory } from "../board/metric-memory.ts";
+import { MetricWriter } from "../board/metric-writer.ts";
 import { createNodeHealth } from "../compile/node-health.ts";
 import { createEngine, type WorkerEngine } from "../compile/engine.ts";
 import type { CompileFailure } from "../compile/plan.ts";
@@ -10,10 +12,12 @@ import { monotonicMs } from "../lib/clock.ts";
 import type { ControlToWorker, WorkerData, WorkerToControl, WorkerToSupervisor } from "../messages/messages.ts";
 import { type AccessLog, createAccessLog } from "../observe/access-log.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
+import { dryMetrics } from "../plugin/metrics.ts";
 import { plugins } from "../plugins/index.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { FaultSwitch } from "./fault-switch.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
+import { Scrapes } from "./scrapes.ts";
 import { collectEverything, MemoryReturn } from "./memory-return.ts";
 
 const HEARTBEAT_MS = 200;
@@ -33,6 +37,9 @@ export class DataPlane {
   readonly #record: WorkerRecord;
   readonly #log: Logger;
   readonly #accessLog: AccessLog | null;
+  /** `null`: nothing is exported. */
+  readonly #metrics: MetricWriter | null;
+  readonly #scrapes = new Scrapes((id) => this.#post({ type: "scrape", id }));
   readonly #engine: WorkerEngine;
   readonly #server: HttpServer;
   readonly #memory = new MemoryReturn(collectEverything);
@@ -58,11 +65,14 @@ export class DataPlane {
     this.#accessLog = settings.log.access === null ? null : createAccessLog(settings.log.access, this.#log);
     const health = settings.healthChecksOff ? null : createNodeHealth(this.#board.health, this.#log);
     const counters = new CounterTable(data.counters, holderOf(this.#record));
-    this.#engine = createEngine({ settings, plugins, log: this.#log, health, counters });
+    this.#metrics = data.metrics === null ? null : this.#openMetrics(data.metrics);
+    const metrics = this.#metrics ?? dryMetrics;
+    this.#engine = createEngine({ settings, plugins, log: this.#log, health, counters, metrics });
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,
       record: this.#record,
+      metrics: this.#metrics,
       slot,
       accessLog: this.#accessLog,
       log: this.#log,
@@ -110,6 +120,12 @@ export class DataPlane {
     this.#accessLog?.reopen();
   }
 
+  #openMetrics(memory: SharedArrayBuffer): MetricWriter {
+    const { maxSeries, buckets } = this.#data.settings.prometheus!;
+    const shape = { maxSeries, buckets: buckets.length };
+    return new MetricWriter(new MetricMemory(shape, memory), () => this.#scrapes.ask());
+  }
+
   #introduce(): void {
     this.#post({ type: "hello", revision: this.#revision, hash: formatHash(this.#engine.hash) });
   }
@@ -117,6 +133,8 @@ export class DataPlane {
   #receive(message: ControlToWorker): void {
     if (message.type === "dump") {
       this.#post({ type: "dump", revision: this.#revision, resources: this.#engine.resources() });
+    } else if (message.type === "exposition") {
+      this.#scrapes.answered(message.id, message.text);
     } else if (message.type === "targets") {
       this.#engine.setTargets(message.entries);
     } else if (message.type === "chunk") {
@@ -175,6 +193,7 @@ export class DataPlane {
     this.#record.heartbeat = now;
     this.#lastBeat = now;
     this.#server.flushCounters();
+    this.#metrics?.sweep();
     this.#memory.beat(this.#record.connections, this.#record.requests);
   }
 
