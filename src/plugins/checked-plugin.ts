@@ -1,3 +1,4 @@
+import { dryBatches } from "../batch/dry-batches.ts";
 import { dryCounters } from "../plugin/counters.ts";
 import { CounterTable } from "../board/counter-table.ts";
 import { CounterSource } from "../board/scoped-counters.ts";
@@ -12,6 +13,9 @@ export function buildEnv(consumers: Partial<ConsumerLookup> = {}): PluginEnv {
   return {
     consumers: { byKey: () => undefined, byName: () => undefined, ...consumers },
     counters: dryCounters,
+    batches: dryBatches,
+    owner: "routes/1",
+    prefix: "/",
     attr: {},
     compileOther(plugin) {
       throw new Error(`plugin ${plugin} is not available in this test`);

@@ -1,4 +1,5 @@
 import { reasonOf } from "../lib/errors.ts";
+import { dryBatches } from "../batch/dry-batches.ts";
 import { dryCounters } from "../plugin/counters.ts";
 import { encryptFieldsOf } from "../plugin/plugin.ts";
 import type { PluginEnv, PluginRegistry } from "../plugin/plugin.ts";
@@ -66,6 +67,9 @@ function dryEnv(name: string, check: ServableCheck): PluginEnv {
   return {
     consumers: { byKey: () => undefined, byName: () => undefined },
     counters: dryCounters,
+    batches: dryBatches,
+    owner: "",
+    prefix: "",
     attr: (check.pluginAttr?.[name] ?? {}) as PluginEnv["attr"],
     compileOther(other, conf) {
       const plugin = check.plugins.get(other);

@@ -1,4 +1,5 @@
 import { type MessagePort, threadId } from "node:worker_threads";
+import { createBatches } from "../batch/batches.ts";
 import { Board, type WorkerRecord, WorkerState } from "../board/board.ts";
 import { CounterTable, holderOf } from "../board/counter-table.ts";
 import { createNodeHealth } from "../compile/node-health.ts";
@@ -20,6 +21,10 @@ const HEARTBEAT_MS = 200;
 /** Heartbeats of which the longest delay is shown: a second. */
 const SHOWN_DELAYS = 5;
 
+/** Time for what log plugins have gathered, within the deadline of the drain; the second where requests took all of it. */
+const BATCH_DRAIN_MS = 5_000;
+const BATCH_DRAIN_MIN_MS = 300;
+
 /**
  * What a worker thread does: it follows control, compiles, listens, and acknowledges on
  * the board what it serves. It acknowledges only what it serves: the revision is written
@@ -35,6 +40,7 @@ export class DataPlane {
   readonly #accessLog: AccessLog | null;
   readonly #engine: WorkerEngine;
   readonly #server: HttpServer;
+  readonly #batches = createBatches();
   readonly #memory = new MemoryReturn(collectEverything);
   #control: MessagePort | null = null;
   /** The revision in the engine; 0: none. */
@@ -58,7 +64,7 @@ export class DataPlane {
     this.#accessLog = settings.log.access === null ? null : createAccessLog(settings.log.access, this.#log);
     const health = settings.healthChecksOff ? null : createNodeHealth(this.#board.health, this.#log);
     const counters = new CounterTable(data.counters, holderOf(this.#record));
-    this.#engine = createEngine({ settings, plugins, log: this.#log, health, counters });
+    this.#engine = createEngine({ settings, plugins, log: this.#log, health, counters, batches: this.#batches });
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,
@@ -99,8 +105,10 @@ export class DataPlane {
     this.#listening = "closed";
     this.#record.state = WorkerState.draining;
     this.#board.announce();
+    const deadline = monotonicMs() + timeoutMs;
     await this.#server.drain(timeoutMs);
     this.#engine.close();
+    await this.#batches.drain(Math.min(BATCH_DRAIN_MS, Math.max(BATCH_DRAIN_MIN_MS, deadline - monotonicMs())));
     await this.#accessLog?.close();
     if (this.#heart !== null) clearInterval(this.#heart);
   }
@@ -108,6 +116,7 @@ export class DataPlane {
   reopenLogs(): void {
     this.#log.reopen();
     this.#accessLog?.reopen();
+    this.#batches.reopen();
   }
 
   #introduce(): void {
