@@ -304,7 +304,7 @@ test("what is gathered is sent when a route changes, and before the gateway ends
 
 test("with a server that is away requests go on, memory is bounded, and what is lost is counted and told", async (t: TestContext) => {
   const echo = await startEcho(t);
-  const away = await freePort();
+  const [away, metrics] = [await freePort(), await freePort()];
   const gateway = await serving(
     t,
     {
@@ -313,13 +313,25 @@ test("with a server that is away requests go on, memory is bounded, and what is 
         "/away": { "http-logger": { uri: `http://127.0.0.1:${away}`, batch_max_size: 10, max_retry_count: 1_000 } },
       }),
     },
-    { config: { nginx_config: { worker_shutdown_timeout: "1s" } } },
+    {
+      config: {
+        nginx_config: { worker_shutdown_timeout: "1s" },
+        plugin_attr: { prometheus: { export_addr: { ip: "127.0.0.1", port: metrics } } },
+      },
+    },
   );
   for (let i = 0; i < 100; i++) assert.equal((await ask(gateway.httpPort, "/away")).status, 200);
   assert.match(
     gateway.errorLog,
     /plugin http-logger of routes\/away: batch http logger: 1 entry dropped: 20 entries are waiting/,
   );
+  const told = /^turnpike_log_entries_dropped_total\{plugin="http-logger"\} 80$/m;
+  const waiting = /^apisix_batch_process_entries\{name="http logger",route_id="away",server_addr=""\} 20$/m;
+  for (;;) {
+    const { text } = await ask(metrics, "/apisix/prometheus/metrics");
+    if (told.test(text) && waiting.test(text)) break;
+    await setTimeout(50);
+  }
   gateway.child.kill("SIGTERM");
   assert.equal(await gateway.exited, 0);
   // 80 did not fit, of which one was told at once; 20 were still waiting.

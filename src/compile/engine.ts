@@ -3,6 +3,7 @@ import type { CounterTable } from "../board/counter-table.ts";
 import { addHash, contentHash, subtractHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
+import { dryMetrics, type PluginMetrics } from "../plugin/metrics.ts";
 import type { ConsumerLookup, BuiltPlugins } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
 import type { ConsumerResource } from "../schema/consumer.ts";
@@ -37,6 +38,8 @@ export interface EngineOptions {
   readonly counters?: CounterTable | null;
   /** Sends what plugins gather; `null`: nothing is sent. The engine does not close it. */
   readonly batches?: Batches | null;
+  /** What plugins count in for operators; absent: nothing is counted. */
+  readonly metrics?: PluginMetrics;
   readonly log: EngineLog;
 }
 
@@ -85,7 +88,8 @@ class IncrementalEngine implements WorkerEngine {
   #targetChanges = 0;
   #hash = 0n;
 
-  constructor({ settings, plugins, log, health = null, counters = null, batches = null }: EngineOptions) {
+  constructor(options: EngineOptions) {
+    const { settings, plugins, log, health = null, counters = null, batches = null, metrics = dryMetrics } = options;
     this.#surroundings = { defaults: settings.upstream, targets: this.#targets, health };
     const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;
     this.#routes = new RouteTable(settings.router, hostsOf, (id, reason) => log.warn(`routes/${id}: ${reason}`));
@@ -99,6 +103,7 @@ class IncrementalEngine implements WorkerEngine {
       prefix: settings.prefix ?? "",
       counters: counters === null ? null : new CounterSource(counters),
       batches,
+      metrics,
     };
     this.#instances = new PluginInstances(plugins, surroundings, this.#consumers, choosable, log);
     const sources = {

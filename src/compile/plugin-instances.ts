@@ -2,6 +2,7 @@ import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers, Built
 import type { Batches } from "../batch/batches.ts";
 import { dryBatches } from "../batch/dry-batches.ts";
 import { dryCounters } from "../plugin/counters.ts";
+import type { PluginMetrics } from "../plugin/metrics.ts";
 import type { UpstreamChoice } from "../plugin/context.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import { pluginUpstreamKey } from "../upstream/targets.ts";
@@ -31,6 +32,7 @@ export interface PluginSurroundings {
   readonly counters: CounterSource | null;
   /** `null`: nothing is sent. */
   readonly batches: Batches | null;
+  readonly metrics: PluginMetrics;
 }
 
 /** A plugin compiled with one configuration; whoever may call its handlers holds it. */
@@ -139,11 +141,12 @@ export class PluginInstances {
 
   #envOf(name: string, owner: string, text: string): PluginEnv {
     const metadata = (): Readonly<Record<string, unknown>> | undefined => this.#metadata.get(name)?.value;
-    const { attributes, prefix, counters, batches } = this.#surroundings;
+    const { attributes, prefix, counters, batches, metrics } = this.#surroundings;
     return {
       consumers: this.#consumers,
       counters: counters?.of(name, owner, text) ?? dryCounters,
       batches: batches ?? dryBatches,
+      metrics,
       owner,
       prefix,
       attr: (attributes[name] ?? {}) as Readonly<Record<string, unknown>>,

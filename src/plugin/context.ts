@@ -28,6 +28,19 @@ export interface RouteInfo {
   readonly name: string;
   readonly serviceId: string;
   readonly serviceName: string;
+  /** The route's paths and hosts as they are written; absent where no route matched. */
+  readonly patterns?: RoutePatterns;
+}
+
+/** Which of its paths and hosts a route was matched by. */
+export interface RoutePatterns {
+  readonly uris: readonly string[];
+  /** Empty: every host. */
+  readonly hosts: readonly string[];
+  /** Index in `uris` of the one that a path is matched by. */
+  uriOf(path: string): number;
+  /** Index in `hosts`; 0 where there are none. */
+  hostOf(host: string): number;
 }
 
 /** An upstream that a plugin may choose; what it is made of is the data path's matter. */

@@ -2,6 +2,7 @@ import type { Batches } from "../batch/batches.ts";
 import type { JsonSchema } from "../schema/json-schema.ts";
 import type { ConfOf } from "./conf-of.ts";
 import type { Counters } from "./counters.ts";
+import type { PluginMetrics } from "./metrics.ts";
 import type { BodyUse, Consumer, RequestContext, ResponseHead, UpstreamChoice } from "./context.ts";
 
 /**
@@ -69,6 +70,8 @@ export interface PluginEnv {
   readonly owner: string;
   /** The directory that relative paths of files begin at. */
   readonly prefix: string;
+  /** What is counted for operators. */
+  readonly metrics: PluginMetrics;
   /** `plugin_attr.<name>` of config.yaml. */
   readonly attr: Readonly<Record<string, unknown>>;
   /**

@@ -1,5 +1,6 @@
 import { dryBatches } from "../batch/dry-batches.ts";
 import { dryCounters } from "../plugin/counters.ts";
+import { dryMetrics } from "../plugin/metrics.ts";
 import { CounterTable } from "../board/counter-table.ts";
 import { CounterSource } from "../board/scoped-counters.ts";
 import type { Counters } from "../plugin/counters.ts";
@@ -16,6 +17,7 @@ export function buildEnv(consumers: Partial<ConsumerLookup> = {}): PluginEnv {
     batches: dryBatches,
     owner: "routes/1",
     prefix: "/",
+    metrics: dryMetrics,
     attr: {},
     compileOther(plugin) {
       throw new Error(`plugin ${plugin} is not available in this test`);

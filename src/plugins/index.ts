@@ -61,6 +61,7 @@ export const plugins: BuiltPlugins = lazyMap([
   ["public-api", () => (load("public-api") as typeof import("./public-api.ts")).publicApi],
   ["serverless-post-function", () => (load("serverless") as typeof import("./serverless.ts")).serverlessPostFunction],
   ["serverless-pre-function", () => (load("serverless") as typeof import("./serverless.ts")).serverlessPreFunction],
+  ["prometheus", () => (load("prometheus") as typeof import("./prometheus.ts")).prometheus],
   ["traffic-split", () => (load("traffic-split") as typeof import("./traffic-split.ts")).trafficSplit],
   ["workflow", () => (load("workflow") as typeof import("./workflow.ts")).workflow],
 

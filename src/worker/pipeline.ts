@@ -12,7 +12,7 @@ import { LINE_TOO_LONG } from "./http1/request-head.ts";
 import { noPlan } from "./no-plan.ts";
 import { Relay, type RelayOwner } from "./relay.ts";
 import type { BodyReader, HttpRequestContext } from "./request-context.ts";
-import { statusPage } from "./status-pages.ts";
+import { statusPage } from "../lib/status-pages.ts";
 
 /**
  * The life of one request:
