@@ -1,4 +1,6 @@
 import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers, BuiltPlugins } from "../plugin/plugin.ts";
+import type { Batches } from "../batch/batches.ts";
+import { dryBatches } from "../batch/dry-batches.ts";
 import { dryCounters } from "../plugin/counters.ts";
 import type { PluginMetrics } from "../plugin/metrics.ts";
 import type { UpstreamChoice } from "../plugin/context.ts";
@@ -19,6 +21,18 @@ export interface ChoosableUpstreams {
   byId(id: string): UpstreamChoice | null;
   /** See `PluginEnv.compileUpstream`. */
   compile(key: string, conf: InlineUpstream): () => UpstreamChoice;
+}
+
+/** What plugins share with the thread that runs them. */
+export interface PluginSurroundings {
+  /** `plugin_attr` of config.yaml. */
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly prefix: string;
+  /** `null`: nothing is counted. */
+  readonly counters: CounterSource | null;
+  /** `null`: nothing is sent. */
+  readonly batches: Batches | null;
+  readonly metrics: PluginMetrics;
 }
 
 /** A plugin compiled with one configuration; whoever may call its handlers holds it. */
@@ -42,12 +56,10 @@ export interface PluginInstance {
  */
 export class PluginInstances {
   readonly #registry: BuiltPlugins;
-  readonly #attributes: Readonly<Record<string, unknown>>;
+  readonly #surroundings: PluginSurroundings;
   readonly #consumers: ConsumerLookup;
   readonly #upstreams: ChoosableUpstreams;
   readonly #log: EngineLog;
-  readonly #counters: CounterSource | null;
-  readonly #metrics: PluginMetrics;
   /** By the key of the resource (`routes/1`), then by the name of the plugin. */
   readonly #owned = new Map<string, Map<string, PluginInstance>>();
   readonly #metadata = new Map<string, { readonly text: string; readonly value: Readonly<Record<string, unknown>> }>();
@@ -59,20 +71,16 @@ export class PluginInstances {
 
   constructor(
     registry: BuiltPlugins,
-    attributes: Readonly<Record<string, unknown>>,
+    surroundings: PluginSurroundings,
     consumers: ConsumerLookup,
     upstreams: ChoosableUpstreams,
     log: EngineLog,
-    counters: CounterSource | null,
-    metrics: PluginMetrics,
   ) {
     this.#registry = registry;
-    this.#attributes = attributes;
+    this.#surroundings = surroundings;
     this.#consumers = consumers;
     this.#upstreams = upstreams;
     this.#log = log;
-    this.#counters = counters;
-    this.#metrics = metrics;
   }
 
   /**
@@ -133,11 +141,15 @@ export class PluginInstances {
 
   #envOf(name: string, owner: string, text: string): PluginEnv {
     const metadata = (): Readonly<Record<string, unknown>> | undefined => this.#metadata.get(name)?.value;
+    const { attributes, prefix, counters, batches, metrics } = this.#surroundings;
     return {
       consumers: this.#consumers,
-      counters: this.#counters?.of(name, owner, text) ?? dryCounters,
-      metrics: this.#metrics,
-      attr: (this.#attributes[name] ?? {}) as Readonly<Record<string, unknown>>,
+      counters: counters?.of(name, owner, text) ?? dryCounters,
+      batches: batches ?? dryBatches,
+      metrics,
+      owner,
+      prefix,
+      attr: (attributes[name] ?? {}) as Readonly<Record<string, unknown>>,
       get metadata() {
         return metadata();
       },

@@ -105,6 +105,17 @@ export interface RequestContext {
    * the client goes away: the request has ended then.
    */
   readBody(limit: number): Promise<Buffer | null>;
+  /**
+   * Keeps the first `limit` bytes of the request's body as they pass, for `log`; the request does
+   * not wait for them. To be called before the request goes to its node.
+   */
+  captureBody(limit: number): void;
+  /** The same of the answer's body as it is sent; to be called in `header_filter`. */
+  captureAnswer(limit: number): void;
+  /** What `captureBody` and `captureAnswer` kept; `null` where nobody asked for it or nothing passed. */
+  readonly capturedBody: Buffer | null;
+  readonly capturedAnswer: Buffer | null;
+
   /** Refuses a body of more bytes with 413, as it comes; 0: the gateway's own limit alone holds. */
   limitBody(bytes: number): void;
 
@@ -136,6 +147,8 @@ export interface RequestContext {
   readonly attempts: readonly Attempt[];
   /** A header of the answer by lower-case name. */
   responseHeader(name: string): string | undefined;
+  /** The headers of the answer in order, with their case, but for those that frame it. */
+  responseHeaders(): readonly (readonly [name: string, value: string])[];
 }
 
 /** One attempt at one node. */

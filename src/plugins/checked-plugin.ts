@@ -1,3 +1,4 @@
+import { dryBatches } from "../batch/dry-batches.ts";
 import { dryCounters } from "../plugin/counters.ts";
 import { dryMetrics } from "../plugin/metrics.ts";
 import { CounterTable } from "../board/counter-table.ts";
@@ -13,6 +14,9 @@ export function buildEnv(consumers: Partial<ConsumerLookup> = {}): PluginEnv {
   return {
     consumers: { byKey: () => undefined, byName: () => undefined, ...consumers },
     counters: dryCounters,
+    batches: dryBatches,
+    owner: "routes/1",
+    prefix: "/",
     metrics: dryMetrics,
     attr: {},
     compileOther(plugin) {

@@ -1,4 +1,5 @@
 import { type MessagePort, threadId } from "node:worker_threads";
+import { createBatches } from "../batch/batches.ts";
 import { Board, type WorkerRecord, WorkerState } from "../board/board.ts";
 import { CounterTable, holderOf } from "../board/counter-table.ts";
 import { MetricMemory } from "../board/metric-memory.ts";
@@ -16,6 +17,7 @@ import { dryMetrics } from "../plugin/metrics.ts";
 import { plugins } from "../plugins/index.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { FaultSwitch } from "./fault-switch.ts";
+import { BatchMetrics } from "./batch-metrics.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
 import { Scrapes } from "./scrapes.ts";
 import { collectEverything, MemoryReturn } from "./memory-return.ts";
@@ -23,6 +25,10 @@ import { collectEverything, MemoryReturn } from "./memory-return.ts";
 const HEARTBEAT_MS = 200;
 /** Heartbeats of which the longest delay is shown: a second. */
 const SHOWN_DELAYS = 5;
+
+/** Time for what log plugins have gathered, within the deadline of the drain; the second where requests took all of it. */
+const BATCH_DRAIN_MS = 5_000;
+const BATCH_DRAIN_MIN_MS = 300;
 
 /**
  * What a worker thread does: it follows control, compiles, listens, and acknowledges on
@@ -42,6 +48,8 @@ export class DataPlane {
   readonly #scrapes = new Scrapes((id) => this.#post({ type: "scrape", id }));
   readonly #engine: WorkerEngine;
   readonly #server: HttpServer;
+  readonly #batches = createBatches();
+  readonly #batchMetrics: BatchMetrics;
   readonly #memory = new MemoryReturn(collectEverything);
   #control: MessagePort | null = null;
   /** The revision in the engine; 0: none. */
@@ -67,7 +75,9 @@ export class DataPlane {
     const counters = new CounterTable(data.counters, holderOf(this.#record));
     this.#metrics = data.metrics === null ? null : this.#openMetrics(data.metrics);
     const metrics = this.#metrics ?? dryMetrics;
-    this.#engine = createEngine({ settings, plugins, log: this.#log, health, counters, metrics });
+    const batches = this.#batches;
+    this.#batchMetrics = new BatchMetrics(batches, metrics);
+    this.#engine = createEngine({ settings, plugins, log: this.#log, health, counters, batches, metrics });
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,
@@ -109,8 +119,11 @@ export class DataPlane {
     this.#listening = "closed";
     this.#record.state = WorkerState.draining;
     this.#board.announce();
+    const deadline = monotonicMs() + timeoutMs;
     await this.#server.drain(timeoutMs);
     this.#engine.close();
+    await this.#batches.drain(Math.min(BATCH_DRAIN_MS, Math.max(BATCH_DRAIN_MIN_MS, deadline - monotonicMs())));
+    this.#batchMetrics.publish();
     await this.#accessLog?.close();
     if (this.#heart !== null) clearInterval(this.#heart);
   }
@@ -118,6 +131,7 @@ export class DataPlane {
   reopenLogs(): void {
     this.#log.reopen();
     this.#accessLog?.reopen();
+    this.#batches.reopen();
   }
 
   #openMetrics(memory: SharedArrayBuffer): MetricWriter {
@@ -193,6 +207,7 @@ export class DataPlane {
     this.#record.heartbeat = now;
     this.#lastBeat = now;
     this.#server.flushCounters();
+    this.#batchMetrics.beat();
     this.#metrics?.sweep();
     this.#memory.beat(this.#record.connections, this.#record.requests);
   }
