@@ -141,9 +141,9 @@ test("round robin is strict by weight; weight 0 gets nothing", async (t) => {
 });
 
 test("connections to the origin are kept, used again and limited as the pool says", async (t) => {
-  const [echo, other] = [await startEcho(t), await startEcho(t)];
+  const echo = await startEcho(t);
   const pool = { keepalive_pool: { size: 4, idle_timeout: 60, requests: 3 } };
-  const limited = { ...to({ [other.node]: 1 }, pool), id: "limited", uri: "/limited" };
+  const limited = { ...to({ [echo.node]: 1 }, pool), id: "limited", uri: "/limited" };
   const gateway = await serving(t, { routes: [to({ [echo.node]: 1 }), limited] });
   const places = async (path: string, requests: number): Promise<readonly number[]> => {
     const seen: number[] = [];
@@ -151,7 +151,8 @@ test("connections to the origin are kept, used again and limited as the pool say
     return seen;
   };
   assert.deepEqual(await places("/", 5), [1, 2, 3, 4, 5], "one connection for all");
-  assert.deepEqual(await places("/limited", 7), [1, 2, 3, 1, 2, 3, 1]);
+  assert.deepEqual(await places("/limited", 7), [1, 2, 3, 1, 2, 3, 1], "a pool of its own at the same node");
+  assert.deepEqual(await places("/", 2), [6, 7]);
 });
 
 test("a kept connection that the origin closes as it is reused costs nobody an answer", async (t) => {
