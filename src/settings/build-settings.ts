@@ -140,6 +140,7 @@ function discoverySettings({
         : {
             servers: consul.servers.map((server) => server.replace(/\/$/, "")),
             token: consul.token ?? null,
+            waitMs: consul.keepalive ? Math.max(1, Number(consul.timeout.wait)) * 1_000 : null,
             intervalMs: Math.max(1, Number(consul.fetch_interval)) * 1_000,
             weight: Number(consul.weight),
           },

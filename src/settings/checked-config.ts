@@ -58,6 +58,8 @@ export interface CheckedConfig {
     readonly consul?: {
       readonly servers?: readonly string[];
       readonly token?: string;
+      readonly keepalive: boolean;
+      readonly timeout: { readonly wait: Scalar };
       readonly fetch_interval: Scalar;
       readonly weight: Scalar;
     };

@@ -141,6 +141,8 @@ export interface ConsulSettings {
   readonly servers: readonly string[];
   /** Never logged, never shown. */
   readonly token: string | null;
+  /** How long a server may hold an answer back until something changes; `null`: it is asked again and again. */
+  readonly waitMs: number | null;
   readonly intervalMs: number;
   readonly weight: number;
 }

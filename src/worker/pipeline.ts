@@ -299,6 +299,8 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     complete: boolean,
     source: BufferOwner | null,
   ): boolean {
+    // Header filters may ask for it.
+    this.ctx.status = given.status;
     const answer = this.#filterHead(given);
     if (answer === null) return true;
     const { ctx } = this;
