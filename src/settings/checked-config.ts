@@ -33,6 +33,7 @@ export interface CheckedConfig {
     readonly show_revision_in_response_header: boolean;
     readonly tcp_migrate_req: boolean;
     readonly id?: string;
+    readonly extra_plugins: readonly string[];
     readonly ssl: { readonly enable: boolean; readonly listen: readonly HttpsListen[] };
   };
   readonly nginx_config: {

@@ -11,8 +11,11 @@ import type { ControlToWorker, WorkerData, WorkerToControl, WorkerToSupervisor }
 import { type AccessLog, createAccessLog } from "../observe/access-log.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { plugins } from "../plugins/index.ts";
+import { surviveUserErrors } from "../plugins/user/stray-errors.ts";
+import { WorkerPlugins } from "../plugins/user/user-plugin-table.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { FaultSwitch } from "./fault-switch.ts";
+import { OrderedInbox } from "./ordered-inbox.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
 import { collectEverything, MemoryReturn } from "./memory-return.ts";
 
@@ -33,6 +36,7 @@ export class DataPlane {
   readonly #record: WorkerRecord;
   readonly #log: Logger;
   readonly #accessLog: AccessLog | null;
+  readonly #plugins: WorkerPlugins;
   readonly #engine: WorkerEngine;
   readonly #server: HttpServer;
   readonly #memory = new MemoryReturn(collectEverything);
@@ -58,7 +62,16 @@ export class DataPlane {
     this.#accessLog = settings.log.access === null ? null : createAccessLog(settings.log.access, this.#log);
     const health = settings.healthChecksOff ? null : createNodeHealth(this.#board.health, this.#log);
     const counters = new CounterTable(data.counters, holderOf(this.#record));
-    this.#engine = createEngine({ settings, plugins, log: this.#log, health, counters });
+    if (settings.extraPlugins.length > 0) surviveUserErrors(this.#log);
+    const users = (this.#plugins = new WorkerPlugins(settings.prefix));
+    this.#engine = createEngine({
+      settings,
+      plugins: users.over(plugins),
+      adoptPlugin: (id, text) => users.adopt(id, text),
+      log: this.#log,
+      health,
+      counters,
+    });
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,
@@ -86,10 +99,14 @@ export class DataPlane {
     this.#control?.close();
     this.#control = port;
     this.#chunks = [];
-    port.on("message", (message: ControlToWorker) => {
-      this.#faults.unless("hold-config", () => {
+    const inbox = new OrderedInbox<ControlToWorker>(
+      (message) => this.#plugins.prepare(changesOf(message)),
+      (message) => {
         if (this.#control === port) this.#receive(message);
-      });
+      },
+    );
+    port.on("message", (message: ControlToWorker) => {
+      this.#faults.unless("hold-config", () => inbox.push(message));
     });
     this.#faults.unless("hold-start", () => this.#introduce());
   }
@@ -181,4 +198,10 @@ export class DataPlane {
   #post(message: WorkerToControl): void {
     this.#control?.postMessage(message);
   }
+}
+
+/** The changes that a message brings. */
+function changesOf(message: ControlToWorker): readonly Change[] {
+  if (message.type === "batch") return message.changes;
+  return message.type === "chunk" || message.type === "snapshot" ? message.resources : [];
 }

@@ -102,7 +102,7 @@ export async function createTestAdmin(options: TestAdminOptions = {}): Promise<T
         now: Date.now,
       },
       catalogue: buildCatalogue(defaultPlugins, loaded),
-      reloadPlugins: () => undefined,
+      reloadPlugins: () => Promise.resolve(),
     },
   });
   const { port } = await api.listen();

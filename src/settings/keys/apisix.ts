@@ -226,6 +226,15 @@ export const apisixKeys: Keys = {
     pattern: "^[\\w.-]{1,100}$",
     expected: "letters, digits, points, underscores and dashes, at most 100",
   }),
+  extra_plugins: list(
+    text("One file or package.", {
+      minLength: 1,
+      maxLength: 500,
+      expected: "a path such as ./plugins/hello.ts, or the name of a package",
+    }),
+    "Plugins of your own: files (relative to the prefix, with ./ or /) and packages that export them.",
+    { default: [], expected: "a list of files and packages" },
+  ),
   enable_reuseport: foreign("Workers always share their ports."),
   extra_lua_path: foreign("There is no Lua."),
   extra_lua_cpath: foreign("There is no Lua."),
