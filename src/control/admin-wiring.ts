@@ -50,7 +50,7 @@ export function buildAdminApi(parts: AdminParts): AdminApi | null {
     stream: settings.proxyMode !== "http",
     now: Date.now,
   };
-  const content = { resources, catalogue: buildCatalogue(settings.plugins, loaded, users), reloadPlugins };
+  const content = { resources, catalogue: buildCatalogue(settings, loaded, users), reloadPlugins };
   return createAdminApi({ settings: admin, log, content });
 }
 

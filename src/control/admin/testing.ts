@@ -101,7 +101,7 @@ export async function createTestAdmin(options: TestAdminOptions = {}): Promise<T
         stream: options.stream ?? true,
         now: Date.now,
       },
-      catalogue: buildCatalogue(defaultPlugins, loaded),
+      catalogue: buildCatalogue({ plugins: defaultPlugins, pluginAttr: {} }, loaded),
       reloadPlugins: () => Promise.resolve(),
     },
   });
