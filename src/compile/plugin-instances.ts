@@ -96,7 +96,8 @@ export class PluginInstances {
     const text = textOf(conf);
     const present = owned.get(name);
     const metadata = this.#metadata.get(name);
-    if (present !== undefined && present.text === text && present.metadata === metadata?.text) return present;
+    const same = present?.definition === definition && present.text === text && present.metadata === metadata?.text;
+    if (present !== undefined && same) return present;
     const instance = this.#compile(owner, definition, conf, text);
     owned.set(name, instance);
     return instance;

@@ -116,6 +116,8 @@ export interface ConfCheck {
   readonly schemaFault: (schema: JsonSchema, conf: unknown) => string | null;
   /** Another plugin that configurations may name. */
   readonly plugin: (name: string) => PluginFacts | undefined;
+  /** `plugin_attr.<name>` of config.yaml; absent where it cannot be looked up. */
+  readonly attr?: (name: string) => Readonly<Record<string, unknown>>;
   /** `plugin_metadata/<name>`; absent where it cannot be looked up. */
   readonly metadata?: (name: string) => Readonly<Record<string, unknown>> | undefined;
 }

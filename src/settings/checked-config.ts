@@ -34,6 +34,8 @@ export interface CheckedConfig {
     readonly show_revision_in_response_header: boolean;
     readonly tcp_migrate_req: boolean;
     readonly id?: string;
+    readonly proxy_cache: { readonly cache_ttl: Scalar; readonly zones: readonly CacheZoneConfig[] };
+    readonly extra_plugins: readonly string[];
     readonly ssl: { readonly enable: boolean; readonly listen: readonly HttpsListen[] };
   };
   readonly nginx_config: {
@@ -111,6 +113,15 @@ export interface EtcdConfig {
     readonly verify: boolean;
     readonly sni?: string;
   };
+}
+
+/** `apisix.proxy_cache.zones`. */
+export interface CacheZoneConfig {
+  readonly name?: string;
+  readonly memory_size?: Scalar;
+  readonly disk_size?: Scalar;
+  readonly disk_path?: string;
+  readonly cache_levels?: string;
 }
 
 /** A duration, size or count. */

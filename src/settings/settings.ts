@@ -38,7 +38,12 @@ export interface Settings {
   readonly plugins: readonly string[];
   /** `plugin_attr.prometheus`; `null`: the plugin is not enabled, nothing is exported. */
   readonly prometheus: PrometheusSettings | null;
-  /** `plugin_attr` as written; `redirect.https_port` is there in any case where `apisix.ssl` is enabled. */
+  /** `apisix.extra_plugins`: files (`./…`, `../…`, `/…`) and names of packages, each once. */
+  readonly extraPlugins: readonly string[];
+  /**
+   * `plugin_attr` as written; `redirect.https_port` is there in any case where `apisix.ssl` is
+   * enabled, and `proxy-cache` has what `apisix.proxy_cache` says (`CacheSettings`).
+   */
   readonly pluginAttr: Readonly<Record<string, unknown>>;
   /** `apisix.show_revision_in_response_header`. */
   readonly showRevision: boolean;
@@ -145,6 +150,21 @@ export interface ConsulSettings {
   readonly waitMs: number | null;
   readonly intervalMs: number;
   readonly weight: number;
+}
+
+/** `apisix.proxy_cache`. */
+export interface CacheSettings {
+  /** How long answers are kept on disk that do not say. */
+  readonly ttlMs: number;
+  readonly zones: readonly CacheZoneSettings[];
+}
+
+export interface CacheZoneSettings {
+  readonly name: string;
+  /** Bytes in each worker. */
+  readonly memoryBytes: number;
+  /** `null`: the cache is in memory. `levels`: how many digits of a name each directory takes. */
+  readonly disk: { readonly path: string; readonly bytes: number; readonly levels: readonly number[] } | null;
 }
 
 /** `nginx_config.http.upstream`. */

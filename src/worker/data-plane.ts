@@ -15,9 +15,12 @@ import { type AccessLog, createAccessLog } from "../observe/access-log.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { dryMetrics } from "../plugin/metrics.ts";
 import { plugins } from "../plugins/index.ts";
+import { surviveUserErrors } from "../plugins/user/stray-errors.ts";
+import { WorkerPlugins } from "../plugins/user/user-plugin-table.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { FaultSwitch } from "./fault-switch.ts";
 import { BatchMetrics } from "./batch-metrics.ts";
+import { OrderedInbox } from "./ordered-inbox.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
 import { Scrapes } from "./scrapes.ts";
 import { collectEverything, MemoryReturn } from "./memory-return.ts";
@@ -46,6 +49,7 @@ export class DataPlane {
   /** `null`: nothing is exported. */
   readonly #metrics: MetricWriter | null;
   readonly #scrapes = new Scrapes((id) => this.#post({ type: "scrape", id }));
+  readonly #plugins: WorkerPlugins;
   readonly #engine: WorkerEngine;
   readonly #server: HttpServer;
   readonly #batches = createBatches();
@@ -77,7 +81,18 @@ export class DataPlane {
     const metrics = this.#metrics ?? dryMetrics;
     const batches = this.#batches;
     this.#batchMetrics = new BatchMetrics(batches, metrics);
-    this.#engine = createEngine({ settings, plugins, log: this.#log, health, counters, batches, metrics });
+    if (settings.extraPlugins.length > 0) surviveUserErrors(this.#log);
+    const users = (this.#plugins = new WorkerPlugins(settings.prefix));
+    this.#engine = createEngine({
+      settings,
+      plugins: users.over(plugins),
+      adoptPlugin: (id, text) => users.adopt(id, text),
+      log: this.#log,
+      health,
+      counters,
+      batches,
+      metrics,
+    });
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,
@@ -106,10 +121,14 @@ export class DataPlane {
     this.#control?.close();
     this.#control = port;
     this.#chunks = [];
-    port.on("message", (message: ControlToWorker) => {
-      this.#faults.unless("hold-config", () => {
+    const inbox = new OrderedInbox<ControlToWorker>(
+      (message) => this.#plugins.prepare(changesOf(message)),
+      (message) => {
         if (this.#control === port) this.#receive(message);
-      });
+      },
+    );
+    port.on("message", (message: ControlToWorker) => {
+      this.#faults.unless("hold-config", () => inbox.push(message));
     });
     this.#faults.unless("hold-start", () => this.#introduce());
   }
@@ -215,4 +234,10 @@ export class DataPlane {
   #post(message: WorkerToControl): void {
     this.#control?.postMessage(message);
   }
+}
+
+/** The changes that a message brings. */
+function changesOf(message: ControlToWorker): readonly Change[] {
+  if (message.type === "batch") return message.changes;
+  return message.type === "chunk" || message.type === "snapshot" ? message.resources : [];
 }

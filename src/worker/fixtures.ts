@@ -53,6 +53,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     log: { errorLog: "/dev/stderr", level: "warn", access: null },
     plugins: [],
     prometheus: null,
+    extraPlugins: [],
     pluginAttr: {},
     showRevision: false,
     showUpstreamStatus: false,

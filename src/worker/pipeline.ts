@@ -1,6 +1,7 @@
 import type { BodyHandler, Plan, RequestHandler } from "../compile/plan.ts";
 import { type ErrorCode, errors, reasonOf } from "../lib/errors.ts";
 import type { Reply } from "../plugin/plugin.ts";
+import { failureReport } from "../plugins/user/failure-text.ts";
 import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
@@ -23,6 +24,7 @@ import { statusPage } from "../lib/status-pages.ts";
  */
 
 const Stage = { rewrite: 0, consumerRewrite: 1, access: 2, beforeProxy: 3, relay: 4 } as const;
+const stageNames = ["rewrite", "consumerRewrite", "access", "beforeProxy"] as const;
 
 const EMPTY = Buffer.alloc(0);
 const NOT_FOUND = Buffer.from('{"error_msg":"404 Route Not Found"}\n');
@@ -137,7 +139,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #advance(from: number, first: number): void {
     let index = first;
     for (let stage = from; stage < Stage.relay; stage++, index = 0) {
-      const handlers = index > 0 ? this.#plan[stageName(stage)] : this.#handlers(stage);
+      const handlers = index > 0 ? this.#plan[stageNames[stage] ?? "access"] : this.#handlers(stage);
       if (handlers === null) continue;
       for (; index < handlers.length; index++) {
         const handler = handlers[index]!;
@@ -171,7 +173,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   }
 
   #pluginFailed(plugin: string, error: unknown): void {
-    this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${stackOf(error)}`);
+    this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${failureReport(error)}`);
     this.#fail("PLUGIN_FAILED");
   }
 
@@ -350,7 +352,14 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       last = this.#replaced = true;
     }
     const filtered = this.#filterBody(body, last);
-    if (filtered === null) return true;
+    if (filtered === null) {
+      // Nothing was sent yet: the answer can still be another one.
+      this.#plan = { ...this.#plan, headerFilter: null, bodyFilter: null };
+      this.#answer = null;
+      this.#replaced = false;
+      this.#fail("PLUGIN_FAILED");
+      return true;
+    }
     // With the whole body here its length is sure; else filters either promised to keep it or made it unknown.
     // An answer to HEAD has no body that could tell, unless its body was replaced.
     if (last && (replacement !== null || this.ctx.method !== "HEAD")) {
@@ -378,7 +387,11 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
     } else {
       const filtered = this.#filterBody(Buffer.from(buffer.subarray(from, to)), complete);
-      if (filtered === null) return true;
+      if (filtered === null) {
+        this.#relay?.cancel();
+        this.#cut();
+        return true;
+      }
       this.#announced -= filtered.length;
       if (this.#announced < 0 || (complete && this.#announced > 0 && this.#announced !== Infinity)) {
         this.#env.log.error(`body filters on route ${this.ctx.route.id} changed the length without streamBody()`);
@@ -400,7 +413,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     if (ctx.answerCapture !== null) ctx.answerCapture.add(buffer, from, to);
   }
 
-  /** `null`: a filter threw and the request has been ended. */
+  /** `null`: a filter threw. */
   #filterBody(body: Buffer, last: boolean): Buffer | null {
     let chunk = body;
     for (const { plugin, run } of this.#bodyFilter ?? []) {
@@ -408,9 +421,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         const out = chunk.length === 0 ? chunk : run(this.ctx, chunk, false);
         chunk = last ? joined(out, run(this.ctx, EMPTY, true)) : out;
       } catch (error) {
-        this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${stackOf(error)}`);
-        this.#relay?.cancel();
-        this.#cut();
+        this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${failureReport(error)}`);
         return null;
       }
     }
@@ -438,7 +449,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         try {
           run(ctx);
         } catch (error) {
-          env.log.error(`plugin ${plugin} failed in log on route ${ctx.route.id}: ${stackOf(error)}`);
+          env.log.error(`plugin ${plugin} failed in log on route ${ctx.route.id}: ${failureReport(error)}`);
         }
       }
     }
@@ -450,14 +461,4 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
 function joined(a: Buffer, b: Buffer): Buffer {
   if (b.length === 0) return a;
   return a.length === 0 ? b : Buffer.concat([a, b]);
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-function stageName(stage: number): "rewrite" | "consumerRewrite" | "access" | "beforeProxy" {
-  if (stage === Stage.rewrite) return "rewrite";
-  if (stage === Stage.consumerRewrite) return "consumerRewrite";
-  return stage === Stage.access ? "access" : "beforeProxy";
 }
