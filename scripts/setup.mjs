@@ -20,6 +20,7 @@ const debian = {
     etcd: "etcd-server",
     etcdctl: "etcd-client",
     "redis-server": "redis-server",
+    chromium: "chromium",
   },
   "--bench": { nginx: "nginx-light", haproxy: "haproxy", wrk: "wrk", h2load: "nghttp2-client", curl: "curl" },
 };
