@@ -1,4 +1,4 @@
-import { WorkerState } from "../board/board.ts";
+import { type Board, WorkerState } from "../board/board.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import type { ConfigReport } from "../messages/messages.ts";
 import type { Rejection } from "../schema/kinds.ts";
@@ -127,17 +127,22 @@ const absentRow = {
   upstream_connect_failures: 0,
 } as const;
 
-/** The body of `GET /status/config`. */
-export function configBody(deps: StatusDeps): ConfigBody {
-  const report = deps.config();
+/** The lowest and the highest revision that a worker runs with. */
+export function appliedRange(board: Board): { readonly min: number; readonly max: number } {
   let min = Infinity;
   let max = 0;
-  for (let slot = 0; slot < deps.board.workerCount; slot++) {
-    const revision = deps.board.active(slot)?.revision ?? 0;
+  for (let slot = 0; slot < board.workerCount; slot++) {
+    const revision = board.active(slot)?.revision ?? 0;
     min = Math.min(min, revision);
     max = Math.max(max, revision);
   }
-  const applied = { min: min === Infinity ? 0 : min, max };
+  return { min: min === Infinity ? 0 : min, max };
+}
+
+/** The body of `GET /status/config`. */
+export function configBody(deps: StatusDeps): ConfigBody {
+  const report = deps.config();
+  const applied = appliedRange(deps.board);
   const failure = report.lastFailure;
   const last = deps.watch.applied();
   return {

@@ -5,7 +5,16 @@ import { causeOf } from "./causes.ts";
 import type { StatusDeps } from "./deps.ts";
 import { fleetBody, type FleetBody } from "./fleet.ts";
 import type { NodeDivergence } from "./fleet-divergence.ts";
-import { awaited, configBody, isoTime, workerRows, type Awaited, type ConfigBody, type WorkerRow } from "./reports.ts";
+import {
+  appliedRange,
+  awaited,
+  configBody,
+  isoTime,
+  workerRows,
+  type Awaited,
+  type ConfigBody,
+  type WorkerRow,
+} from "./reports.ts";
 import type { CheckState } from "./transitions.ts";
 import { upstreamsBody, type UpstreamsBody } from "./upstream-nodes.ts";
 
@@ -49,8 +58,8 @@ export interface ReadinessPart {
   readonly since: string | null;
   /** The error of `GET /status/ready`; `null`: ready. */
   readonly error: string | null;
-  /** What the error means and what to do about it; `null`: ready. */
-  readonly meaning: string | null;
+  /** What that means, and what to do about it; `null`: nothing. */
+  readonly meaning: string;
   readonly advice: string | null;
   readonly draining: boolean;
   readonly checks: readonly CheckRow[];
@@ -114,7 +123,7 @@ function readinessPart(deps: StatusDeps): ReadinessPart {
     ready: error === null,
     since: isoTime(watch.turnedAt),
     error,
-    meaning: cause?.meaning ?? null,
+    meaning: cause?.meaning ?? readyText(deps),
     advice: cause?.advice ?? null,
     draining: board.draining,
     checks: checkRows(checks),
@@ -123,6 +132,13 @@ function readinessPart(deps: StatusDeps): ReadinessPart {
     divergence: divergenceRows(deps),
     node_divergence: watch.nodeDivergence(),
   };
+}
+
+function readyText(deps: StatusDeps): string {
+  const { min, max } = appliedRange(deps.board);
+  const { workerCount } = deps.board;
+  const who = workerCount === 1 ? "The worker serves" : `All ${workerCount} workers serve`;
+  return `${who} ${min === max ? `revision ${max}` : `revisions ${min} to ${max}`}.`;
 }
 
 function configPart(deps: StatusDeps): ConfigPart {

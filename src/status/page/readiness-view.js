@@ -76,7 +76,7 @@ export function makeReadinessView() {
  * @param {View} view
  * @returns {{ kind: "ready" | "unready" | "draining" | "unknown", title: string, meaning: string, advice: string }}
  */
-export function describe({ state: { readiness, workers, config }, fresh }) {
+export function describe({ state: { readiness, config }, fresh }) {
   if (!fresh) {
     const was = readiness.ready ? "ready" : readiness.draining ? "draining" : "not ready";
     return {
@@ -87,20 +87,18 @@ export function describe({ state: { readiness, workers, config }, fresh }) {
     };
   }
   if (readiness.ready) {
-    const who = workers.length === 1 ? "The worker serves" : `All ${workers.length} workers serve`;
-    const { min, max } = config.applied;
     const rejected = config.rejected_count;
     return {
       kind: "ready",
       title: "Ready",
-      meaning: `${who} ${min === max ? `revision ${max}` : `revisions ${min} to ${max}`}.`,
+      meaning: readiness.meaning,
       advice: rejected === 0 ? "" : `${count(rejected, "resource")} rejected, see Configuration.`,
     };
   }
   return {
     kind: readiness.draining ? "draining" : "unready",
     title: readiness.draining ? "Draining" : "Not ready",
-    meaning: readiness.meaning ?? "",
+    meaning: readiness.meaning,
     advice: readiness.advice ?? "",
   };
 }
