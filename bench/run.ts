@@ -14,6 +14,7 @@ import { latency } from "./measure/latency.ts";
 import { live } from "./measure/live.ts";
 import { match } from "./measure/match.ts";
 import { memory } from "./measure/memory.ts";
+import { pages } from "./measure/pages.ts";
 import { plain } from "./measure/plain.ts";
 import { pluginsMeasurement } from "./measure/plugins.ts";
 import { probeMeasurement } from "./measure/probe.ts";
@@ -30,6 +31,7 @@ const measurements: readonly Measurement[] = [
   latency,
   memory,
   probeMeasurement,
+  pages,
   coldStart,
   live,
   change,

@@ -22,6 +22,7 @@ const debian = {
     "redis-server": "redis-server",
     "systemd-notify": "systemd",
     promtool: "prometheus",
+    chromium: "chromium",
   },
   "--bench": { nginx: "nginx-light", haproxy: "haproxy", wrk: "wrk", h2load: "nghttp2-client", curl: "curl" },
 };

@@ -1,5 +1,5 @@
 import type { HealthTable } from "../board/health-table.ts";
-import type { DiscoveryReport } from "../messages/messages.ts";
+import type { CheckedNodes, DiscoveryReport } from "../messages/messages.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { DiscoverySettings, DnsSettings } from "../settings/settings.ts";
@@ -17,6 +17,7 @@ import type { Plugins } from "../schema/plugins.ts";
 import { createLookup, type Lookups } from "./discovery/lookup.ts";
 import { TargetWatch } from "./discovery/target-watch.ts";
 import type { HealthReport } from "./control-api/healthcheck.ts";
+import { createCheckedNodesFeed, type CheckedNodesFeed } from "./health/checked-nodes.ts";
 import { Prober } from "./health/prober.ts";
 
 /** What the watch is made of. */
@@ -30,6 +31,8 @@ export interface UpstreamWatchParts {
   readonly publish: (entries: readonly TargetEntry[]) => void;
   /** Is told whether the sources of `discovery` have delivered their first list. */
   readonly discovered: (sources: readonly DiscoveryReport[]) => void;
+  /** Is told which nodes are checked. */
+  readonly checked: (nodes: CheckedNodes) => void;
   readonly log: { warn(message: string): void; notice(message: string): void };
 }
 
@@ -53,6 +56,7 @@ export class UpstreamWatch {
   readonly #lookups: Lookups;
   readonly #targets: TargetWatch;
   readonly #prober: Prober | null;
+  readonly #checkedNodes: CheckedNodesFeed;
   /** Upstreams that have names or are checked, by the key of the resource that holds them. */
   readonly #upstreams = new Map<string, InlineUpstream>();
   /** Keys of the upstreams inside plugins, by the resource. */
@@ -64,7 +68,8 @@ export class UpstreamWatch {
   /** Keys of `#upstreams` by the target that they depend on. */
   readonly #byTarget = new Map<string, Set<string>>();
 
-  constructor({ table, dns, discovery, healthChecksOff, publish, discovered, log }: UpstreamWatchParts) {
+  constructor(parts: UpstreamWatchParts) {
+    const { table, dns, discovery, healthChecksOff, publish, discovered, checked, log } = parts;
     this.#publish = publish;
     this.#discovered = discovered;
     const { dns: dnsServers, consul, kubernetes } = discovery;
@@ -80,6 +85,7 @@ export class UpstreamWatch {
       log,
     });
     this.#prober = healthChecksOff ? null : new Prober(table, log);
+    this.#checkedNodes = createCheckedNodesFeed(() => this.#prober?.checked() ?? [], checked);
   }
 
   /**
@@ -117,6 +123,7 @@ export class UpstreamWatch {
   close(): void {
     this.#targets.close();
     this.#lookups.close();
+    this.#checkedNodes.close();
     this.#prober?.close();
   }
 
@@ -180,6 +187,7 @@ export class UpstreamWatch {
         return { host, port, name, address: formatAddress(host, port) };
       });
     this.#prober?.set(key, upstream?.checks ?? null, checked);
+    this.#checkedNodes.changed();
   }
 
   #changed(target: string, targets: readonly Target[]): void {

@@ -52,6 +52,7 @@ export type ControlToSupervisor =
   | { readonly type: "config"; readonly report: ConfigReport }
   | { readonly type: "fleet"; readonly report: FleetReport }
   | { readonly type: "discovery"; readonly sources: readonly DiscoveryReport[] }
+  | { readonly type: "checked-nodes"; readonly report: CheckedNodes }
   | { readonly type: "drain"; readonly on: boolean }
   | { readonly type: "fault"; readonly worker: number; readonly fault: Fault | "release" }
   /** For the thread that comes after this one, which alone reads it: what its source cannot tell it. */
@@ -177,4 +178,24 @@ export interface FleetRejection {
   readonly id: string;
   readonly error: string;
   readonly revision: number;
+}
+
+/** The nodes that are health-checked; their health is on the board. */
+export interface CheckedNodes {
+  readonly upstreams: readonly CheckedUpstream[];
+  /** Nodes that are checked, but left out here because there are too many. */
+  readonly unlisted: number;
+}
+
+export interface CheckedUpstream {
+  /** The resource that holds the upstream, as in `upstreams/1`. */
+  readonly key: string;
+  readonly probe: "http" | "https" | "tcp";
+  readonly nodes: readonly {
+    /** `host:port`. */
+    readonly address: string;
+    readonly name: string;
+    /** In the health table. */
+    readonly place: number;
+  }[];
 }

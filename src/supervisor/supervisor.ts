@@ -6,6 +6,7 @@ import { formatHash } from "../lib/content-hash.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import type {
+  CheckedNodes,
   ConfigReport,
   ControlToSupervisor,
   DiscoveryReport,
@@ -60,6 +61,7 @@ export class Supervisor {
   #fleet: FleetReport | null;
   #discovery: readonly DiscoveryReport[] = [];
   #started = false;
+  #checked: CheckedNodes = { upstreams: [], unlisted: 0 };
   #stopping = false;
   #reloading = false;
   #nextSettings: Settings | null = null;
@@ -84,6 +86,7 @@ export class Supervisor {
       log,
       config: () => this.#config,
       fleet: () => this.#fleet,
+      checked: () => this.#checked,
       discovery: () => this.#discovery,
       startingUp: () => this.#startingUp(),
       measured: (durationMs) => this.#vitals.changed(durationMs),
@@ -175,6 +178,7 @@ export class Supervisor {
     // What a source must still deliver is told anew, where it is still configured.
     this.#discovery = this.#discovery.filter(({ ready }) => ready);
     this.#metrics.configure(settings);
+    this.#checked = { upstreams: [], unlisted: 0 };
     await this.#control.reload(settings);
     // A signal may have come meanwhile: then nothing is started any more.
     if (this.#stopping) return;
@@ -264,6 +268,7 @@ export class Supervisor {
       watch: this.#watch,
       config: () => this.#config,
       fleet: () => this.#fleet,
+      checked: () => this.#checked,
       role: this.#settings.role,
       slots: () => this.#pool.slots,
       startedAt: this.#startedAt,
@@ -304,7 +309,8 @@ export class Supervisor {
     } else if (message.type === "fleet") {
       this.#fleet = message.report;
       this.#watch.refresh();
-    } else if (message.type === "drain") this.#drainByHand(message.on);
+    } else if (message.type === "checked-nodes") this.#checked = message.report;
+    else if (message.type === "drain") this.#drainByHand(message.on);
     else if (message.type === "fault") this.#pool.fault(message.worker, message.fault);
     else if (message.type === "listen-failed") this.#cannotListen(message.error);
   }
