@@ -33,6 +33,10 @@ export interface CheckedConfig {
     readonly show_revision_in_response_header: boolean;
     readonly tcp_migrate_req: boolean;
     readonly id?: string;
+    readonly stream_proxy: {
+      readonly tcp?: readonly (number | string | Partial<StreamListen>)[];
+      readonly udp?: readonly (number | string)[];
+    };
     readonly ssl: { readonly enable: boolean; readonly listen: readonly HttpsListen[] };
   };
   readonly nginx_config: {
@@ -42,6 +46,7 @@ export interface CheckedConfig {
     readonly error_log_level: LogSettings["level"];
     readonly event: { readonly worker_connections: Scalar };
     readonly http: HttpConfig;
+    readonly stream: StreamConfig;
   };
   readonly deployment: {
     readonly role: "traditional" | "control_plane" | "data_plane";
@@ -124,11 +129,24 @@ export interface HttpsListen {
   readonly port?: number;
 }
 
+export interface StreamListen {
+  readonly addr: number | string;
+  readonly tls: boolean;
+}
+
 export interface StatusConfig {
   readonly ip: string;
   readonly port: number;
   readonly allow_details: readonly string[];
   readonly unresponsive_after: Scalar;
+}
+
+/** `nginx_config.stream`. */
+export interface StreamConfig {
+  readonly enable_access_log: boolean;
+  readonly access_log: string;
+  readonly access_log_format: string;
+  readonly access_log_format_escape: "default" | "json" | "none";
 }
 
 /** `nginx_config.http`. */

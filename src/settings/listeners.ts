@@ -4,11 +4,12 @@ import type { CheckedConfig, HttpsListen, NodeListen } from "./checked-config.ts
 import { type KeyPath, pathsTouch } from "./key-path.ts";
 import type { Report } from "./report.ts";
 import type { Address } from "./settings.ts";
+import { servesHttp, tcpListeners } from "./stream-settings.ts";
 
 /** A socket that this configuration opens. */
 interface Listener {
   /** As messages say it. */
-  readonly name: "admin" | "control" | "prometheus" | "http listen" | "https listen" | "status";
+  readonly name: "admin" | "control" | "prometheus" | "http listen" | "https listen" | "stream tcp" | "status";
   readonly address: Address;
   /** Where its port stands. */
   readonly path: KeyPath;
@@ -77,8 +78,10 @@ function listenersOf(config: CheckedConfig): Listener[] {
   if (prometheus.enable_export_server && plugins.includes("prometheus")) {
     add("prometheus", prometheus.export_addr, ["plugin_attr", "prometheus", "export_addr", "port"]);
   }
-  const traffic = deployment.role !== "control_plane";
+  const traffic = servesHttp(config);
   for (const address of traffic ? httpAddresses(config) : []) add("http listen", address, ["apisix", "node_listen"]);
+  // UDP has ports of its own.
+  for (const address of tcpListeners(config)) add("stream tcp", address, ["apisix", "stream_proxy", "tcp"]);
   if (apisix.ssl.enable) {
     const addresses = apisix.ssl.listen.flatMap((entry) => entryAddresses(entry, 9443, apisix.enable_ipv6));
     for (const address of addresses) add("https listen", address, ["apisix", "ssl", "listen"]);

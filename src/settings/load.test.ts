@@ -303,8 +303,8 @@ test("what has no meaning here is named in one warning, what comes later in anot
   assert.deepEqual(complaints(t, "apisix:\n  ssl: {listen: [{port: 9543}]}\n"), [
     "6 warning apisix.ssl: is not available in this version and is ignored",
   ]);
-  assert.deepEqual(complaints(t, "apisix:\n  proxy_mode: stream\ndiscovery: {nacos: {}}\n"), [
-    "0 warning : apisix.proxy_mode, discovery.nacos are not available in this version and are ignored",
+  assert.deepEqual(complaints(t, "discovery: {nacos: {}, eureka: {}}\n"), [
+    "0 warning : discovery.nacos, discovery.eureka are not available in this version and are ignored",
   ]);
 });
 

@@ -11,6 +11,8 @@ export interface Settings {
   /** Configured number of workers, 1–256; worker ids are 0 … workers − 1. */
   readonly workers: number;
   readonly http: HttpSettings;
+  /** `null`: neither TCP nor UDP is proxied. */
+  readonly stream: StreamSettings | null;
   readonly upstream: UpstreamSettings;
   readonly matching: MatchingSettings;
   readonly dns: DnsSettings;
@@ -55,7 +57,7 @@ export interface Address {
 }
 
 export interface HttpSettings {
-  /** `apisix.node_listen`, one row per address and family. */
+  /** `apisix.node_listen`, one row per address and family; empty with `proxy_mode: stream`. */
   readonly listen: readonly Address[];
   readonly deleteUriTailSlash: boolean;
   readonly normalizeUriLikeServlet: boolean;
@@ -80,6 +82,19 @@ export interface HttpSettings {
   readonly realIpFrom: readonly string[];
   /** `apisix.trusted_addresses`, `null` where not configured. */
   readonly trustedAddresses: readonly string[] | null;
+}
+
+/** `apisix.stream_proxy`. */
+export interface StreamSettings {
+  readonly tcp: readonly StreamListener[];
+  readonly udp: readonly Address[];
+  /** `nginx_config.stream.access_log`; `null`: not enabled. */
+  readonly access: AccessLogSettings | null;
+}
+
+export interface StreamListener extends Address {
+  /** Clients speak TLS. */
+  readonly tls: boolean;
 }
 
 /** What conditions of routes may look at. */

@@ -17,6 +17,47 @@ test("where HTTP listens", (t) => {
   assert.deepEqual(listen("  node_listen: [{port: 83, enable_ipv6: false}]\n"), ["0.0.0.0 83"]);
 });
 
+test("where TCP and UDP listen", (t) => {
+  const streams =
+    "apisix:\n  proxy_mode: http&stream\n  stream_proxy:\n" +
+    "    tcp: [9100, '127.0.0.1:9101', {addr: '[::1]:9102'}, {addr: 9103}, 9100, '9104']\n    udp: [9100, '127.0.0.1:53']\n";
+  const { stream, http } = loadClean(t, streams);
+  assert.deepEqual(
+    stream?.tcp.map(({ ip, port, tls }) => `${ip} ${port} ${tls}`),
+    ["0.0.0.0 9100 false", "127.0.0.1 9101 false", "::1 9102 false", "0.0.0.0 9103 false", "0.0.0.0 9104 false"],
+  );
+  assert.deepEqual(
+    stream?.udp.map(({ ip, port }) => `${ip} ${port}`),
+    ["0.0.0.0 9100", "127.0.0.1 53"],
+  );
+  assert.equal(stream?.access, null);
+  assert.equal(http.listen.length, 2);
+  assert.equal(loadClean(t, streams.replace("http&stream", "http")).stream, null);
+  assert.deepEqual(loadClean(t, streams.replace("http&stream", "stream")).http.listen, []);
+
+  const logged = loadClean(t, `${streams}nginx_config: {stream: {enable_access_log: true}}\n`).stream?.access;
+  assert.match(logged?.file ?? "", /\/logs\/access_stream\.log$/);
+  const wrong = (tcp: string): string => complaints(t, `apisix:\n  stream_proxy: {tcp: ${tcp}}\n`).join("\n");
+  assert.match(wrong("[{tls: false}]"), /error apisix\.stream_proxy\.tcp\[0\]: expected a mapping with addr/);
+  assert.match(wrong("[]"), /found an empty list, expected a list of at least one address/);
+  for (const bad of [
+    "0",
+    "65536",
+    "localhost:9100",
+    "'127.0.0.1:0'",
+    "'::1:9100'",
+    "'[127.0.0.1]:9100'",
+    "':9100'",
+    "a",
+  ]) {
+    assert.match(wrong(`[${bad}]`), /apisix\.stream_proxy\.tcp\[0\]: found .*, expected a port from 1 to 65535/);
+  }
+  assert.match(
+    complaints(t, streams.replace("9103", "9080")).join("\n"),
+    /stream tcp port 9080 conflicts with http listen port/,
+  );
+});
+
 test("port 0 is for tests", (t) => {
   const text = "apisix:\n  node_listen: 0\n  control: {port: 0}\n  status: {port: 0}\n";
   const fields = load(t, dataPlane + text).findings.map(({ field }) => field);

@@ -46,9 +46,9 @@ function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: Servable
   if (conf._meta?.disable === true) return [];
   const path = ["plugins", name];
   const plugin = check.plugins.get(name);
-  // Plugins for streams are run by nothing yet, whatever they do for HTTP.
-  if (plugin?.compile === undefined || kind === "stream_routes") {
-    return [plainFault(path, `plugin ${name} is not available in this version`)];
+  if (plugin?.compile === undefined || (kind === "stream_routes" && plugin.servesStreams !== true)) {
+    const where = kind === "stream_routes" ? " for streams" : "";
+    return [plainFault(path, `plugin ${name} is not available${where} in this version`)];
   }
   if (plugin.type === "auth" && (kind === "consumers" || kind === "credentials")) return [];
   try {

@@ -14,6 +14,7 @@ import { plugins } from "../plugins/index.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { FaultSwitch } from "./fault-switch.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
+import { StreamServer } from "./stream/stream-server.ts";
 import { collectEverything, MemoryReturn } from "./memory-return.ts";
 
 const HEARTBEAT_MS = 200;
@@ -35,6 +36,9 @@ export class DataPlane {
   readonly #accessLog: AccessLog | null;
   readonly #engine: WorkerEngine;
   readonly #server: HttpServer;
+  /** TCP and UDP; `null`: not proxied. */
+  readonly #streams: StreamServer | null;
+  readonly #streamLog: AccessLog | null;
   readonly #memory = new MemoryReturn(collectEverything);
   #control: MessagePort | null = null;
   /** The revision in the engine; 0: none. */
@@ -67,6 +71,20 @@ export class DataPlane {
       accessLog: this.#accessLog,
       log: this.#log,
     });
+    const { stream } = settings;
+    this.#streamLog = stream === null || stream.access === null ? null : createAccessLog(stream.access, this.#log);
+    this.#streams =
+      stream === null
+        ? null
+        : new StreamServer({
+            settings: stream,
+            workerConnections: settings.http.workerConnections,
+            match: (ends) => this.#engine.matchStream(ends),
+            record: this.#record,
+            slot,
+            accessLog: this.#streamLog,
+            log: this.#log,
+          });
   }
 
   /** Reports on the board that this worker is there, and keeps its heartbeat going. */
@@ -99,15 +117,17 @@ export class DataPlane {
     this.#listening = "closed";
     this.#record.state = WorkerState.draining;
     this.#board.announce();
-    await this.#server.drain(timeoutMs);
+    await Promise.all([this.#server.drain(timeoutMs), this.#streams?.drain(timeoutMs)]);
     this.#engine.close();
     await this.#accessLog?.close();
+    await this.#streamLog?.close();
     if (this.#heart !== null) clearInterval(this.#heart);
   }
 
   reopenLogs(): void {
     this.#log.reopen();
-    this.#accessLog?.reopen();
+    void this.#accessLog?.reopen();
+    void this.#streamLog?.reopen();
   }
 
   #introduce(): void {
@@ -146,6 +166,7 @@ export class DataPlane {
     this.#listening = "opening";
     try {
       const addresses = await this.#server.listen(this.#data.settings.http.listen);
+      if (this.#streams !== null) addresses.push(...(await this.#streams.listen()));
       if (this.#closed()) return;
       this.#listening = "open";
       this.#acknowledge();
@@ -175,6 +196,7 @@ export class DataPlane {
     this.#record.heartbeat = now;
     this.#lastBeat = now;
     this.#server.flushCounters();
+    this.#streams?.addCounters();
     this.#memory.beat(this.#record.connections, this.#record.requests);
   }
 

@@ -36,6 +36,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
       trustedAddresses: null,
       ...http,
     },
+    stream: null,
     upstream: { keepalive: 320, keepaliveRequests: 1_000, keepaliveTimeoutMs: 60_000 },
     matching: { encodedSlash: false, graphqlMaxSize: 1_048_576, postArgMaxSize: 67_108_864 },
     dns: { servers: null, validMs: null, timeoutMs: 5_000, search: true },

@@ -116,15 +116,30 @@ const proxyCache: Key = section(
   planned,
 );
 
-const streamAddress = {
+const listenText = { format: "listen", port: "zeroInTests" } as const;
+
+const udpAddress: Key = {
+  type: ["integer", "string"],
+  ...listenText,
+  expected: 'a port from 1 to 65535, or an address and a port such as "127.0.0.1:9200"',
+  description: "One address; a plain port is on all of IPv4.",
+};
+
+const tcpAddress: Key = {
   type: ["integer", "string", "object"],
-  expected: 'a port, an "ip:port", or a mapping with addr',
-  description: "One address.",
+  ...listenText,
+  expected: 'a port from 1 to 65535, an address and a port such as "127.0.0.1:9100", or a mapping with addr',
+  description: "One address; a plain port is on all of IPv4.",
   properties: {
-    addr: { type: ["integer", "string"], expected: 'a port or an "ip:port"', description: "Where to listen." },
-    tls: flag(false, "Whether it is TLS."),
+    addr: {
+      type: ["integer", "string"],
+      ...listenText,
+      expected: 'a port from 1 to 65535, or an address and a port such as "127.0.0.1:9100"',
+      description: "Where to listen.",
+    },
+    tls: flag(false, "Whether clients speak TLS.", planned),
   },
-} satisfies Key;
+};
 
 /** The address of a DNS server. */
 export function dnsServerKey(description: string): Key {
@@ -169,17 +184,12 @@ export const apisixKeys: Keys = {
   ssl,
   proxy_mode: choice(["http", "stream", "http&stream"], "Whether HTTP, TCP and UDP, or both are proxied.", {
     default: "http",
-    ...planned,
   }),
-  stream_proxy: section(
-    "Where TCP and UDP are proxied.",
-    {
-      only: flag(true, "Without effect in APISIX 3."),
-      tcp: list(streamAddress, "TCP addresses.", { minItems: 1 }),
-      udp: list(streamAddress, "UDP addresses.", { minItems: 1 }),
-    },
-    planned,
-  ),
+  stream_proxy: section("Where TCP and UDP are proxied; proxy_mode says whether they are.", {
+    only: foreign("Without effect in APISIX 3; proxy_mode has taken its place."),
+    tcp: list(tcpAddress, "TCP addresses.", { minItems: 1, expected: "a list of at least one address" }),
+    udp: list(udpAddress, "UDP addresses.", { minItems: 1, expected: "a list of at least one address" }),
+  }),
   proxy_protocol: section(
     "The PROXY protocol.",
     {
