@@ -33,6 +33,12 @@ export interface CheckedConfig {
     readonly show_revision_in_response_header: boolean;
     readonly tcp_migrate_req: boolean;
     readonly id?: string;
+    readonly proxy_protocol: {
+      readonly listen_http_port?: number;
+      readonly listen_https_port?: number;
+      readonly enable_tcp_pp: boolean;
+      readonly enable_tcp_pp_to_upstream: boolean;
+    };
     readonly stream_proxy: {
       readonly tcp?: readonly (number | string | Partial<StreamListen>)[];
       readonly udp?: readonly (number | string)[];

@@ -88,6 +88,10 @@ export interface HttpSettings {
 export interface StreamSettings {
   readonly tcp: readonly StreamListener[];
   readonly udp: readonly Address[];
+  /** `proxy_protocol.enable_tcp_pp`: connections on `tcp` begin with a PROXY header. */
+  readonly proxyProtocol: boolean;
+  /** `proxy_protocol.enable_tcp_pp_to_upstream`: so do those to nodes. */
+  readonly proxyProtocolToUpstream: boolean;
   /** `nginx_config.stream.access_log`; `null`: not enabled. */
   readonly access: AccessLogSettings | null;
 }

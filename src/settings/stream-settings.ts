@@ -23,7 +23,13 @@ export function streamSettings(config: CheckedConfig, prefix: string): StreamSet
           buffer: LOG_BUFFER,
         }
       : null;
-  return { tcp: tcpListeners(config), udp: distinct(udp.map(listenAddress)), access };
+  return {
+    tcp: tcpListeners(config),
+    udp: distinct(udp.map(listenAddress)),
+    proxyProtocol: apisix.proxy_protocol.enable_tcp_pp,
+    proxyProtocolToUpstream: apisix.proxy_protocol.enable_tcp_pp_to_upstream,
+    access,
+  };
 }
 
 /** `apisix.stream_proxy.tcp` where it is served, each address once. */

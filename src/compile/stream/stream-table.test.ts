@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { StreamRoute } from "../../schema/stream-route.ts";
 import type { StreamEnds } from "./stream-plan.ts";
 import { StreamEntry, StreamTable } from "./stream-table.ts";

@@ -190,16 +190,12 @@ export const apisixKeys: Keys = {
     tcp: list(tcpAddress, "TCP addresses.", { minItems: 1, expected: "a list of at least one address" }),
     udp: list(udpAddress, "UDP addresses.", { minItems: 1, expected: "a list of at least one address" }),
   }),
-  proxy_protocol: section(
-    "The PROXY protocol.",
-    {
-      listen_http_port: port(undefined, "HTTP with the PROXY protocol."),
-      listen_https_port: port(undefined, "HTTPS with the PROXY protocol."),
-      enable_tcp_pp: flag(false, "On stream_proxy.tcp."),
-      enable_tcp_pp_to_upstream: flag(false, "Towards upstreams."),
-    },
-    planned,
-  ),
+  proxy_protocol: section("The PROXY protocol, versions 1 and 2, by which a proxy in front tells who the client is.", {
+    listen_http_port: port(undefined, "Port for HTTP on which each connection begins with a PROXY header.", planned),
+    listen_https_port: port(undefined, "Port for HTTPS on which each connection begins with a PROXY header.", planned),
+    enable_tcp_pp: flag(false, "Whether connections on stream_proxy.tcp begin with a PROXY header."),
+    enable_tcp_pp_to_upstream: flag(false, "Whether connections of TCP streams to nodes begin with one, of version 1."),
+  }),
   proxy_cache: proxyCache,
   dns_resolver: list(dnsServerKey("One server."), "DNS servers; without the key those of /etc/resolv.conf.", {
     minItems: 1,

@@ -8,6 +8,8 @@ export interface StreamEnvironment {
   readonly wheel: TimerWheel;
   readonly accessLog: AccessLogSink | null;
   readonly complaints: Complaints;
+  /** Nodes are told of the client in a PROXY header (version 1). */
+  readonly proxyProtocolToUpstream: boolean;
   /** Connections to nodes that are open; datagrams need none, so a session counts as one. */
   upstreamConnections: number;
   /** Attempts to connect to nodes that came to nothing. */

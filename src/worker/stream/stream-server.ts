@@ -6,6 +6,7 @@ import type { Address, Settings, StreamListener, StreamSettings } from "../../se
 import type { AccessLogSink, LogSink } from "../environment.ts";
 import { addressFailure, formatListen } from "../listen-failure.ts";
 import { withoutMapping } from "../peer.ts";
+import { ProxyHeaderReader } from "../proxy-protocol/read-header.ts";
 import { Complaints, type StreamEnvironment } from "./stream-environment.ts";
 import { HIGH_WATER, TcpStream } from "./tcp-stream.ts";
 import { UdpListener } from "./udp-listener.ts";
@@ -23,6 +24,8 @@ export interface StreamServerParts {
 }
 
 const BACKLOG = 511;
+/** How long a PROXY header may take, as in nginx. */
+const PROXY_HEADER_MS = 30_000;
 /** How long a draining worker waits for answers to datagrams. */
 const UDP_DRAIN_MS = 1_000;
 /** Turns of the event loop for which a draining listener waits for its queue to be empty. */
@@ -42,6 +45,8 @@ export class StreamServer {
   readonly #tcp: Server[] = [];
   readonly #udp: UdpListener[] = [];
   readonly #streams = new Set<TcpStream>();
+  /** Connections of which the PROXY header is still to come. */
+  readonly #readers = new Set<ProxyHeaderReader>();
   #sessions = 0;
   #accepted = 0;
   #emptied: (() => void) | null = null;
@@ -57,6 +62,7 @@ export class StreamServer {
       wheel: this.#wheel,
       accessLog: parts.accessLog,
       complaints: new Complaints(parts.log, this.#wheel),
+      proxyProtocolToUpstream: parts.settings.proxyProtocolToUpstream,
       upstreamConnections: 0,
       connectFailures: 0,
     };
@@ -92,7 +98,7 @@ export class StreamServer {
   close(): void {
     for (const listener of this.#tcp.splice(0)) listener.close();
     this.#closeUdp();
-    for (const stream of this.#streams) stream.destroy();
+    this.#cut();
     this.#wheel.close();
   }
 
@@ -105,7 +111,7 @@ export class StreamServer {
 
   /** TCP streams and UDP sessions. */
   get #open(): number {
-    return this.#streams.size + this.#sessions;
+    return this.#streams.size + this.#readers.size + this.#sessions;
   }
 
   #openTcp({ ip, port }: StreamListener): Promise<Address> {
@@ -151,12 +157,35 @@ export class StreamServer {
       socket.destroy();
       return;
     }
-    const remoteAddr = withoutMapping(socket.remoteAddress);
+    if (this.#settings.proxyProtocol) this.#readProxyHeader(socket);
+    else this.#begin(socket, null);
+  }
+
+  #readProxyHeader(socket: Socket): void {
+    const from = withoutMapping(socket.remoteAddress ?? "");
+    const reader = new ProxyHeaderReader(socket, this.#wheel, PROXY_HEADER_MS, {
+      headerRead: ({ source }, rest) => {
+        this.#readers.delete(reader);
+        if (rest.length > 0) socket.unshift(rest);
+        this.#begin(socket, source);
+      },
+      headerFailed: (fault) => {
+        this.#readers.delete(reader);
+        if (fault !== "") this.#env.complaints.add("stream refused", `${fault}, client ${from}`);
+        this.#gone();
+      },
+    });
+    this.#readers.add(reader);
+  }
+
+  /** @param source the client, where a PROXY header has told of it. */
+  #begin(socket: Socket, source: Address | null): void {
+    const socketAddr = withoutMapping(socket.remoteAddress ?? "");
     const peer = {
       protocol: "TCP",
-      remoteAddr,
-      remotePort: socket.remotePort ?? 0,
-      socketAddr: remoteAddr,
+      remoteAddr: source?.ip ?? socketAddr,
+      remotePort: source?.port ?? socket.remotePort ?? 0,
+      socketAddr,
       serverAddr: withoutMapping(socket.localAddress ?? ""),
       serverPort: socket.localPort ?? 0,
       sni: null,
@@ -183,6 +212,13 @@ export class StreamServer {
     if (this.#open === 0) this.#emptied?.();
   }
 
+  #cut(): void {
+    for (const reader of this.#readers) reader.close();
+    this.#readers.clear();
+    for (const stream of this.#streams) stream.destroy();
+    this.#gone();
+  }
+
   #closeUdp(): void {
     for (const listener of this.#udp.splice(0)) listener.close();
   }
@@ -203,7 +239,7 @@ export class StreamServer {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.#closeUdp();
-        for (const stream of this.#streams) stream.destroy();
+        this.#cut();
       }, timeoutMs);
       this.#emptied = () => {
         clearTimeout(timer);

@@ -3,6 +3,7 @@ import type { StreamPlan } from "../../compile/stream/stream-plan.ts";
 import type { Timed } from "../../lib/timer-wheel.ts";
 import { WriteProgress } from "../../lib/write-progress.ts";
 import type { StreamUpstream, UpstreamNode } from "../../upstream/upstream.ts";
+import { formatProxyHeader } from "../proxy-protocol/header.ts";
 import { NodeChoice } from "./node-choice.ts";
 import { StreamContext, type StreamPeer } from "./stream-context.ts";
 import type { StreamEnvironment } from "./stream-environment.ts";
@@ -172,9 +173,15 @@ export class TcpStream implements Timed {
     this.#nodeProgress = new WriteProgress(node);
     this.#choice!.connected();
     this.#ctx.status = 200;
+    if (this.#env.proxyProtocolToUpstream) node.write(this.#proxyHeader());
     this.#pass(client, node, (count) => (this.#ctx.received += count));
     this.#pass(node, client, (count) => (this.#ctx.bytesSent += count));
     this.#touch();
+  }
+
+  #proxyHeader(): string {
+    const { remoteAddr, remotePort, serverAddr, serverPort } = this.#ctx;
+    return formatProxyHeader({ ip: remoteAddr, port: remotePort }, { ip: serverAddr, port: serverPort });
   }
 
   /** Passes on what comes from one side, no faster than the other takes it. */
