@@ -35,7 +35,10 @@ test("names before everything else, the longest first", () => {
 });
 
 test("a route that was changed or removed is found no longer where it was", () => {
-  const table = tableOf([{ id: "1", sni: "*.a.com" }, { id: "2", server_port: 9100 }]);
+  const table = tableOf([
+    { id: "1", sni: "*.a.com" },
+    { id: "2", server_port: 9100 },
+  ]);
   table.set("1", entryOf({ id: "1", server_port: 9101 }));
   assert.equal(table.match({ ...ends, sni: "x.a.com" })?.id, "2");
   assert.equal(table.match({ ...ends, serverPort: 9101 })?.id, "1");
