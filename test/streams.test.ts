@@ -227,8 +227,8 @@ test("streams", async (t) => {
       ],
     });
     assert.equal((await gateway.applied(revision + 1)).status, 409);
-    const [rejected] = (await gateway.status("/status/config")).json().rejected as { reason: string }[];
-    assert.match(rejected?.reason ?? "", /plugin mqtt-proxy is not available for streams in this version/);
+    const [rejected] = (await gateway.status("/status/config")).json().rejected as { error: string }[];
+    assert.match(rejected?.error ?? "", /plugin mqtt-proxy is not available for streams in this version/);
   });
 
   await t.test("datagrams: each client gets its own answers, each session stays with its node", async (t) => {

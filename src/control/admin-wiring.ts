@@ -48,7 +48,7 @@ export function buildAdminApi(parts: AdminParts): AdminApi | null {
     stream: settings.proxyMode !== "http",
     now: Date.now,
   };
-  const content = { resources, catalogue: buildCatalogue(settings.plugins, loaded), reloadPlugins };
+  const content = { resources, catalogue: buildCatalogue(settings, loaded), reloadPlugins };
   return createAdminApi({ settings: admin, log, content });
 }
 

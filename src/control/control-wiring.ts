@@ -55,6 +55,7 @@ export function buildControlEndpoints({
     drain,
     faults,
     plugins: settings.plugins,
+    streamPlugins: settings.streamPlugins,
     health: () => upstreams.health(prefixOf(settings.source)),
     targets: upstreams,
     registry: check.plugins,

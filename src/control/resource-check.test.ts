@@ -147,7 +147,7 @@ test("what is valid may still be beyond this version", () => {
 });
 
 test("only what config.yaml enables may be named", () => {
-  const some = resourceCheckFor({ plugins: ["key-auth"], pluginAttr: {} });
+  const some = resourceCheckFor({ plugins: ["key-auth"], streamPlugins: [], pluginAttr: {} });
   const said = (name: string): string | null => validate("routes", "r", { ...route, plugins: { [name]: {} } }, some);
   assert.deepEqual([said("key-auth"), said("cors")], [null, "unknown plugin [cors]"]);
 });

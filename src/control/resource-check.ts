@@ -5,10 +5,13 @@ import type { Settings } from "../settings/settings.ts";
 import type { ResourceCheck } from "../store/check-resource.ts";
 
 /** What resources are checked with: the plugins that these settings enable; all of them without settings. */
-export function resourceCheckFor(settings: Pick<Settings, "plugins" | "pluginAttr"> | null): ResourceCheck {
+export function resourceCheckFor(
+  settings: Pick<Settings, "plugins" | "streamPlugins" | "pluginAttr"> | null,
+): ResourceCheck {
   if (settings === null) return { plugins: knownPlugins, checkSupport };
   return {
     plugins: pickNames(knownPlugins, new Set(settings.plugins)),
+    streamPlugins: pickNames(knownPlugins, new Set(settings.streamPlugins)),
     pluginAttr: settings.pluginAttr,
     checkSupport,
   };

@@ -63,6 +63,7 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     shutdown: { delayMs: ms(apisix.shutdown_delay), timeoutMs: ms(nginx.worker_shutdown_timeout) },
     log: logSettings(nginx, around.prefix),
     plugins: [...new Set(config.plugins)],
+    streamPlugins: [...new Set(config.stream_plugins)],
     pluginAttr: pluginAttributes(config, around.pluginAttr),
     showRevision: apisix.show_revision_in_response_header,
     showUpstreamStatus: apisix.show_upstream_status_in_response_header,

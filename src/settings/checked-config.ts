@@ -74,6 +74,7 @@ export interface CheckedConfig {
   };
   readonly graphql: { readonly max_size?: Scalar };
   readonly plugins: readonly string[];
+  readonly stream_plugins: readonly string[];
   readonly plugin_attr: {
     readonly prometheus: {
       readonly enable_export_server: boolean;

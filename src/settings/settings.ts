@@ -38,6 +38,8 @@ export interface Settings {
   readonly log: LogSettings;
   /** Names of the enabled plugins. */
   readonly plugins: readonly string[];
+  /** `stream_plugins`: names of the plugins that stream routes may use. */
+  readonly streamPlugins: readonly string[];
   /** `plugin_attr` as written; `redirect.https_port` is there in any case where `apisix.ssl` is enabled. */
   readonly pluginAttr: Readonly<Record<string, unknown>>;
   /** `apisix.show_revision_in_response_header`. */

@@ -17,6 +17,8 @@ import { maskSecrets } from "./mask.ts";
 /** What this node can do. */
 export interface ServableCheck {
   readonly plugins: PluginRegistry;
+  /** Those that stream routes may use; absent: the same. */
+  readonly streamPlugins?: PluginRegistry;
   /** `plugin_attr` of config.yaml. */
   readonly pluginAttr?: Readonly<Record<string, unknown>>;
   /** Why this version cannot serve a resource, apart from its plugins; `null` where it can. */
@@ -37,6 +39,11 @@ export function checkServable(kind: Kind, resource: unknown, check: ServableChec
   return unsupported === null ? [] : [plainFault(pathIn(unsupported), unsupported)];
 }
 
+/** The plugins that a resource of the kind may name. */
+export function registryFor(kind: Kind, { plugins, streamPlugins }: ServableCheck): PluginRegistry {
+  return kind === "stream_routes" ? (streamPlugins ?? plugins) : plugins;
+}
+
 /** Kinds whose fields are taken as they are. */
 const proxied = new Set<Kind>(["routes", "services", "upstreams", "stream_routes"]);
 /** Plugins are looked at by themselves; in the others a reference is a text like any other. */
@@ -45,7 +52,7 @@ const PLAIN = { plugins: undefined, desc: undefined, labels: undefined, name: un
 function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: ServableCheck): readonly Fault[] {
   if (conf._meta?.disable === true) return [];
   const path = ["plugins", name];
-  const plugin = check.plugins.get(name);
+  const plugin = registryFor(kind, check).get(name);
   if (plugin?.compile === undefined || (kind === "stream_routes" && plugin.servesStreams !== true)) {
     const where = kind === "stream_routes" ? " for streams" : "";
     return [plainFault(path, `plugin ${name} is not available${where} in this version`)];

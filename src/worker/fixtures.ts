@@ -53,6 +53,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     shutdown: { delayMs: 0, timeoutMs: 1_000 },
     log: { errorLog: "/dev/stderr", level: "warn", access: null },
     plugins: [],
+    streamPlugins: [],
     pluginAttr: {},
     showRevision: false,
     showUpstreamStatus: false,

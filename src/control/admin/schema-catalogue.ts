@@ -7,14 +7,18 @@ import type { Kind } from "../../schema/kinds.ts";
 import { resourceSchemas } from "../../schema/resource-schemas.ts";
 import { validateResource } from "../../schema/validate.ts";
 import { validate, type ResourceCheck } from "../../store/check-resource.ts";
+import type { Settings } from "../../settings/settings.ts";
 import type { LoadedView } from "../../store/loaded-view.ts";
 import { claimsOf } from "../../store/resource.ts";
 import type { AdminCatalogue } from "./catalogue.ts";
 import { contentFault } from "./content-rules.ts";
 
 /** The schemas and rules of this gateway, with the plugins of these names; `loaded` knows their metadata. */
-export function buildCatalogue(names: readonly string[], loaded: Pick<LoadedView, "get">): AdminCatalogue {
-  const enabled = enabledPlugins(names);
+export function buildCatalogue(
+  { plugins: names, streamPlugins }: Pick<Settings, "plugins" | "streamPlugins">,
+  loaded: Pick<LoadedView, "get">,
+): AdminCatalogue {
+  const enabled = enabledPlugins(names, streamPlugins);
   const metadata = (name: string): Readonly<Record<string, unknown>> | undefined => loaded.get("plugin_metadata", name);
   const notRun = pickNames(enabled.http, new Set(names.filter((name) => !plugins.has(name))));
   const checks = {

@@ -32,6 +32,7 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     drain: (on) => void done.push(on ? "drain" : "undrain"),
     faults: null,
     plugins: ["key-auth"],
+    streamPlugins: ["ip-restriction"],
     health: () => [],
     targets: { get: () => undefined },
     registry: plugins,

@@ -15,6 +15,8 @@ export interface ControlDeps extends ResourcesDeps, ExplainDeps {
   readonly faults: FaultActions | null;
   /** Names of the enabled plugins. */
   readonly plugins: readonly string[];
+  /** Names of those for streams. */
+  readonly streamPlugins: readonly string[];
   /** What the health checks have found. */
   readonly health: HealthDeps["reports"];
 }
@@ -24,7 +26,7 @@ export function controlEndpoints(deps: ControlDeps): readonly Endpoint[] {
   return [
     ...resourceEndpoints(deps),
     ...healthEndpoints({ ...deps, reports: deps.health }),
-    ...schemaEndpoints(deps.plugins),
+    ...schemaEndpoints(deps),
     ...explainEndpoints(deps),
     ...upkeepEndpoints(),
     ...drainEndpoints(deps.drain),

@@ -1,14 +1,17 @@
 import { describePlugins, enabledPlugins } from "../../plugins/plugin-answers.ts";
 import { resourceSchemas } from "../../schema/resource-schemas.ts";
+import type { Settings } from "../../settings/settings.ts";
 import type { Endpoint } from "./endpoint.ts";
 
-/** `GET /v1/schema`: the schemas of every kind and of the enabled plugins; `names` are those of HTTP. */
-export function schemaEndpoints(names: readonly string[]): readonly Endpoint[] {
-  return [{ method: "GET", path: "/v1/schema", answer: () => ({ status: 200, body: allSchemas(names) }) }];
+/** `GET /v1/schema`: the schemas of every kind and of the enabled plugins. */
+export function schemaEndpoints(enabled: EnabledNames): readonly Endpoint[] {
+  return [{ method: "GET", path: "/v1/schema", answer: () => ({ status: 200, body: allSchemas(enabled) }) }];
 }
 
-function allSchemas(names: readonly string[]): object {
-  const { http, stream } = enabledPlugins(names);
+type EnabledNames = Pick<Settings, "plugins" | "streamPlugins">;
+
+function allSchemas({ plugins, streamPlugins }: EnabledNames): object {
+  const { http, stream } = enabledPlugins(plugins, streamPlugins);
   return {
     main: resourceSchemas,
     plugins: describePlugins(http, "http"),
