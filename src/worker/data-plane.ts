@@ -145,7 +145,8 @@ export class DataPlane {
   async #listen(): Promise<void> {
     this.#listening = "opening";
     try {
-      const addresses = await this.#server.listen(this.#data.settings.http.listen);
+      const { listen } = this.#data.settings.http;
+      const addresses = await this.#server.listen(listen.filter(({ tls }) => !tls));
       if (this.#closed()) return;
       this.#listening = "open";
       this.#acknowledge();
