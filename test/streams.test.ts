@@ -4,6 +4,8 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { makePair } from "../src/tls/testing.ts";
 import { type Gateway, startGateway } from "./support/gateway.ts";
 import { freePort } from "./support/ports.ts";
 import {
@@ -261,6 +263,94 @@ test("streams", async (t) => {
     await setTimeout(600);
     assert.equal(await ask(client, "y"), "got y");
     assert.equal(live.senders.size, sessions + 1, "a session of its own after the pause");
+  });
+});
+
+test("streams over TLS", async (t) => {
+  const authority = makePair({ name: "authority", authority: true });
+  const clients = makePair({ name: "client", issuer: authority });
+  const [one, two, plain] = [await startTcp(t, named("one")), await startTcp(t, named("two")), await startTcp(t, echo)];
+  const tcp = [await freePort(), await freePort()] as const;
+  const ssl = (id: string, names: readonly string[], more: object = {}): object => ({
+    id,
+    snis: names,
+    ...makePair({ name: names[0]!, issuer: authority }),
+    ...more,
+  });
+  const { gateway } = await startStreams(
+    t,
+    {
+      ssls: [
+        ssl("1", ["a.test", "*.b.test"]),
+        ssl("2", ["mtls.test"], { client: { ca: authority.cert, skip_mtls_uri_regex: ["/free"] } }),
+      ],
+      stream_routes: [
+        route("a", [one.node], { sni: "a.test" }),
+        route("b", [two.node], { sni: "*.b.test" }),
+        route("rest", [plain.node]),
+      ],
+    },
+    {
+      ssl: { enable: false, fallback_sni: "x.b.test" },
+      stream_proxy: { tcp: [{ addr: `127.0.0.1:${tcp[0]}`, tls: true }, { addr: tcp[1] }] },
+    },
+  );
+  const secure = (servername: string, more: ConnectionOptions = {}): TLSSocket => {
+    const options = {
+      host: "127.0.0.1",
+      port: tcp[0],
+      ca: authority.cert,
+      checkServerIdentity: () => undefined,
+      allowHalfOpen: true,
+      ...(servername === "" ? {} : { servername }),
+    };
+    const socket = connectTls(Object.assign(options, more));
+    socket.on("error", () => undefined);
+    t.after(() => socket.destroy());
+    return socket;
+  };
+
+  await t.test("the name in the handshake chooses certificate and route", async (t) => {
+    const a = secure("a.test");
+    assert.equal(await readText(a, 4), "one\n");
+    assert.equal(a.getPeerCertificate().subject.CN, "a.test");
+    assert.equal(await readText(secure("X.b.test"), 4), "two\n");
+    // Without a name, or with an unknown one, there is the fallback's certificate, and no route by name.
+    for (const name of ["", "unknown.test"]) {
+      const other = secure(name);
+      other.end("hello");
+      assert.equal(await readText(other, 5), "hello");
+      assert.equal(other.getPeerCertificate().subject.CN, "a.test");
+    }
+    // In clear text nobody asks for a name.
+    const clear = dial(t, tcp[1]);
+    clear.end("hello");
+    assert.equal(await readAll(clear), "hello");
+    assert.match(await readAll(dial(t, tcp[0]).end("GET / HTTP/1.1\r\n\r\n")), /^[^<]*$/);
+  });
+
+  await t.test("bytes come back whole, and either side may end first", async () => {
+    assert.ok(await echoed(secure("y.test", { servername: "mtls.test", ...clients }), 4 * MIB));
+  });
+
+  await t.test("a client must prove who it is where the certificate asks for it", async () => {
+    const without = secure("mtls.test");
+    without.end("hello");
+    assert.match(await readAll(without), /^(\[reset\])?$/);
+  });
+
+  await t.test("a change of certificate and route leaves open streams alone", async () => {
+    const open = secure("a.test");
+    assert.equal(await readText(open, 4), "one\n");
+    await apply(gateway, {
+      ssls: [ssl("1", ["a.test"], makePair({ name: "renewed", names: ["a.test"], issuer: authority }))],
+      stream_routes: [route("a", [two.node], { sni: "a.test" })],
+    });
+    const renewed = secure("a.test");
+    assert.equal(await readText(renewed, 4), "two\n");
+    assert.equal(renewed.getPeerCertificate().subject.CN, "renewed");
+    open.end("still there");
+    assert.equal(await readText(open, 11), "still there");
   });
 });
 

@@ -6,8 +6,9 @@ import { canonicalIp } from "./address.ts";
 import { adminSettings } from "./admin-settings.ts";
 import type { CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
 import { kubernetesSettings, type KubernetesConfig } from "./kubernetes-settings.ts";
-import { httpAddresses } from "./listeners.ts";
 import { servesHttp, streamSettings } from "./stream-settings.ts";
+import { httpListeners } from "./listeners.ts";
+import { tlsSettings } from "./tls-settings.ts";
 import type {
   Address,
   DiscoverySettings,
@@ -39,6 +40,7 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     workers: around.workers,
     http: httpSettings(config),
     stream: streamSettings(config, around.prefix),
+    tls: tlsSettings(config.apisix.ssl, around.prefix),
     upstream: upstreamSettings(nginx.http.upstream),
     router: apisix.router.http,
     matching: {
@@ -83,7 +85,7 @@ function httpSettings(config: CheckedConfig): HttpSettings {
   const { apisix, nginx_config: nginx } = config;
   const { http } = nginx;
   return {
-    listen: servesHttp(config) ? httpAddresses(config) : [],
+    listen: servesHttp(config) ? httpListeners(config) : [],
     deleteUriTailSlash: apisix.delete_uri_tail_slash,
     normalizeUriLikeServlet: apisix.normalize_uri_like_servlet,
     keepaliveTimeoutMs: ms(http.keepalive_timeout),

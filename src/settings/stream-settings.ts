@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { parseListen } from "./address.ts";
 import { normaliseLogFormat } from "./access-log-format.ts";
 import type { CheckedConfig, StreamListen } from "./checked-config.ts";
+import { tlsSettings } from "./tls-settings.ts";
 import type { Report } from "./report.ts";
 import type { AccessLogSettings, Address, StreamListener, StreamSettings } from "./settings.ts";
 
@@ -23,8 +24,10 @@ export function streamSettings(config: CheckedConfig, prefix: string): StreamSet
           buffer: LOG_BUFFER,
         }
       : null;
+  const tcp = tcpListeners(config);
   return {
-    tcp: tcpListeners(config),
+    tcp,
+    tls: tcp.some(({ tls }) => tls) ? tlsSettings({ ...apisix.ssl, enable: true }, prefix) : null,
     udp: distinct(udp.map(listenAddress)),
     proxyProtocol: apisix.proxy_protocol.enable_tcp_pp,
     proxyProtocolToUpstream: apisix.proxy_protocol.enable_tcp_pp_to_upstream,

@@ -79,6 +79,8 @@ export class DataPlane {
         : new StreamServer({
             settings: stream,
             workerConnections: settings.http.workerConnections,
+            certificates: this.#engine.certificates,
+            tickets: data.tickets,
             match: (ends) => this.#engine.matchStream(ends),
             record: this.#record,
             slot,
@@ -165,7 +167,8 @@ export class DataPlane {
   async #listen(): Promise<void> {
     this.#listening = "opening";
     try {
-      const addresses = await this.#server.listen(this.#data.settings.http.listen);
+      const { listen } = this.#data.settings.http;
+      const addresses = await this.#server.listen(listen.filter(({ tls }) => !tls));
       if (this.#streams !== null) addresses.push(...(await this.#streams.listen()));
       if (this.#closed()) return;
       this.#listening = "open";

@@ -16,7 +16,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     configFile: "/conf/config.yaml",
     workers: 1,
     http: {
-      listen: [{ ip: "127.0.0.1", port: 0 }],
+      listen: [{ ip: "127.0.0.1", port: 0, tls: false, http2: true }],
       deleteUriTailSlash: false,
       normalizeUriLikeServlet: false,
       keepaliveTimeoutMs: 60_000,
@@ -37,6 +37,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
       ...http,
     },
     stream: null,
+    tls: null,
     upstream: { keepalive: 320, keepaliveRequests: 1_000, keepaliveTimeoutMs: 60_000 },
     matching: { encodedSlash: false, graphqlMaxSize: 1_048_576, postArgMaxSize: 67_108_864 },
     dns: { servers: null, validMs: null, timeoutMs: 5_000, search: true },

@@ -10,7 +10,10 @@ export interface ProxyHeaderOwner {
   headerFailed(fault: string): void;
 }
 
-/** Reads the header from a paused socket; the owner is told once. `close` ends it without a word. */
+/** How long a draining thread waits for a header. */
+const DRAIN_MS = 2_000;
+
+/** Reads the header from a paused socket; the owner is told once. */
 export class ProxyHeaderReader implements Timed {
   deadline = Infinity;
   dueTick = -1;
@@ -33,8 +36,13 @@ export class ProxyHeaderReader implements Timed {
     socket.resume();
   }
 
-  /** Gives up the socket, which is destroyed. */
-  close(): void {
+  /** The thread is to end soon: who has not said a word by now is not waited for long. */
+  drain(): void {
+    this.#wheel.set(this, DRAIN_MS);
+  }
+
+  /** Gives up the socket, which is destroyed; the owner hears nothing. */
+  destroy(): void {
     this.#finish();
     this.#socket.destroy();
   }
@@ -61,7 +69,7 @@ export class ProxyHeaderReader implements Timed {
 
   #fail(fault: string): void {
     if (this.#done) return;
-    this.close();
+    this.destroy();
     this.#owner.headerFailed(fault);
   }
 

@@ -3,12 +3,16 @@ import type { WorkerRecord } from "../../board/board.ts";
 import type { StreamEnds, StreamPlan } from "../../compile/stream/stream-plan.ts";
 import { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { Address, Settings, StreamListener, StreamSettings } from "../../settings/settings.ts";
+import type { CertificateLookup } from "../../tls/certificate-index.ts";
+import { TicketKeys, type TicketSeed } from "../../tls/ticket-keys.ts";
+import { TlsAcceptor } from "../../tls/tls-acceptor.ts";
 import type { AccessLogSink, LogSink } from "../environment.ts";
 import { addressFailure, formatListen } from "../listen-failure.ts";
 import { withoutMapping } from "../peer.ts";
 import { ProxyHeaderReader } from "../proxy-protocol/read-header.ts";
 import { Complaints, type StreamEnvironment } from "./stream-environment.ts";
 import { HIGH_WATER, TcpStream } from "./tcp-stream.ts";
+import type { StreamPeer } from "./stream-context.ts";
 import { UdpListener } from "./udp-listener.ts";
 
 /** What a server is made of. It owns its sockets and its timer; the rest belongs to the caller. */
@@ -16,11 +20,22 @@ export interface StreamServerParts {
   readonly settings: StreamSettings;
   readonly workerConnections: Settings["http"]["workerConnections"];
   readonly match: (ends: StreamEnds) => StreamPlan | null;
+  /** The certificates of listeners with TLS. */
+  readonly certificates: CertificateLookup;
+  /** Of the keys of session tickets. */
+  readonly tickets: TicketSeed;
   readonly record: WorkerRecord;
   /** The worker id. */
   readonly slot: number;
   readonly accessLog: AccessLogSink | null;
   readonly log: LogSink;
+}
+
+/** A connection that is no stream yet. */
+interface Arriving {
+  /** The thread is to end soon. */
+  drain?(): void;
+  destroy(): void;
 }
 
 const BACKLOG = 511;
@@ -45,8 +60,10 @@ export class StreamServer {
   readonly #tcp: Server[] = [];
   readonly #udp: UdpListener[] = [];
   readonly #streams = new Set<TcpStream>();
-  /** Connections of which the PROXY header is still to come. */
-  readonly #readers = new Set<ProxyHeaderReader>();
+  /** Connections of which the PROXY header or the TLS handshake is still to come. */
+  readonly #arriving = new Set<Arriving>();
+  /** `null`: no listener speaks TLS. */
+  readonly #acceptor: TlsAcceptor | null;
   #sessions = 0;
   #accepted = 0;
   #emptied: (() => void) | null = null;
@@ -57,6 +74,11 @@ export class StreamServer {
     this.#record = parts.record;
     this.#slot = parts.slot;
     this.#log = parts.log;
+    const { settings, certificates, log } = parts;
+    const { tls } = settings;
+    const tickets = new TicketKeys(parts.tickets);
+    this.#acceptor =
+      tls === null ? null : new TlsAcceptor({ settings: tls, certificates, tickets, wheel: this.#wheel, log });
     this.#env = {
       match: parts.match,
       wheel: this.#wheel,
@@ -88,6 +110,7 @@ export class StreamServer {
   async drain(timeoutMs: number): Promise<void> {
     await this.#closeListeners();
     for (const listener of this.#udp) listener.drain();
+    for (const arriving of this.#arriving) arriving.drain?.();
     const answers = setTimeout(() => this.#closeUdp(), Math.min(timeoutMs, UDP_DRAIN_MS));
     if (this.#open > 0) await this.#untilEmpty(timeoutMs);
     clearTimeout(answers);
@@ -111,13 +134,13 @@ export class StreamServer {
 
   /** TCP streams and UDP sessions. */
   get #open(): number {
-    return this.#streams.size + this.#readers.size + this.#sessions;
+    return this.#streams.size + this.#arriving.size + this.#sessions;
   }
 
-  #openTcp({ ip, port }: StreamListener): Promise<Address> {
+  #openTcp({ ip, port, tls }: StreamListener): Promise<Address> {
     const { promise, resolve, reject } = Promise.withResolvers<Address>();
     const options = { pauseOnConnect: true, allowHalfOpen: true, noDelay: true, highWaterMark: HIGH_WATER };
-    const listener = createServer(options, (socket) => this.#accept(socket));
+    const listener = createServer(options, (socket) => this.#accept(socket, tls));
     const failed = (error: Error): void => reject(addressFailure({ ip, port }, error));
     listener.once("error", failed);
     // Only Linux spreads connections over sockets that share a port.
@@ -150,52 +173,67 @@ export class StreamServer {
     return listener.address;
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, tls: boolean): void {
     this.#accepted++;
     // The client may have gone between the kernel's accept and now.
     if (socket.remoteAddress === undefined || !this.#mayOpen()) {
       socket.destroy();
       return;
     }
-    if (this.#settings.proxyProtocol) this.#readProxyHeader(socket);
-    else this.#begin(socket, null);
+    const ends = endsOf(socket, this.#connectionId());
+    if (this.#settings.proxyProtocol) this.#readProxyHeader(socket, ends, tls);
+    else this.#arrived(socket, ends, tls);
   }
 
-  #readProxyHeader(socket: Socket): void {
-    const from = withoutMapping(socket.remoteAddress ?? "");
+  #readProxyHeader(socket: Socket, ends: StreamPeer, tls: boolean): void {
     const reader = new ProxyHeaderReader(socket, this.#wheel, PROXY_HEADER_MS, {
       headerRead: ({ source }, rest) => {
-        this.#readers.delete(reader);
+        this.#arriving.delete(reader);
         if (rest.length > 0) socket.unshift(rest);
-        this.#begin(socket, source);
+        this.#arrived(
+          socket,
+          source === null ? ends : { ...ends, remoteAddr: source.ip, remotePort: source.port },
+          tls,
+        );
       },
       headerFailed: (fault) => {
-        this.#readers.delete(reader);
-        if (fault !== "") this.#env.complaints.add("stream refused", `${fault}, client ${from}`);
-        this.#gone();
+        if (fault !== "") this.#env.complaints.add("stream refused", `${fault}, client ${ends.socketAddr}`);
+        this.#left(reader);
       },
     });
-    this.#readers.add(reader);
+    this.#arriving.add(reader);
   }
 
-  /** @param source the client, where a PROXY header has told of it. */
-  #begin(socket: Socket, source: Address | null): void {
-    const socketAddr = withoutMapping(socket.remoteAddress ?? "");
-    const peer = {
-      protocol: "TCP",
-      remoteAddr: source?.ip ?? socketAddr,
-      remotePort: source?.port ?? socket.remotePort ?? 0,
-      socketAddr,
-      serverAddr: withoutMapping(socket.localAddress ?? ""),
-      serverPort: socket.localPort ?? 0,
-      sni: null,
-      connectionId: this.#connectionId(),
-    } as const;
+  #arrived(socket: Socket, ends: StreamPeer, tls: boolean): void {
+    if (!tls) {
+      this.#begin(socket, ends);
+      return;
+    }
+    const handshake = this.#acceptor!.accept(socket, [], {
+      secured: ({ socket: secured, certificate, serverName, client }) => {
+        this.#arriving.delete(handshake);
+        // There are no paths here that could be free.
+        if (certificate.client !== null && !client.verified) {
+          secured.destroy();
+          this.#gone();
+        } else this.#begin(secured, { ...ends, sni: serverName });
+      },
+      failed: () => this.#left(handshake),
+    });
+    this.#arriving.add(handshake);
+  }
+
+  #begin(socket: Socket, peer: StreamPeer): void {
     const stream = new TcpStream(this.#env, socket, peer, (gone) => {
       this.#streams.delete(gone);
       this.#gone();
     });
     this.#streams.add(stream);
+  }
+
+  #left(arriving: Arriving): void {
+    this.#arriving.delete(arriving);
+    this.#gone();
   }
 
   #mayOpen(): boolean {
@@ -213,8 +251,8 @@ export class StreamServer {
   }
 
   #cut(): void {
-    for (const reader of this.#readers) reader.close();
-    this.#readers.clear();
+    for (const arriving of this.#arriving) arriving.destroy();
+    this.#arriving.clear();
     for (const stream of this.#streams) stream.destroy();
     this.#gone();
   }
@@ -248,4 +286,18 @@ export class StreamServer {
       };
     });
   }
+}
+
+function endsOf(socket: Socket, connectionId: number): StreamPeer {
+  const remoteAddr = withoutMapping(socket.remoteAddress ?? "");
+  return {
+    protocol: "TCP",
+    remoteAddr,
+    remotePort: socket.remotePort ?? 0,
+    socketAddr: remoteAddr,
+    serverAddr: withoutMapping(socket.localAddress ?? ""),
+    serverPort: socket.localPort ?? 0,
+    sni: null,
+    connectionId,
+  };
 }

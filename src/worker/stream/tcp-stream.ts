@@ -235,6 +235,7 @@ function breakOff(other: Socket, gone: Socket, hadError: boolean): void {
 }
 
 function reset(socket: Socket): void {
-  if (socket.connecting) socket.destroy();
+  // What TLS has not closed by itself is known to be cut.
+  if (socket.connecting || "encrypted" in socket) socket.destroy();
   else if (!socket.destroyed) socket.resetAndDestroy();
 }
