@@ -12,11 +12,14 @@ import type { GlobalRule } from "../schema/global-rule.ts";
 import { kinds, type Change, type Kind } from "../schema/kinds.ts";
 import type { PluginConfig } from "../schema/plugin-config.ts";
 import type { Route } from "../schema/route.ts";
+import type { Ssl } from "../schema/ssl.ts";
 import type { Service } from "../schema/service.ts";
+import type { StreamRoute } from "../schema/stream-route.ts";
 import type { InlineUpstream, UpstreamResource } from "../schema/upstream.ts";
 import type { Settings } from "../settings/settings.ts";
 import { targetKeys, type Target, type TargetEntry } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import { CertificateIndex, type CertificateLookup } from "../tls/certificate-index.ts";
 import { ConsumerIndex } from "./consumers.ts";
 import { Dependents } from "./dependents.ts";
 import { GLOBAL_RULES, PlanCompiler } from "./plan-compiler.ts";
@@ -25,6 +28,8 @@ import { CounterSource } from "../board/scoped-counters.ts";
 import { PluginInstances, type EngineLog } from "./plugin-instances.ts";
 import { RouteTable } from "./route-table.ts";
 import type { RouteEntry } from "./route-entry.ts";
+import type { StreamEnds, StreamPlan } from "./stream/stream-plan.ts";
+import { StreamRoutes } from "./stream/stream-routes.ts";
 import { checkSupport } from "./unsupported.ts";
 import { compileUpstream, servesHttp, type UpstreamSurroundings } from "./upstreams.ts";
 
@@ -52,8 +57,12 @@ export interface EngineOptions {
 export interface WorkerEngine extends Engine {
   /** Takes over what names and services stand for now; what depends on them is made anew. */
   setTargets(entries: readonly TargetEntry[]): void;
+  /** The plan for a TCP or UDP stream; `null`: no stream route matches. */
+  matchStream(ends: StreamEnds): StreamPlan | null;
   /** The consumers as plugins find them. */
   readonly consumers: ConsumerLookup;
+  /** The certificates to meet clients with, and to show to upstreams. */
+  readonly certificates: CertificateLookup;
   /** Disposes of all plugins; no request may be running. */
   close(): void;
 }
@@ -77,11 +86,13 @@ export function createEngine(options: EngineOptions): WorkerEngine {
 class IncrementalEngine implements WorkerEngine {
   readonly #texts = new Map<Kind, Map<string, string>>(kinds.map((kind) => [kind, new Map<string, string>()]));
   readonly #routes: RouteTable;
+  readonly #streams: StreamRoutes;
   readonly #services = new Map<string, Compiled<Service>>();
   readonly #upstreams = new Map<string, Compiled<UpstreamResource>>();
   readonly #pluginConfigs = new Map<string, PluginConfig>();
   readonly #globalRules = new Map<string, GlobalRule>();
   readonly #consumers: ConsumerIndex;
+  readonly #certificates = new CertificateIndex();
   readonly #instances: PluginInstances;
   readonly #compiler: PlanCompiler;
   readonly #dependents = new Dependents();
@@ -123,6 +134,14 @@ class IncrementalEngine implements WorkerEngine {
       routeUpstream: (id: string, conf: InlineUpstream) => compileUpstream(`routes/${id}`, conf, this.#surroundings),
     };
     this.#compiler = new PlanCompiler(sources, this.#instances, log);
+    this.#streams = new StreamRoutes({
+      service: sources.service,
+      upstream: (id) => this.#upstreams.get(id)?.conf,
+      instances: this.#instances,
+      dependents: this.#dependents,
+      surroundings: this.#surroundings,
+      log,
+    });
   }
 
   get hash(): bigint {
@@ -133,10 +152,18 @@ class IncrementalEngine implements WorkerEngine {
     return this.#consumers;
   }
 
+  get certificates(): CertificateLookup {
+    return this.#certificates;
+  }
+
   match(ctx: RequestContext): Plan {
     const entry = this.#routes.match(ctx);
     if (entry === null) return this.#compiler.notFound();
     return entry.plan ?? this.#compile(entry);
+  }
+
+  matchStream(ends: StreamEnds): StreamPlan | null {
+    return this.#streams.match(ends);
   }
 
   apply(changes: readonly Change[]): readonly CompileFailure[] {
@@ -218,6 +245,9 @@ class IncrementalEngine implements WorkerEngine {
       case "upstreams":
         this.#setUpstream(id, conf as UpstreamResource | null);
         break;
+      case "stream_routes":
+        this.#streams.set(id, text, conf as StreamRoute | null);
+        break;
       case "plugin_configs":
         setOrDelete(this.#pluginConfigs, id, conf as PluginConfig | null);
         this.#instances.retain(`plugin_configs/${id}`, (conf as PluginConfig | null)?.plugins);
@@ -243,6 +273,9 @@ class IncrementalEngine implements WorkerEngine {
         this.#consumers.setGroup(id, conf as ConsumerGroup | null);
         this.#instances.retain(`consumer_groups/${id}`, (conf as ConsumerGroup | null)?.plugins);
         break;
+      case "ssls":
+        this.#certificates.set(id, text, conf as Ssl | null);
+        break;
       default:
         // Nothing is compiled from the other kinds here.
         break;
@@ -263,6 +296,7 @@ class IncrementalEngine implements WorkerEngine {
     setOrDelete(this.#services, id, conf === null ? null : { conf, upstream });
     if (JSON.stringify(before) !== JSON.stringify(conf?.hosts)) this.#routes.serviceHostsChanged(id);
     this.#instances.retain(`services/${id}`, conf?.plugins);
+    this.#streams.forgetUpstream(`services/${id}`);
     this.#dependents.dropAll(`services/${id}`);
   }
 
@@ -270,6 +304,7 @@ class IncrementalEngine implements WorkerEngine {
     const upstream = conf === null ? null : this.#httpUpstream(`upstreams/${id}`, conf);
     this.#noteTargets(`upstreams/${id}`, this.#upstreams.get(id)?.conf, conf ?? undefined);
     setOrDelete(this.#upstreams, id, conf === null ? null : { conf, upstream });
+    this.#streams.forgetUpstream(`upstreams/${id}`);
     this.#dependents.dropAll(`upstreams/${id}`);
   }
 
@@ -288,6 +323,7 @@ class IncrementalEngine implements WorkerEngine {
     } else if (upstream !== undefined) {
       this.#upstreams.set(id, { conf: upstream.conf, upstream: this.#httpUpstream(owner, upstream.conf) });
     }
+    this.#streams.forgetUpstream(owner);
     this.#dependents.dropAll(owner);
   }
 
@@ -335,8 +371,11 @@ class IncrementalEngine implements WorkerEngine {
   #pluginChanged(plugin: string): void {
     this.#consumers.forgetPlugin(plugin);
     const global = [...this.#globalRules.values()].some(({ plugins }) => plugins[plugin] !== undefined);
-    if (global) this.#compiler.forgetGlobalRules();
-    this.#dependents.dropAll(global ? GLOBAL_RULES : `plugin_metadata/${plugin}`);
+    if (global) {
+      this.#compiler.forgetGlobalRules();
+      this.#dependents.dropAll(GLOBAL_RULES);
+    }
+    this.#dependents.dropAll(`plugin_metadata/${plugin}`);
   }
 }
 

@@ -5,8 +5,10 @@ import { parseNodeKey } from "../schema/nodes.ts";
 import type { Plugins } from "../schema/plugins.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
+import type { StreamRoute } from "../schema/stream-route.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import { compileExpression } from "../plugin/expression.ts";
+import { defaultPort, writtenNodes } from "../upstream/targets.ts";
 import { compileFilterFunction } from "./filter-function.ts";
 
 /**
@@ -24,6 +26,8 @@ export function checkSupport(kind: Kind, conf: unknown): string | null {
       return checkService(conf as Service);
     case "upstreams":
       return checkUpstream(conf as InlineUpstream);
+    case "stream_routes":
+      return checkStreamRoute(conf as StreamRoute);
     case "consumers":
     case "credentials":
     case "consumer_groups":
@@ -48,15 +52,8 @@ export function checkRoute(route: Route): string | null {
   );
 }
 
-/** What the schema's pattern lets through, as in `::/129`. */
-function checkAddresses(route: Route): string | null {
-  const field = route.remote_addrs === undefined ? "remote_addr" : "remote_addrs";
-  try {
-    compileAddresses(route.remote_addrs ?? (route.remote_addr === undefined ? [] : [route.remote_addr]));
-    return null;
-  } catch (thrown) {
-    return `property "${field}" validation failed: ${reasonOf(thrown)}`;
-  }
+function checkAddresses({ remote_addr: one, remote_addrs: several }: Route): string | null {
+  return several === undefined ? checkRange("remote_addr", one) : checkRange("remote_addrs", ...several);
 }
 
 /** The reason in APISIX's words, which admin clients may look for. */
@@ -81,6 +78,42 @@ function checkFilterFunction(source: string | undefined): string | null {
 function checkService(service: Service): string | null {
   if (service.script !== undefined) return 'property "script" is not supported: Lua is not run';
   return checkPlugins(service.plugins) ?? checkInline(service.upstream);
+}
+
+function checkStreamRoute({
+  plugins,
+  upstream,
+  protocol,
+  remote_addr: remote,
+  server_addr: server,
+}: StreamRoute): string | null {
+  if (protocol !== undefined) return 'property "protocol" is not supported: nothing above TCP and UDP is read';
+  return (
+    checkRange("remote_addr", remote) ??
+    checkRange("server_addr", server) ??
+    checkPlugins(plugins) ??
+    checkInline(upstream) ??
+    checkPorts(upstream)
+  );
+}
+
+/** What the schema's pattern lets through, as in `::/129`. */
+function checkRange(field: string, ...ranges: readonly (string | undefined)[]): string | null {
+  try {
+    compileAddresses(ranges.filter((range) => range !== undefined));
+    return null;
+  } catch (thrown) {
+    return `property "${field}" validation failed: ${reasonOf(thrown)}`;
+  }
+}
+
+/** A stream knows no port of its own: one that nobody names is a mistake. */
+function checkPorts(upstream: InlineUpstream | undefined): string | null {
+  if (upstream?.nodes === undefined || defaultPort(upstream.scheme) !== 0) return null;
+  const portless = writtenNodes(upstream.nodes).find(({ port }) => port === null);
+  return portless === undefined
+    ? null
+    : `property "upstream" validation failed: property "nodes": ${portless.host} has no port`;
 }
 
 function checkInline(upstream: InlineUpstream | undefined): string | null {

@@ -10,7 +10,7 @@ import {
   type ExpandedNode,
   type Targets,
 } from "../upstream/targets.ts";
-import type { NodeHealth, Upstream, UpstreamNode } from "../upstream/upstream.ts";
+import type { NodeHealth, StreamUpstream, Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { UpstreamChoice } from "../plugin/context.ts";
 import type { Plan } from "./plan.ts";
 import { compileBalancing } from "./balancing.ts";
@@ -52,6 +52,32 @@ export function compileUpstream(key: string, conf: InlineUpstream, surroundings:
     keepalive: pool?.size ?? defaults.keepalive,
     keepaliveTimeoutMs: pool === undefined ? defaults.keepaliveTimeoutMs : milliseconds(pool.idle_timeout),
     keepaliveRequests: pool?.requests ?? defaults.keepaliveRequests,
+    nodes,
+    picker: createPicker(key, nodes, compileBalancing(conf)),
+  };
+}
+
+/**
+ * An upstream as streams use it, whatever its scheme: the schemes of HTTP are plain TCP
+ * here, as in APISIX. Throws an Error with the reason where it cannot serve streams.
+ */
+export function compileStreamUpstream(
+  key: string,
+  conf: InlineUpstream,
+  surroundings: UpstreamSurroundings,
+): StreamUpstream {
+  const { scheme } = conf;
+  const health = surroundings.health?.(conf) ?? null;
+  const nodes = expandNodes(conf, surroundings.targets).map((node) => compileNode(node, key, conf, health));
+  const portless = nodes.find(({ port }) => port === 0);
+  if (portless !== undefined)
+    throw new Error(`node ${portless.host} has no port, and scheme ${scheme} has none either`);
+  return {
+    key,
+    tls: scheme === "tls" ? { verify: conf.tls?.verify === true } : null,
+    retries: conf.retries ?? Math.max(0, nodes.length - 1),
+    retryTimeoutMs: milliseconds(conf.retry_timeout ?? 0),
+    ...timeouts(conf.timeout ?? DEFAULT_TIMEOUT),
     nodes,
     picker: createPicker(key, nodes, compileBalancing(conf)),
   };

@@ -40,11 +40,15 @@ const kinds = new Set<Kind>([
   "routes",
   "services",
   "upstreams",
+  "stream_routes",
   "plugin_configs",
   "global_rules",
   "consumers",
   "consumer_groups",
 ]);
+
+/** Kinds that may have an upstream of their own. */
+const holders = new Set<Kind>(["routes", "services", "upstreams", "stream_routes"]);
 
 /**
  * What control does for upstreams besides passing them on: finds out the addresses of
@@ -96,7 +100,7 @@ export class UpstreamWatch {
     for (const { kind, id, text } of changes) {
       if (!kinds.has(kind)) continue;
       const owner = `${kind}/${id}`;
-      if (kind === "routes" || kind === "services" || kind === "upstreams") this.#set(owner, upstreamOf(kind, text));
+      if (holders.has(kind)) this.#set(owner, upstreamOf(kind, text));
       this.#setInPlugins(owner, text === null ? [] : pluginUpstreams(owner, text));
     }
     // The first time it is everything there is: what else an earlier control thread has left behind is given up.

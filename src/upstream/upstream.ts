@@ -28,7 +28,9 @@ export interface NodeHealth {
   readonly usable: boolean;
   /** A request was answered with that status. */
   answered(status: number): void;
-  /** A request failed: the connection, or a time limit. */
+  /** A connection of a stream was opened. */
+  connected(): void;
+  /** A request or stream failed: the connection, or a time limit. */
   failed(kind: "tcp" | "timeout"): void;
 }
 
@@ -67,4 +69,19 @@ export interface Upstream {
   readonly keepaliveRequests: number;
   readonly nodes: readonly UpstreamNode[];
   readonly picker: Picker;
+}
+
+/** An upstream as streams use it; see `Upstream` for what the two have in common. */
+export interface StreamUpstream extends Pick<
+  Upstream,
+  "key" | "retries" | "retryTimeoutMs" | "connectTimeoutMs" | "sendTimeoutMs" | "readTimeoutMs" | "nodes" | "picker"
+> {
+  /** `null`: bytes and datagrams go to the nodes as they come. */
+  readonly tls: StreamTls | null;
+}
+
+/** How nodes are spoken to over TLS (`scheme: tls`). */
+export interface StreamTls {
+  /** Whether a node must show a certificate that is trusted. */
+  readonly verify: boolean;
 }

@@ -3,13 +3,13 @@ import type { WorkerRecord } from "../board/board.ts";
 import { WorkerCell } from "../board/metric-memory.ts";
 import type { MetricWriter } from "../board/metric-writer.ts";
 import type { Engine } from "../compile/plan.ts";
-import { TurnpikeError } from "../lib/errors.ts";
 import { TimerWheel } from "../lib/timer-wheel.ts";
 import type { Address, Settings } from "../settings/settings.ts";
 import { UpstreamPools } from "../upstream/pools.ts";
 import { type AccessLogSink, createEnvironment, type Environment, type LogSink } from "./environment.ts";
 import { Http1Connection } from "./http1/connection.ts";
-import type { Peer } from "./peer.ts";
+import { addressFailure, formatListen } from "./listen-failure.ts";
+import { type Peer, withoutMapping } from "./peer.ts";
 
 /** What a server is made of. It owns its sockets, pools and timer; the rest belongs to the caller. */
 export interface HttpServerParts {
@@ -143,16 +143,13 @@ class RawHttpServer implements HttpServer {
   #open({ ip, port }: Address): Promise<Address> {
     const { promise, resolve, reject } = Promise.withResolvers<Address>();
     const listener = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket));
-    const failed = (error: NodeJS.ErrnoException): void => {
-      const what = error.code === "EADDRINUSE" ? "is in use" : `cannot be listened on: ${error.message}`;
-      reject(new TurnpikeError("ADDRESS_IN_USE", `${formatAddress(ip, port)} ${what}`, error));
-    };
+    const failed = (error: Error): void => reject(addressFailure({ ip, port }, error));
     listener.once("error", failed);
     // Only Linux spreads connections over sockets that share a port.
     const reusePort = process.platform === "linux" && port !== 0;
     listener.listen({ host: ip, port, backlog: BACKLOG, reusePort, ipv6Only: ip.includes(":") }, () => {
       listener.off("error", failed);
-      listener.on("error", (error) => this.#env.log.error(`listener ${formatAddress(ip, port)}: ${error.message}`));
+      listener.on("error", (error) => this.#env.log.error(`listener ${formatListen({ ip, port })}: ${error.message}`));
       this.#listeners.push(listener);
       const address = listener.address();
       resolve({ ip, port: address !== null && typeof address === "object" ? address.port : port });
@@ -233,13 +230,4 @@ class RawHttpServer implements HttpServer {
       };
     });
   }
-}
-
-/** IPv4 clients of a dual-stack listener look like `::ffff:10.0.0.1`. */
-function withoutMapping(address: string): string {
-  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
-}
-
-function formatAddress(ip: string, port: number): string {
-  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }

@@ -15,3 +15,8 @@ export interface Peer {
   /** `X-Real-IP` and `X-Forwarded-For` lines for a client that sent neither. */
   readonly forwardedLines: string;
 }
+
+/** IPv4 clients of a dual-stack listener look like `::ffff:10.0.0.1`. */
+export function withoutMapping(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}

@@ -160,7 +160,9 @@ function compile(
   const health = (address: string): NodeHealth | null => {
     const status = statusOf(address, report);
     const usable = status === "healthy" || status === "mostly_healthy";
-    return status === null ? null : { usable, answered: () => undefined, failed: () => undefined };
+    return status === null
+      ? null
+      : { usable, answered: () => undefined, connected: () => undefined, failed: () => undefined };
   };
   const surroundings = { defaults: settings.upstream, targets, health: () => (_: string, at: string) => health(at) };
   try {

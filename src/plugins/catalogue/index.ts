@@ -86,7 +86,7 @@ export const knownPlugins: PluginRegistry = lazyMap<KnownPlugin>([
   ...[...plugins.keys()].map((name) => [name, () => plugins.get(name) as KnownPlugin] as const),
 ]);
 
-/** Plugins for streams that are enabled by default; `config.yaml` cannot choose among them yet. */
+/** Plugins for streams that are enabled by default. */
 export const streamPlugins: readonly string[] = [
   "ip-restriction",
   "limit-conn",
