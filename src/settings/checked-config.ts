@@ -33,7 +33,11 @@ export interface CheckedConfig {
     readonly show_revision_in_response_header: boolean;
     readonly tcp_migrate_req: boolean;
     readonly id?: string;
-    readonly ssl: { readonly enable: boolean; readonly listen: readonly HttpsListen[] };
+    readonly ssl: {
+      readonly enable: boolean;
+      readonly listen: readonly HttpsListen[];
+      readonly ssl_trusted_certificate?: string;
+    };
   };
   readonly nginx_config: {
     readonly worker_processes: Scalar;

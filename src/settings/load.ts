@@ -15,6 +15,7 @@ import { reportConflicts } from "./listeners.ts";
 import { Report } from "./report.ts";
 import type { Finding, Settings } from "./settings.ts";
 import { chooseSource, profiled } from "./source-settings.ts";
+import { checkTrustedCertificates } from "./trusted-certificates.ts";
 
 export interface LoadOptions {
   /** Directory that holds conf/, logs/ and data/. */
@@ -79,6 +80,7 @@ function evaluate(written: Mapping, place: Place, report: Report): Settings | nu
   );
   const config = value as unknown as CheckedConfig;
   reportConflicts(config, invalid, (path) => valueAt(written, path) !== undefined, report);
+  checkTrustedCertificates(config, place.prefix, report);
   const source = chooseSource(config.deployment, place, invalid, report);
   const workers = workerCount(config, place.env, invalid, report);
   if (source === null || workers === null) return null;

@@ -12,6 +12,8 @@ export interface Settings {
   readonly workers: number;
   readonly http: HttpSettings;
   readonly upstream: UpstreamSettings;
+  /** `apisix.ssl.ssl_trusted_certificate`: a file in PEM form; `null`: what the system trusts. */
+  readonly trustedCertificates: string | null;
   readonly matching: MatchingSettings;
   readonly dns: DnsSettings;
   readonly discovery: DiscoverySettings;
