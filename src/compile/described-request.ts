@@ -116,4 +116,5 @@ const unsent: Omit<
   requestTime: 0,
   attempts: [],
   responseHeader: nothing,
+  takeTrailers: () => [],
 };

@@ -250,5 +250,6 @@ function routeInfo(route: Route, service: Service | undefined): RouteInfo {
     name: route.name ?? "",
     serviceId: route.service_id ?? "",
     serviceName: service?.name ?? "",
+    uris: route.uris ?? (route.uri === undefined ? [] : [route.uri]),
   };
 }

@@ -371,6 +371,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       this.ctx.bodyBytesSent += to - from;
       flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
     } else {
+      this.ctx.trailers = trailers;
       const filtered = this.#filterBody(Buffer.from(buffer.subarray(from, to)), complete);
       if (filtered === null) return true;
       this.#announced -= filtered.length;
@@ -381,7 +382,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         return true;
       }
       this.ctx.bodyBytesSent += filtered.length;
-      flowing = this.#downstream.body(filtered, 0, filtered.length, complete, trailers, null);
+      flowing = this.#downstream.body(filtered, 0, filtered.length, complete, this.ctx.trailers, null);
     }
     if (complete) this.#end();
     return flowing;
