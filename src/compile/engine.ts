@@ -17,6 +17,7 @@ import type { Settings } from "../settings/settings.ts";
 import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
 import type { Target, TargetEntry } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import { CertificateIndex, type CertificateLookup } from "../tls/certificate-index.ts";
 import { ConsumerIndex } from "./consumers.ts";
 import { Dependents } from "./dependents.ts";
 import { GLOBAL_RULES, PlanCompiler } from "./plan-compiler.ts";
@@ -46,6 +47,8 @@ export interface WorkerEngine extends Engine {
   setTargets(entries: readonly TargetEntry[]): void;
   /** The consumers as plugins find them. */
   readonly consumers: ConsumerLookup;
+  /** The certificates to meet clients with, and to show to upstreams. */
+  readonly certificates: CertificateLookup;
   /** Disposes of all plugins; no request may be running. */
   close(): void;
 }
@@ -74,11 +77,12 @@ class IncrementalEngine implements WorkerEngine {
   readonly #pluginConfigs = new Map<string, PluginConfig>();
   readonly #globalRules = new Map<string, GlobalRule>();
   readonly #consumers: ConsumerIndex;
+  readonly #certificates = new CertificateIndex();
   readonly #instances: PluginInstances;
   readonly #compiler: PlanCompiler;
   readonly #dependents = new Dependents();
   readonly #targets = new Map<string, readonly Target[]>();
-  readonly #certificates = new ClientCertificates();
+  readonly #clientCertificates = new ClientCertificates();
   /** Services and upstreams by what else they are compiled from. */
   readonly #bySource = new Map<string, Set<string>>();
   readonly #surroundings: UpstreamSurroundings;
@@ -92,7 +96,7 @@ class IncrementalEngine implements WorkerEngine {
       targets: this.#targets,
       health,
       tls: new NodeTlsSource(new TrustedAuthorities(settings.trustedCertificates)),
-      clientCertificate: (id) => this.#certificates.get(id),
+      clientCertificate: (id) => this.#clientCertificates.get(id),
     };
     const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;
     this.#routes = new RouteTable(settings.router, hostsOf, (id, reason) => log.warn(`routes/${id}: ${reason}`));
@@ -121,6 +125,10 @@ class IncrementalEngine implements WorkerEngine {
 
   get consumers(): ConsumerLookup {
     return this.#consumers;
+  }
+
+  get certificates(): CertificateLookup {
+    return this.#certificates;
   }
 
   match(ctx: RequestContext): Plan {
@@ -207,9 +215,6 @@ class IncrementalEngine implements WorkerEngine {
         this.#instances.retain(`plugin_configs/${id}`, (conf as PluginConfig | null)?.plugins);
         this.#dependents.dropAll(`plugin_configs/${id}`);
         break;
-      case "ssls":
-        if (this.#certificates.set(id, conf as Ssl | null)) this.#sourcesChanged([`ssls/${id}`]);
-        break;
       case "global_rules":
         this.#setGlobalRule(id, conf as GlobalRule | null);
         break;
@@ -226,6 +231,10 @@ class IncrementalEngine implements WorkerEngine {
       case "consumer_groups":
         this.#consumers.setGroup(id, conf as ConsumerGroup | null);
         this.#instances.retain(`consumer_groups/${id}`, (conf as ConsumerGroup | null)?.plugins);
+        break;
+      case "ssls":
+        this.#certificates.set(id, text, conf as Ssl | null);
+        if (this.#clientCertificates.set(id, conf as Ssl | null)) this.#sourcesChanged([`ssls/${id}`]);
         break;
       default:
         // Nothing is compiled from the other kinds here.

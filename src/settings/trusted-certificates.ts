@@ -5,8 +5,8 @@ import type { Report } from "./report.ts";
 
 /** The file that `apisix.ssl.ssl_trusted_certificate` names; `null`: what the system trusts. */
 export function trustedCertificates({ apisix: { ssl } }: CheckedConfig, prefix: string): string | null {
-  const { ssl_trusted_certificate: file = "system" } = ssl;
-  return file === "system" ? null : resolve(prefix, file);
+  const { ssl_trusted_certificate: file } = ssl;
+  return file === "system" || file === "" ? null : resolve(prefix, file);
 }
 
 /** Reports a file that cannot be read, without which nodes could not be verified. */

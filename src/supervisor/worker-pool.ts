@@ -1,9 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { type MessagePort, MessageChannel } from "node:worker_threads";
 import { type Board, MAX_WORKERS, type WorkerRecord, WorkerState } from "../board/board.ts";
 import { CounterTable } from "../board/counter-table.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import type { Fault, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
+import { epochOf, TicketKeys } from "../tls/ticket-keys.ts";
 import { HangWatch } from "./hang-watch.ts";
 import { Slot, type SlotHost } from "./slot.ts";
 import { type WorkerExit, WorkerThread } from "./worker-thread.ts";
@@ -29,6 +31,8 @@ export class WorkerPool implements SlotHost {
   readonly #board: Board;
   /** Outlives every thread. */
   readonly #counters = new CounterTable();
+  /** So that a session of one worker is resumed by any other, and after a reload. */
+  readonly #tickets = new TicketKeys({ epoch: epochOf(Date.now()), secret: randomBytes(32) });
   readonly #events: WorkerPoolEvents;
   readonly #faults: ReadonlyMap<number, readonly Fault[]>;
   readonly #slots: Slot[] = [];
@@ -113,6 +117,7 @@ export class WorkerPool implements SlotHost {
       slot: slot.id,
       generation,
       settings: this.#settings,
+      tickets: this.#tickets.seedAt(Date.now()),
       faults: generation === 1 ? (this.#faults.get(slot.id) ?? []) : [],
       onMessage: (_, message) => this.#events.message(slot.id, message),
     });

@@ -5,11 +5,13 @@ import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
 import { Answer } from "./answer.ts";
+import { mayAsk } from "./client-proof.ts";
 import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
 import { EarlyBody, limitOf } from "./early-body.ts";
 import { type Environment, httpDate } from "./environment.ts";
 import { LINE_TOO_LONG } from "./http1/request-head.ts";
 import { GrpcRelay } from "./grpc-relay.ts";
+import { noPlan } from "./no-plan.ts";
 import type { NodeRelay, RelayOwner } from "./node-relay.ts";
 import { Relay } from "./relay.ts";
 import type { BodyReader, HttpRequestContext } from "./request-context.ts";
@@ -57,6 +59,10 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   /** Matches and runs the phases; everything else follows from events. */
   start(): void {
     const { ctx } = this;
+    if (ctx.peer.tls !== null && !mayAsk(ctx, this.#env.certificates)) {
+      this.#fail("DOWNSTREAM_UNPROVEN");
+      return;
+    }
     let plan: Plan;
     try {
       if (this.#env.routePath !== null) ctx.routePath = this.#env.routePath(ctx.target, ctx.uri);
@@ -449,21 +455,3 @@ function stageName(stage: number): "rewrite" | "consumerRewrite" | "access" | "b
   if (stage === Stage.consumerRewrite) return "consumerRewrite";
   return stage === Stage.access ? "access" : "beforeProxy";
 }
-
-/** For requests that are answered before anything was matched. */
-const noPlan: Plan = {
-  found: false,
-  route: { id: "", name: "", serviceId: "", serviceName: "" },
-  rewrite: null,
-  access: null,
-  beforeProxy: null,
-  headerFilter: null,
-  bodyFilter: null,
-  log: null,
-  upstream: null,
-  timeout: null,
-  enableWebsocket: false,
-  consumerRewrite: null,
-  bodyUses: null,
-  withConsumer: () => noPlan,
-};
