@@ -17,6 +17,7 @@ import { Report } from "./report.ts";
 import type { Finding, Settings } from "./settings.ts";
 import { chooseSource, profiled } from "./source-settings.ts";
 import { reportStreams } from "./stream-settings.ts";
+import { checkTrustedCertificates } from "./trusted-certificates.ts";
 import { reportCiphers } from "./tls-settings.ts";
 
 export interface LoadOptions {
@@ -84,6 +85,7 @@ function evaluate(written: Mapping, place: Place, report: Report): Settings | nu
   reportConflicts(config, invalid, (path) => valueAt(written, path) !== undefined, report);
   reportPrometheusFaults(config.plugin_attr.prometheus, invalid, report);
   reportStreams(config, report);
+  checkTrustedCertificates(config, place.prefix, report);
   reportCiphers(config, invalid, report);
   const source = chooseSource(config.deployment, place, invalid, report);
   const workers = workerCount(config, place.env, invalid, report);

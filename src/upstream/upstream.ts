@@ -1,4 +1,5 @@
 import type { RequestContext } from "../plugin/context.ts";
+import type { NodeTls } from "./node-tls.ts";
 
 /**
  * An upstream as the data path uses it: compiled from the resource, immutable.
@@ -53,6 +54,10 @@ export interface Upstream {
   /** `upstreams/1`, `services/1`, `routes/1`: the resource that holds it. */
   readonly key: string;
   readonly scheme: "http" | "https" | "grpc" | "grpcs";
+  /** Whether nodes are spoken to in HTTP/2. */
+  readonly grpc: boolean;
+  /** For `https` and `grpcs`; `null` for the others. */
+  readonly tls: NodeTls | null;
   readonly passHost: "pass" | "node" | "rewrite";
   /** For `pass_host: rewrite`. */
   readonly upstreamHost: string;

@@ -58,6 +58,7 @@ export class StreamContext implements RequestContext {
   readonly connectionRequests = 1;
   readonly consumer = null;
   readonly upstream = NO_REQUEST;
+  readonly tls = null;
   readonly capturedBody = null;
   readonly capturedAnswer = null;
 
@@ -169,6 +170,10 @@ export class StreamContext implements RequestContext {
 
   responseHeader(): undefined {
     return undefined;
+  }
+
+  takeTrailers(): readonly never[] {
+    return NO_HEADERS;
   }
 
   responseHeaders(): readonly never[] {
