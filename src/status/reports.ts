@@ -65,6 +65,19 @@ export interface ConfigBody {
   readonly last_applied: { readonly at: string | null; readonly revision: number; readonly duration_ms: number } | null;
   readonly last_failure: { readonly at: string | null; readonly error: string; readonly current: boolean } | null;
   readonly rejected: readonly RejectedRow[];
+  readonly certificates: CertificatesBody;
+}
+
+/** Until when certificates count. */
+export interface CertificatesBody {
+  readonly count: number;
+  /** The first to end first; at most 20. */
+  readonly soonest: readonly {
+    readonly id: string;
+    readonly names: readonly string[];
+    readonly expires_at: string | null;
+    readonly expired: boolean;
+  }[];
 }
 
 /** Unix milliseconds as people and programs read them; 0 is "never". */
@@ -157,7 +170,19 @@ export function configBody(deps: StatusDeps): ConfigBody {
       last === null ? null : { at: isoTime(last.at), revision: last.revision, duration_ms: last.durationMs },
     last_failure: failure === null ? null : { at: isoTime(failure.at), error: failure.error, current: failure.current },
     rejected: report.rejected.map(rejectedRow),
+    certificates: certificatesBody(report, deps.watch.unixNow()),
   };
+}
+
+function certificatesBody({ certificates }: ConfigReport, now: number): CertificatesBody {
+  const { count = 0, soonest = [] } = certificates ?? {};
+  const rows = soonest.map(({ id, names, expiresAt }) => ({
+    id,
+    names,
+    expires_at: isoTime(expiresAt),
+    expired: expiresAt <= now,
+  }));
+  return { count, soonest: rows };
 }
 
 function configState(report: ConfigReport, appliedMin: number): ConfigBody["state"] {

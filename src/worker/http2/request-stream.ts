@@ -201,7 +201,11 @@ export class RequestStream implements Downstream, Timed {
     this.#exchange = null;
     if (this.#stream.destroyed || this.#received) return;
     // RFC 9113, section 8.1: the answer is whole, and the rest of the request is not wanted.
-    const refuseRest = (): void => this.#stream.close(codes.noError);
+    const refuseRest = (): void => {
+      this.#stream.close(codes.noError);
+      // What is here already is dropped: a stream that is not read to its end is never let go.
+      this.#stream.resume();
+    };
     if (this.#stream.writableFinished) refuseRest();
     else this.#stream.once("finish", refuseRest);
   }
