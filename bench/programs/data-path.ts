@@ -43,8 +43,11 @@ function resource(kind: Kind, id: string, value: object): Change {
 }
 
 const record = new Board().record(0);
-const server = createHttpServer({ settings, engine, record, slot: 0, accessLog: null, log: console });
-await server.listen([{ ip: "127.0.0.1", port: Number(port) }]);
+const { certificates } = engine;
+const tickets = { epoch: 0, secret: new Uint8Array(32) };
+const parts = { settings, engine, certificates, tickets, record, slot: 0, accessLog: null, log: console };
+const server = createHttpServer(parts);
+await server.listen([{ ip: "127.0.0.1", port: Number(port), tls: false, http2: true, proxyProtocol: false }]);
 process.on("SIGTERM", () => {
   server.close();
   process.exit(0);

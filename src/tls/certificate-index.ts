@@ -1,3 +1,4 @@
+import { compileSafeRegex, MAX_SUBJECT } from "../plugin/safe-regex.ts";
 import type { ClientVerification, Ssl } from "../schema/ssl.ts";
 import { normaliseName } from "./client-hello.ts";
 
@@ -15,6 +16,7 @@ export class Certificate {
   /** Unix seconds of the last write; 0 where it is not known. */
   readonly written: number;
   readonly #text: string;
+  #free: readonly RegExp[] | null = null;
 
   /** @param text the JSON text of the resource; keys are read from it when they are needed. */
   constructor(text: string, conf: Ssl) {
@@ -24,6 +26,15 @@ export class Certificate {
     this.client = conf.client ?? null;
     this.written = conf.update_time ?? conf.create_time ?? 0;
     this.#text = text;
+  }
+
+  /** Whether `path` may be asked for without a client certificate (`skip_mtls_uri_regex`). */
+  frees(path: string): boolean {
+    const patterns = this.client?.skip_mtls_uri_regex;
+    if (patterns === undefined) return false;
+    this.#free ??= patterns.map((pattern) => compileSafeRegex(pattern));
+    // What is too long to be judged is not free.
+    return path.length <= MAX_SUBJECT && this.#free.some((regex) => regex.test(path));
   }
 
   /** The resource with its private keys. */

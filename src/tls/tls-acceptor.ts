@@ -42,6 +42,8 @@ export interface TlsAcceptorParts {
 
 /** Time for a whole handshake, from the first byte waited for to the last. */
 const HANDSHAKE_MS = 15_000;
+/** The same once the thread drains. */
+const DRAIN_MS = 2_000;
 /** Handshakes under way in one thread; of more of them the oldest are given up. */
 const MAX_PENDING = 1_024;
 
@@ -150,6 +152,11 @@ export class Handshake implements Timed {
     raw.on("error", () => {});
     raw.on("close", this.#closed);
     raw.resume();
+  }
+
+  /** The thread is to end soon: whoever is at it may finish, whoever is silent is not waited for long. */
+  drain(): void {
+    this.#parts.wheel.set(this, Math.min(DRAIN_MS, Math.max(1, this.deadline - this.#parts.wheel.now)));
   }
 
   /** Gives it up. */

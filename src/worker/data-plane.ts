@@ -66,6 +66,8 @@ export class DataPlane {
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,
+      certificates: this.#engine.certificates,
+      tickets: data.tickets,
       record: this.#record,
       slot,
       accessLog: this.#accessLog,
@@ -167,8 +169,7 @@ export class DataPlane {
   async #listen(): Promise<void> {
     this.#listening = "opening";
     try {
-      const { listen } = this.#data.settings.http;
-      const addresses = await this.#server.listen(listen.filter(({ tls }) => !tls));
+      const addresses = await this.#server.listen(this.#data.settings.http.listen);
       if (this.#streams !== null) addresses.push(...(await this.#streams.listen()));
       if (this.#closed()) return;
       this.#listening = "open";

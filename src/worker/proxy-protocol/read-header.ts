@@ -32,7 +32,8 @@ export class ProxyHeaderReader implements Timed {
     socket.on("data", this.#read);
     socket.on("end", this.#ended);
     socket.on("close", this.#ended);
-    socket.on("error", ignore);
+    // What went wrong is told by `close`, also to whoever takes over.
+    socket.on("error", () => undefined);
     socket.resume();
   }
 
@@ -69,8 +70,10 @@ export class ProxyHeaderReader implements Timed {
 
   #fail(fault: string): void {
     if (this.#done) return;
-    this.destroy();
+    this.#finish();
+    // Said before the other end can notice.
     this.#owner.headerFailed(fault);
+    this.#socket.destroy();
   }
 
   #finish(): void {
@@ -79,9 +82,5 @@ export class ProxyHeaderReader implements Timed {
     this.#socket.off("data", this.#read);
     this.#socket.off("end", this.#ended);
     this.#socket.off("close", this.#ended);
-    // What becomes of a socket that is destroyed nobody has to hear.
-    if (!this.#socket.destroyed) this.#socket.off("error", ignore);
   }
 }
-
-const ignore = (): void => undefined;
