@@ -117,4 +117,5 @@ const unsent: Omit<
   requestTime: 0,
   attempts: [],
   responseHeader: nothing,
+  takeTrailers: () => [],
 };

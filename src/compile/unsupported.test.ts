@@ -62,8 +62,8 @@ const refused: readonly (readonly [kind: Kind, conf: object, reason: string])[] 
   ],
   [
     "upstreams",
-    upstream({ tls: { client_cert_id: "1", verify: false } }),
-    'property "tls": client certificates are not supported yet',
+    upstream({ tls: { client_cert: "no certificate", client_key: "---", verify: false } }),
+    'property "tls": failed to parse cert: no certificate in PEM form',
   ],
   [
     "global_rules",

@@ -1,5 +1,6 @@
 import { compileAddresses } from "../lib/cidr.ts";
 import { reasonOf } from "../lib/errors.ts";
+import { pairFault } from "../schema/certificates.ts";
 import type { Kind } from "../schema/kinds.ts";
 import { parseNodeKey } from "../schema/nodes.ts";
 import type { Plugins } from "../schema/plugins.ts";
@@ -133,10 +134,9 @@ export function checkUpstream(upstream: InlineUpstream): string | null {
     const address = parseNodeKey(key);
     if (typeof address === "string") return `property "nodes" validation failed: ${address}`;
   }
-  if (upstream.tls?.client_cert !== undefined || upstream.tls?.client_cert_id !== undefined) {
-    return 'property "tls": client certificates are not supported yet';
-  }
-  return null;
+  const { client_cert: cert, client_key: key } = upstream.tls ?? {};
+  const fault = cert === undefined || key === undefined ? null : pairFault(cert, key);
+  return fault === null ? null : `property "tls": ${fault}`;
 }
 
 function checkPlugins(plugins: Plugins | undefined): string | null {

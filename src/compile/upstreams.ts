@@ -7,13 +7,16 @@ import {
   expandNodes,
   formatAddress,
   shownHost,
+  targetKeys,
   type ExpandedNode,
   type Targets,
 } from "../upstream/targets.ts";
 import type { NodeHealth, StreamUpstream, Upstream, UpstreamNode } from "../upstream/upstream.ts";
+import type { CertificatePair, NodeTls, NodeTlsSource } from "../upstream/node-tls.ts";
 import type { UpstreamChoice } from "../plugin/context.ts";
 import type { Plan } from "./plan.ts";
 import { compileBalancing } from "./balancing.ts";
+import { shownCertificate } from "./client-certificates.ts";
 
 /** Seconds that APISIX gives to connecting, sending and reading where nothing is configured. */
 const DEFAULT_TIMEOUT: Timeout = { connect: 60, send: 60, read: 60 };
@@ -27,6 +30,9 @@ export interface UpstreamSurroundings {
   readonly targets: Targets;
   /** The lookup for an upstream with `checks`; `null` where it has none, or none are made. */
   readonly health: ((conf: InlineUpstream) => HealthLookup | null) | null;
+  readonly tls: NodeTlsSource;
+  /** The certificate of `ssls/ID` for nodes; a text says why there is none. */
+  clientCertificate(id: string): CertificatePair | string;
 }
 
 /**
@@ -44,6 +50,8 @@ export function compileUpstream(key: string, conf: InlineUpstream, surroundings:
   return {
     key,
     scheme,
+    grpc: scheme === "grpc" || scheme === "grpcs",
+    tls: scheme === "https" || scheme === "grpcs" ? compileTls(conf, surroundings) : null,
     passHost: conf.pass_host,
     upstreamHost: conf.upstream_host ?? "",
     retries: conf.retries ?? Math.max(0, nodes.length - 1),
@@ -76,7 +84,7 @@ export function compileStreamUpstream(
     throw new Error(`node ${portless.host} has no port, and scheme ${scheme} has none either`);
   return {
     key,
-    tls: scheme === "tls" ? { verify: conf.tls?.verify === true } : null,
+    tls: scheme === "tls" ? compileTls(conf, surroundings) : null,
     retries: conf.retries ?? Math.max(0, nodes.length - 1),
     retryTimeoutMs: milliseconds(conf.retry_timeout ?? 0),
     ...timeouts(conf.timeout ?? DEFAULT_TIMEOUT),
@@ -99,9 +107,23 @@ export function chosenUpstream(
   return plan.timeout === null ? (choice as Upstream) : withTimeout(choice as Upstream, plan.timeout);
 }
 
+/**
+ * Everything outside of its resource that an upstream is compiled from: targets (`targetKeys`),
+ * and the certificate `ssls/ID` that is shown to its nodes.
+ */
+export function sourcesOf(conf: InlineUpstream): readonly string[] {
+  const targets = targetKeys(conf).map((key) => `targets/${key}`);
+  const id = conf.tls?.client_cert_id;
+  return id === undefined ? targets : [...targets, `ssls/${id}`];
+}
+
 /** Whether HTTP routes can use the upstream; the schemes of streams are none of theirs. */
 export function servesHttp(conf: InlineUpstream): boolean {
   return isHttpScheme(conf.scheme);
+}
+
+function compileTls(conf: InlineUpstream, { tls, clientCertificate }: UpstreamSurroundings): NodeTls {
+  return tls.get(conf.tls?.verify ?? false, shownCertificate(conf, clientCertificate));
 }
 
 function isHttpScheme(scheme: InlineUpstream["scheme"]): scheme is Upstream["scheme"] {

@@ -30,6 +30,8 @@ export interface RouteInfo {
   readonly name: string;
   readonly serviceId: string;
   readonly serviceName: string;
+  /** What its paths look like, as they are configured. */
+  readonly uris?: readonly string[];
 }
 
 /** An upstream that a plugin may choose; what it is made of is the data path's matter. */
@@ -142,6 +144,11 @@ export interface RequestContext {
   readonly attempts: readonly Attempt[];
   /** A header of the answer by lower-case name. */
   responseHeader(name: string): string | undefined;
+  /**
+   * Takes the trailers of the answer, for a body filter that is called with `last` and puts them
+   * elsewhere: they are not sent as trailers then. Empty where there are none.
+   */
+  takeTrailers(): readonly (readonly [name: string, value: string])[];
 }
 
 /** One attempt at one node. */

@@ -20,6 +20,7 @@ export interface FakeRequestOptions {
   status?: number;
   responseHeaders?: readonly (readonly [name: string, value: string])[];
   attempts?: readonly Attempt[];
+  trailers?: readonly (readonly [name: string, value: string])[];
 }
 
 function find(headers: HeaderList, name: string): string | undefined {
@@ -67,6 +68,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
   const headers: HeaderList = (options.headers ?? [["Host", "127.0.0.1:9080"]]).map(([name, value]) => [name, value]);
   const sent: HeaderList = headers.map(([name, value]) => [name, value]);
   const answered: HeaderList = (options.responseHeaders ?? []).map(([name, value]) => [name, value]);
+  const trailers = [...(options.trailers ?? [])];
   let consumer: Consumer | null = null;
   let bodyLimit = 0;
   let remote = { address: options.remoteAddr ?? "127.0.0.1", port: 50000 };
@@ -142,6 +144,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     requestTime: 0.0042,
     attempts: options.attempts ?? [],
     responseHeader: (name) => find(answered, name),
+    takeTrailers: () => trailers.splice(0),
   };
 }
 

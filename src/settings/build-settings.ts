@@ -20,6 +20,7 @@ import type {
   StatusSettings,
   UpstreamSettings,
 } from "./settings.ts";
+import { trustedCertificates } from "./trusted-certificates.ts";
 
 /** What settings are made of besides the file. */
 export interface Surroundings {
@@ -40,8 +41,9 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     workers: around.workers,
     http: httpSettings(config),
     stream: streamSettings(config, around.prefix),
-    tls: tlsSettings(config.apisix.ssl, around.prefix),
+    tls: tlsSettings(config.apisix.ssl),
     upstream: upstreamSettings(nginx.http.upstream),
+    trustedCertificates: trustedCertificates(config, around.prefix),
     router: apisix.router.http,
     matching: {
       encodedSlash: apisix.match_uri_encoded_slash,

@@ -16,6 +16,7 @@ import { Report } from "./report.ts";
 import type { Finding, Settings } from "./settings.ts";
 import { chooseSource, profiled } from "./source-settings.ts";
 import { reportStreams } from "./stream-settings.ts";
+import { checkTrustedCertificates } from "./trusted-certificates.ts";
 import { reportCiphers } from "./tls-settings.ts";
 
 export interface LoadOptions {
@@ -82,6 +83,7 @@ function evaluate(written: Mapping, place: Place, report: Report): Settings | nu
   const config = value as unknown as CheckedConfig;
   reportConflicts(config, invalid, (path) => valueAt(written, path) !== undefined, report);
   reportStreams(config, report);
+  checkTrustedCertificates(config, place.prefix, report);
   reportCiphers(config, invalid, report);
   const source = chooseSource(config.deployment, place, invalid, report);
   const workers = workerCount(config, place.env, invalid, report);

@@ -16,6 +16,8 @@ export interface Settings {
   /** `apisix.ssl`; `null`: turned off. */
   readonly tls: TlsSettings | null;
   readonly upstream: UpstreamSettings;
+  /** `apisix.ssl.ssl_trusted_certificate`: a file in PEM form; `null`: what the system trusts. */
+  readonly trustedCertificates: string | null;
   readonly matching: MatchingSettings;
   readonly dns: DnsSettings;
   readonly discovery: DiscoverySettings;
@@ -80,8 +82,6 @@ export interface TlsSettings {
   readonly sessionTickets: boolean;
   /** The name that is assumed where a client sends none that is known; `null`: none. */
   readonly fallbackSni: string | null;
-  /** `ssl_trusted_certificate`: whom to trust in upstreams; absolute path, `null`: the system's. */
-  readonly trustedFile: string | null;
 }
 
 export interface HttpSettings {

@@ -27,7 +27,7 @@ export function streamSettings(config: CheckedConfig, prefix: string): StreamSet
   const tcp = tcpListeners(config);
   return {
     tcp,
-    tls: tcp.some(({ tls }) => tls) ? tlsSettings({ ...apisix.ssl, enable: true }, prefix) : null,
+    tls: tcp.some(({ tls }) => tls) ? tlsSettings({ ...apisix.ssl, enable: true }) : null,
     udp: distinct(udp.map(listenAddress)),
     proxyProtocol: apisix.proxy_protocol.enable_tcp_pp,
     proxyProtocolToUpstream: apisix.proxy_protocol.enable_tcp_pp_to_upstream,

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { reasonOf } from "../lib/errors.ts";
 import type { CheckedConfig, SslConfig } from "./checked-config.ts";
 import { type KeyPath, pathsTouch } from "./key-path.ts";
@@ -7,15 +6,13 @@ import type { Report } from "./report.ts";
 import type { TlsSettings, TlsVersion } from "./settings.ts";
 
 /** `apisix.ssl`; `null` where it is turned off. */
-export function tlsSettings(ssl: SslConfig, prefix: string): TlsSettings | null {
+export function tlsSettings(ssl: SslConfig): TlsSettings | null {
   if (!ssl.enable) return null;
-  const trusted = ssl.ssl_trusted_certificate;
   return {
     protocols: [...new Set(ssl.ssl_protocols.trim().split(/\s+/))].sort() as TlsVersion[],
     ciphers: ssl.ssl_ciphers,
     sessionTickets: ssl.ssl_session_tickets,
     fallbackSni: ssl.fallback_sni ?? null,
-    trustedFile: trusted === "system" || trusted === "" ? null : resolve(prefix, trusted),
   };
 }
 

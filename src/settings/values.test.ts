@@ -69,18 +69,19 @@ test("where and how HTTPS is served", (t) => {
     "0.0.0.0 444 tls",
   ]);
   assert.deepEqual(listen("  enable_http2: false\n"), ["127.0.0.1 80", "0.0.0.0 9443 tls"]);
-  const { tls, prefix } = loadClean(
+  const { tls, prefix, trustedCertificates } = loadClean(
     t,
     "apisix:\n  ssl: {ssl_protocols: TLSv1.3 TLSv1.2, ssl_ciphers: 'AES128-SHA', fallback_sni: a.test, " +
-      "ssl_session_tickets: false, ssl_trusted_certificate: conf/ca.crt}\n",
+      "ssl_session_tickets: false, ssl_trusted_certificate: conf/config.yaml}\n",
   );
   assert.deepEqual(tls, {
     protocols: ["TLSv1.2", "TLSv1.3"],
     ciphers: "AES128-SHA",
     sessionTickets: false,
     fallbackSni: "a.test",
-    trustedFile: `${prefix}/conf/ca.crt`,
   });
+  assert.equal(trustedCertificates, `${prefix}/conf/config.yaml`);
+  assert.match(complaints(t, "apisix: {ssl: {ssl_trusted_certificate: conf/no.crt}}\n")[0]!, /no.crt cannot be read$/);
   assert.equal(loadClean(t, "apisix: {ssl: {enable: false}}\n").tls, null);
 });
 

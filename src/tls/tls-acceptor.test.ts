@@ -24,7 +24,6 @@ const settings: TlsSettings = {
   ciphers: defaultCiphers,
   sessionTickets: true,
   fallbackSni: null,
-  trustedFile: null,
 };
 
 interface Served {

@@ -5,6 +5,7 @@ import { test, type TestContext } from "node:test";
 import { TimerWheel } from "../lib/timer-wheel.ts";
 import type { UpstreamConnection } from "./connection.ts";
 import { type ConnectionWaiter, FIRST_CONNECTS, type Pool } from "./pool.ts";
+import { NodeTlsSource, TrustedAuthorities } from "./node-tls.ts";
 import { UpstreamPools } from "./pools.ts";
 import { createRoundRobin } from "./picker.ts";
 import type { Upstream } from "./upstream.ts";
@@ -24,6 +25,8 @@ async function setUp(t: TestContext) {
   const upstream: Upstream = {
     key: "upstreams/1",
     scheme: "http",
+    grpc: false,
+    tls: null,
     passHost: "pass",
     upstreamHost: "",
     retries: 0,
@@ -46,7 +49,7 @@ async function setUp(t: TestContext) {
     wheel.close();
     server.close();
   });
-  return { server, upstream, pools, pool: pools.get(node, null), taken };
+  return { server, upstream, pools, pool: pools.get(node), taken };
 }
 
 /** Waits in the queue of a pool and remembers its connection. */
@@ -118,7 +121,11 @@ test("a connection that becomes free goes to the first who waits", async (t) => 
 test("whoever waits too long is told so and leaves the queue", async (t) => {
   const { server, upstream, pools, pool, taken } = await setUp(t);
   // Handshakes that never happen keep every attempt under way.
-  const tls = pools.get(upstream.nodes[0]!, "a.test");
+  const tls = pools.secure(
+    upstream.nodes[0]!,
+    new NodeTlsSource(new TrustedAuthorities(null)).get(false, null),
+    "a.test",
+  );
   taken.push(...takeAll(tls, upstream));
   assert.notEqual(tls, pool);
   const waiter = new Waiter(0, []);

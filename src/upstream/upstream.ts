@@ -1,4 +1,5 @@
 import type { RequestContext } from "../plugin/context.ts";
+import type { NodeTls } from "./node-tls.ts";
 
 /**
  * An upstream as the data path uses it: compiled from the resource, immutable.
@@ -51,6 +52,10 @@ export interface Upstream {
   /** `upstreams/1`, `services/1`, `routes/1`: the resource that holds it. */
   readonly key: string;
   readonly scheme: "http" | "https" | "grpc" | "grpcs";
+  /** Whether nodes are spoken to in HTTP/2. */
+  readonly grpc: boolean;
+  /** For `https` and `grpcs`; `null` for the others. */
+  readonly tls: NodeTls | null;
   readonly passHost: "pass" | "node" | "rewrite";
   /** For `pass_host: rewrite`. */
   readonly upstreamHost: string;
@@ -74,12 +79,6 @@ export interface StreamUpstream extends Pick<
   Upstream,
   "key" | "retries" | "retryTimeoutMs" | "connectTimeoutMs" | "sendTimeoutMs" | "readTimeoutMs" | "nodes" | "picker"
 > {
-  /** `null`: bytes and datagrams go to the nodes as they come. */
-  readonly tls: StreamTls | null;
-}
-
-/** How nodes are spoken to over TLS (`scheme: tls`). */
-export interface StreamTls {
-  /** Whether a node must show a certificate that is trusted. */
-  readonly verify: boolean;
+  /** For `scheme: tls`; `null`: bytes and datagrams go to the nodes as they come. */
+  readonly tls: NodeTls | null;
 }

@@ -2,6 +2,7 @@ import { Board, type WorkerRecord } from "../board/board.ts";
 import type { Engine, Plan } from "../compile/plan.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { Settings } from "../settings/settings.ts";
+import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
 import { CertificateIndex } from "../tls/certificate-index.ts";
 import { createRoundRobin } from "../upstream/picker.ts";
 import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
@@ -40,6 +41,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     stream: null,
     tls: null,
     upstream: { keepalive: 320, keepaliveRequests: 1_000, keepaliveTimeoutMs: 60_000 },
+    trustedCertificates: null,
     matching: { encodedSlash: false, graphqlMaxSize: 1_048_576, postArgMaxSize: 67_108_864 },
     dns: { servers: null, validMs: null, timeoutMs: 5_000, search: true },
     discovery: { dns: null, consul: null, kubernetes: [] },
@@ -73,14 +75,18 @@ export function nodeAt(port: number, host = "127.0.0.1"): UpstreamNode {
 }
 
 let keys = 0;
+const nodeTls = new NodeTlsSource(new TrustedAuthorities(null));
 
 /** An upstream over these ports of this machine. */
 export function upstreamOf(ports: readonly number[], changes: Partial<Upstream> = {}): Upstream {
   const nodes = ports.map((port) => nodeAt(port));
   const key = `upstreams/${++keys}`;
+  const { scheme = "http" } = changes;
   return {
     key,
-    scheme: "http",
+    scheme,
+    grpc: scheme === "grpc" || scheme === "grpcs",
+    tls: scheme === "https" || scheme === "grpcs" ? nodeTls.get(false, null) : null,
     passHost: "pass",
     upstreamHost: "",
     retries: nodes.length - 1,

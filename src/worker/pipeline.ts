@@ -10,7 +10,10 @@ import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
 import { EarlyBody, limitOf } from "./early-body.ts";
 import { type Environment, httpDate } from "./environment.ts";
 import { LINE_TOO_LONG } from "./http1/request-head.ts";
-import { Relay, type RelayOwner } from "./relay.ts";
+import { GrpcRelay } from "./grpc-relay.ts";
+import { noPlan } from "./no-plan.ts";
+import type { NodeRelay, RelayOwner } from "./node-relay.ts";
+import { Relay } from "./relay.ts";
 import type { BodyReader, HttpRequestContext } from "./request-context.ts";
 import { statusPage } from "./status-pages.ts";
 
@@ -37,7 +40,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #plan = noPlan;
   /** The body as far as it was read before it was asked for by the relay. */
   #early: EarlyBody | null = null;
-  #relay: Relay | null = null;
+  #relay: NodeRelay | null = null;
   #answer: Answer | null = null;
   #bodyFilter: readonly BodyHandler[] | null = null;
   /** Bytes of the body that the announced length still allows; `Infinity` without one. */
@@ -185,13 +188,12 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       // It was read before the limit was set.
       this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
     } else if (upstream === null) this.#fail("UPSTREAM_NO_NODE");
-    else if (upstream.scheme === "grpc" || upstream.scheme === "grpcs") {
-      this.#env.log.error(`route ${this.ctx.route.id}: upstreams of scheme ${upstream.scheme} are not served yet`);
-      this.#fail("UPSTREAM_CONNECT");
-    } else {
+    else {
       const upgrade = enableWebsocket ? this.ctx.head.upgrade : null;
       const replaced = this.ctx.outgoing?.body ?? null;
-      this.#relay = new Relay(this, this.#env, this.#downstream, upstream, upgrade);
+      this.#relay = upstream.grpc
+        ? new GrpcRelay(this, this.#env, this.#downstream, upstream)
+        : new Relay(this, this.#env, this.#downstream, upstream, upgrade);
       this.#relay.start(replaced === null ? this.#early : EarlyBody.of(replaced));
     }
   }
@@ -375,6 +377,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       this.ctx.bodyBytesSent += to - from;
       flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
     } else {
+      this.ctx.trailers = trailers;
       const filtered = this.#filterBody(Buffer.from(buffer.subarray(from, to)), complete);
       if (filtered === null) return true;
       this.#announced -= filtered.length;
@@ -385,7 +388,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         return true;
       }
       this.ctx.bodyBytesSent += filtered.length;
-      flowing = this.#downstream.body(filtered, 0, filtered.length, complete, trailers, null);
+      flowing = this.#downstream.body(filtered, 0, filtered.length, complete, this.ctx.trailers, null);
     }
     if (complete) this.#end();
     return flowing;
@@ -452,21 +455,3 @@ function stageName(stage: number): "rewrite" | "consumerRewrite" | "access" | "b
   if (stage === Stage.consumerRewrite) return "consumerRewrite";
   return stage === Stage.access ? "access" : "beforeProxy";
 }
-
-/** For requests that are answered before anything was matched. */
-const noPlan: Plan = {
-  found: false,
-  route: { id: "", name: "", serviceId: "", serviceName: "" },
-  rewrite: null,
-  access: null,
-  beforeProxy: null,
-  headerFilter: null,
-  bodyFilter: null,
-  log: null,
-  upstream: null,
-  timeout: null,
-  enableWebsocket: false,
-  consumerRewrite: null,
-  bodyUses: null,
-  withConsumer: () => noPlan,
-};

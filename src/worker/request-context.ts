@@ -46,6 +46,8 @@ export class HttpRequestContext implements RequestContext {
   bodyReader: BodyReader | null = null;
   /** Greatest size of the body that a plugin allows; 0: none has a say. */
   bodyLimit = 0;
+  /** Trailers of the answer as lines with CRLF, while its last piece is filtered. */
+  trailers = "";
   #remote: { readonly address: string; readonly port: number } | null = null;
   #upstream: OutgoingRequest | null = null;
   #values: Map<string, unknown> | null = null;
@@ -221,6 +223,13 @@ export class HttpRequestContext implements RequestContext {
     upstream.setHeader("X-Consumer-Username", consumer.username);
     setOrRemove(upstream, "X-Credential-Identifier", consumer.credentialId);
     setOrRemove(upstream, "X-Consumer-Custom-Id", consumer.customId);
+  }
+
+  takeTrailers(): readonly (readonly [name: string, value: string])[] {
+    const taken: [string, string][] = [];
+    forEachField(this.trailers, 0, (name, value) => taken.push([name, value]));
+    this.trailers = "";
+    return taken;
   }
 
   responseHeader(name: string): string | undefined {

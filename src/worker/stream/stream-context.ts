@@ -160,6 +160,10 @@ export class StreamContext implements RequestContext {
     // Nobody can say who they are.
   }
 
+  takeTrailers(): readonly never[] {
+    return NO_HEADERS;
+  }
+
   responseHeader(): undefined {
     return undefined;
   }
