@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { connect as connectHttp2 } from "node:http2";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { makePair } from "../src/tls/testing.ts";
 import { type Gateway, startGateway } from "./support/gateway.ts";
+import { startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
 import { dial, readAll, startTcp } from "./support/stream-peers.ts";
 
@@ -25,10 +30,12 @@ const v1 = (ip: string): string => `PROXY TCP4 ${ip} 127.0.0.1 5000 80\r\n`;
 interface Listeners {
   readonly gateway: Gateway;
   readonly tcp: number;
+  readonly http: number;
+  readonly https: number;
 }
 
 async function start(t: TestContext, standalone: object): Promise<Listeners> {
-  const tcp = await freePort();
+  const [tcp, http, https] = [await freePort(), await freePort(), await freePort()];
   const gateway = await startGateway(t, {
     workers: 1,
     standalone,
@@ -36,7 +43,13 @@ async function start(t: TestContext, standalone: object): Promise<Listeners> {
       apisix: {
         proxy_mode: "http&stream",
         stream_proxy: { tcp: [`127.0.0.1:${tcp}`] },
-        proxy_protocol: { enable_tcp_pp: true, enable_tcp_pp_to_upstream: true },
+        ssl: { enable: true, listen: [{ ip: "127.0.0.1", port: await freePort() }] },
+        proxy_protocol: {
+          enable_tcp_pp: true,
+          enable_tcp_pp_to_upstream: true,
+          listen_http_port: http,
+          listen_https_port: https,
+        },
       },
       nginx_config: {
         stream: {
@@ -47,7 +60,7 @@ async function start(t: TestContext, standalone: object): Promise<Listeners> {
     },
   });
   await gateway.until(200);
-  return { gateway, tcp };
+  return { gateway, tcp, http, https };
 }
 
 test("the PROXY protocol", async (t) => {
@@ -61,7 +74,16 @@ test("the PROXY protocol", async (t) => {
   };
   const server = await startTcp(t, repeat);
   const nodes = { [server.node]: 1 };
-  const { gateway, tcp } = await start(t, {
+  const pair = makePair({ name: "a.test" });
+  const told: string[] = [];
+  const origin = await startOrigin(t, "origin", ({ url, headers }, response) => {
+    told.push(`${url} ${String(headers["x-real-ip"])} ${String(headers["x-forwarded-for"])}`);
+    response.end("here\n");
+  });
+  const denied = { "ip-restriction": { blacklist: ["10.0.0.9"] } };
+  const { gateway, tcp, http, https } = await start(t, {
+    ssls: [{ id: "1", sni: "a.test", ...pair }],
+    routes: [{ id: "all", uri: "/*", upstream: { nodes: { [origin.node]: 1 } }, plugins: denied }],
     stream_routes: [
       {
         id: "denied",
@@ -73,7 +95,7 @@ test("the PROXY protocol", async (t) => {
       { id: "local", remote_addr: "127.0.0.1", upstream: { nodes } },
     ],
   });
-  const told = async (bytes: Buffer | string): Promise<string> => {
+  const said = async (bytes: Buffer | string): Promise<string> => {
     const client = dial(t, tcp);
     client.end(bytes);
     return await readAll(client);
@@ -81,12 +103,12 @@ test("the PROXY protocol", async (t) => {
 
   await t.test("streams: the client's address is matched, restricted, passed on and logged", async () => {
     const passedOn = (ip: string, port = 5_000): string => `<PROXY TCP4 ${ip} 127.0.0.1 ${port} ${tcp}\r\nhello.>`;
-    assert.equal(await told(`${v1("10.0.0.1")}hello.`), passedOn("10.0.0.1"));
-    assert.equal(await told(Buffer.concat([v2("10.0.0.2", 7), Buffer.from("hello.")])), passedOn("10.0.0.2", 7));
-    assert.match(await told("PROXY UNKNOWN\r\nhello."), /^<PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\nhello\.>$/);
-    assert.equal(await told("PROXY TCP6 2001:db8::7 ::1 1 2\r\nhello."), "<PROXY UNKNOWN\r\nhello.>");
-    assert.equal(await told(`${v1("10.0.0.9")}hello.`), "");
-    assert.equal(await told(`${v1("192.168.0.1")}hello.`), "");
+    assert.equal(await said(`${v1("10.0.0.1")}hello.`), passedOn("10.0.0.1"));
+    assert.equal(await said(Buffer.concat([v2("10.0.0.2", 7), Buffer.from("hello.")])), passedOn("10.0.0.2", 7));
+    assert.match(await said("PROXY UNKNOWN\r\nhello."), /^<PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\nhello\.>$/);
+    assert.equal(await said("PROXY TCP6 2001:db8::7 ::1 1 2\r\nhello."), "<PROXY UNKNOWN\r\nhello.>");
+    assert.equal(await said(`${v1("10.0.0.9")}hello.`), "");
+    assert.equal(await said(`${v1("192.168.0.1")}hello.`), "");
     const log = await logged(gateway, "192.168.0.1 ");
     assert.match(log, new RegExp(`^10\\.0\\.0\\.1 5000 TCP 200 \\d+ 6 ${server.node}$`, "m"));
     assert.match(log, /^10\.0\.0\.9 5000 TCP 403 0 0 -$/m);
@@ -104,13 +126,58 @@ test("the PROXY protocol", async (t) => {
 
   await t.test("streams: what is no header closes the connection and is logged", async () => {
     const heard = server.sockets.size;
-    assert.match(await told("GET / HTTP/1.1\r\n\r\n"), /^(\[reset\])?$/);
-    assert.match(await told("PROXY TCP4 10.0.0.1 10.0.0.1 99999 1\r\nhello."), /^(\[reset\])?$/);
+    assert.match(await said("GET / HTTP/1.1\r\n\r\n"), /^(\[reset\])?$/);
+    assert.match(await said("PROXY TCP4 10.0.0.1 10.0.0.1 99999 1\r\nhello."), /^(\[reset\])?$/);
     assert.equal(server.sockets.size, heard, "nothing of it reaches a node");
     assert.match(gateway.errorLog, /stream refused: no PROXY header, client 127\.0\.0\.1/);
     const halfway = dial(t, tcp);
     halfway.end("PROXY TCP4 10");
     assert.match(await readAll(halfway), /^(\[reset\])?$/);
+  });
+
+  await t.test("HTTP: the client's address is the one in the header", async () => {
+    const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+    const answerTo = async (bytes: Buffer | string): Promise<string> => {
+      const client = dial(t, http);
+      client.write(bytes);
+      return await readAll(client);
+    };
+    assert.match(await answerTo(`${v1("10.0.0.1")}${get("/one")}`), /^HTTP\/1\.1 200 OK\r\n/);
+    assert.match(await answerTo(Buffer.concat([v2("10.0.0.2", 7), Buffer.from(get("/two"))])), /^HTTP\/1\.1 200 OK/);
+    assert.match(await answerTo(`${v1("10.0.0.9")}${get("/nine")}`), /^HTTP\/1\.1 403 Forbidden/);
+    assert.match(await answerTo(get("/none")), /^(\[reset\])?$/);
+    assert.deepEqual(told, ["/one 10.0.0.1 10.0.0.1", "/two 10.0.0.2 10.0.0.2"]);
+    assert.match(gateway.errorLog, /connection refused: no PROXY header, client 127\.0\.0\.1/);
+  });
+
+  await t.test("HTTP: byte by byte, and many requests on one connection", async () => {
+    const client = dial(t, http);
+    const requests = "GET /byte HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3);
+    for (const byte of Buffer.from(`${v1("10.0.0.3")}${requests}`)) {
+      await new Promise((resolve) => client.write(Buffer.of(byte), resolve));
+    }
+    client.write("GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert.equal((await readAll(client)).match(/^HTTP\/1\.1 200 OK/gm)?.length, 4);
+  });
+
+  await t.test("HTTPS: the header comes before TLS, with HTTP/1.1 and HTTP/2", async () => {
+    const handshake = async (ALPNProtocols: string[]): Promise<TLSSocket> => {
+      const raw = dial(t, https);
+      raw.write(v1("10.0.0.4"));
+      const secure = connectTls({ socket: raw, servername: "a.test", ca: pair.cert, ALPNProtocols });
+      await once(secure, "secureConnect");
+      return secure;
+    };
+    const one = await handshake(["http/1.1"]);
+    one.write("GET /tls HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+    assert.match(await readAll(one), /^HTTP\/1\.1 200 OK/);
+    const two = await handshake(["h2"]);
+    const session = connectHttp2("https://a.test", { createConnection: () => two });
+    const stream = session.request({ ":path": "/h2" });
+    const [headers] = (await once(stream, "response")) as [{ ":status": number }];
+    assert.equal(headers[":status"], 200);
+    session.close();
+    assert.deepEqual(told.slice(-2), ["/tls 10.0.0.4 10.0.0.4", "/h2 10.0.0.4 10.0.0.4"]);
   });
 });
 

@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
-import { test, type TestContext } from "node:test";
-import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { makePair } from "../src/tls/testing.ts";
+import { test } from "node:test";
 import { type Gateway, startGateway } from "./support/gateway.ts";
-import { freePort } from "./support/ports.ts";
 import {
   ask,
   deadNode,
@@ -21,56 +18,12 @@ import {
   startUdp,
   udpClient,
 } from "./support/stream-peers.ts";
+import { apply, route, startStreams } from "./support/streams.ts";
 
 // TCP and UDP through a real gateway, with real sockets on both sides.
 
 const FULL = process.env.TURNPIKE_TEST_FULL === "on";
 const MIB = 1_048_576;
-
-interface Streams {
-  readonly gateway: Gateway;
-  /** Two ports for TCP, and one for UDP. */
-  readonly tcp: readonly [number, number];
-  readonly udp: number;
-}
-
-/** A gateway of two workers that proxies streams and nothing else. */
-async function startStreams(
-  t: TestContext,
-  standalone: object,
-  apisix: object = {},
-  more: object = {},
-): Promise<Streams> {
-  const tcp = [await freePort(), await freePort()] as const;
-  const udp = await freePort();
-  const gateway = await startGateway(t, {
-    standalone,
-    config: {
-      apisix: {
-        proxy_mode: "stream",
-        stream_proxy: { tcp: [tcp[0], `127.0.0.1:${tcp[1]}`], udp: [`127.0.0.1:${udp}`] },
-        ...apisix,
-      },
-      ...more,
-    },
-  });
-  await gateway.until(200);
-  return { gateway, tcp, udp };
-}
-
-/** Writes the configuration and waits until every worker has it. */
-async function apply(gateway: Gateway, standalone: object): Promise<void> {
-  const revision = await gateway.revision();
-  gateway.writeStandalone(standalone);
-  assert.equal((await gateway.applied(revision + 1)).status, 200);
-  assert.deepEqual((await gateway.status("/status/config")).json().rejected, []);
-}
-
-const route = (id: string, nodes: readonly string[], more: object = {}, upstream: object = {}): object => ({
-  id,
-  upstream: { type: "roundrobin", nodes: Object.fromEntries(nodes.map((node) => [node, 1])), ...upstream },
-  ...more,
-});
 
 test("streams", async (t) => {
   const [one, two] = [await startTcp(t, named("one")), await startTcp(t, named("two"))];
@@ -263,94 +216,6 @@ test("streams", async (t) => {
     await setTimeout(600);
     assert.equal(await ask(client, "y"), "got y");
     assert.equal(live.senders.size, sessions + 1, "a session of its own after the pause");
-  });
-});
-
-test("streams over TLS", async (t) => {
-  const authority = makePair({ name: "authority", authority: true });
-  const clients = makePair({ name: "client", issuer: authority });
-  const [one, two, plain] = [await startTcp(t, named("one")), await startTcp(t, named("two")), await startTcp(t, echo)];
-  const tcp = [await freePort(), await freePort()] as const;
-  const ssl = (id: string, names: readonly string[], more: object = {}): object => ({
-    id,
-    snis: names,
-    ...makePair({ name: names[0]!, issuer: authority }),
-    ...more,
-  });
-  const { gateway } = await startStreams(
-    t,
-    {
-      ssls: [
-        ssl("1", ["a.test", "*.b.test"]),
-        ssl("2", ["mtls.test"], { client: { ca: authority.cert, skip_mtls_uri_regex: ["/free"] } }),
-      ],
-      stream_routes: [
-        route("a", [one.node], { sni: "a.test" }),
-        route("b", [two.node], { sni: "*.b.test" }),
-        route("rest", [plain.node]),
-      ],
-    },
-    {
-      ssl: { enable: false, fallback_sni: "x.b.test" },
-      stream_proxy: { tcp: [{ addr: `127.0.0.1:${tcp[0]}`, tls: true }, { addr: tcp[1] }] },
-    },
-  );
-  const secure = (servername: string, more: ConnectionOptions = {}): TLSSocket => {
-    const options = {
-      host: "127.0.0.1",
-      port: tcp[0],
-      ca: authority.cert,
-      checkServerIdentity: () => undefined,
-      allowHalfOpen: true,
-      ...(servername === "" ? {} : { servername }),
-    };
-    const socket = connectTls(Object.assign(options, more));
-    socket.on("error", () => undefined);
-    t.after(() => socket.destroy());
-    return socket;
-  };
-
-  await t.test("the name in the handshake chooses certificate and route", async (t) => {
-    const a = secure("a.test");
-    assert.equal(await readText(a, 4), "one\n");
-    assert.equal(a.getPeerCertificate().subject.CN, "a.test");
-    assert.equal(await readText(secure("X.b.test"), 4), "two\n");
-    // Without a name, or with an unknown one, there is the fallback's certificate, and no route by name.
-    for (const name of ["", "unknown.test"]) {
-      const other = secure(name);
-      other.end("hello");
-      assert.equal(await readText(other, 5), "hello");
-      assert.equal(other.getPeerCertificate().subject.CN, "a.test");
-    }
-    // In clear text nobody asks for a name.
-    const clear = dial(t, tcp[1]);
-    clear.end("hello");
-    assert.equal(await readAll(clear), "hello");
-    assert.match(await readAll(dial(t, tcp[0]).end("GET / HTTP/1.1\r\n\r\n")), /^[^<]*$/);
-  });
-
-  await t.test("bytes come back whole, and either side may end first", async () => {
-    assert.ok(await echoed(secure("y.test", { servername: "mtls.test", ...clients }), 4 * MIB));
-  });
-
-  await t.test("a client must prove who it is where the certificate asks for it", async () => {
-    const without = secure("mtls.test");
-    without.end("hello");
-    assert.match(await readAll(without), /^(\[reset\])?$/);
-  });
-
-  await t.test("a change of certificate and route leaves open streams alone", async () => {
-    const open = secure("a.test");
-    assert.equal(await readText(open, 4), "one\n");
-    await apply(gateway, {
-      ssls: [ssl("1", ["a.test"], makePair({ name: "renewed", names: ["a.test"], issuer: authority }))],
-      stream_routes: [route("a", [two.node], { sni: "a.test" })],
-    });
-    const renewed = secure("a.test");
-    assert.equal(await readText(renewed, 4), "two\n");
-    assert.equal(renewed.getPeerCertificate().subject.CN, "renewed");
-    open.end("still there");
-    assert.equal(await readText(open, 11), "still there");
   });
 });
 

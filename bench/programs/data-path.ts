@@ -52,7 +52,7 @@ const { certificates } = engine;
 const tickets = { epoch: 0, secret: new Uint8Array(32) };
 const parts = { settings, engine, certificates, tickets, record, slot: 0, accessLog: null, log: console };
 const server = createHttpServer(parts);
-await server.listen([{ ip: "127.0.0.1", port: Number(port), tls: false, http2: true }]);
+await server.listen([{ ip: "127.0.0.1", port: Number(port), tls: false, http2: true, proxyProtocol: false }]);
 process.on("SIGTERM", () => {
   server.close();
   process.exit(0);

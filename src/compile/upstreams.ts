@@ -82,7 +82,7 @@ export function compileStreamUpstream(
     throw new Error(`node ${portless.host} has no port, and scheme ${scheme} has none either`);
   return {
     key,
-    tls: scheme === "tls" ? { verify: conf.tls?.verify === true } : null,
+    tls: scheme === "tls" ? compileTls(conf, surroundings) : null,
     retries: conf.retries ?? Math.max(0, nodes.length - 1),
     retryTimeoutMs: milliseconds(conf.retry_timeout ?? 0),
     ...timeouts(conf.timeout ?? DEFAULT_TIMEOUT),

@@ -9,7 +9,8 @@ import type { Address, HttpListen } from "./settings.ts";
 /** A socket that this configuration opens. */
 interface Listener {
   /** As messages say it. */
-  readonly name: "admin" | "control" | "prometheus" | "http listen" | "https listen" | "stream tcp" | "status";
+  readonly name:
+    "admin" | "control" | "prometheus" | "http listen" | "https listen" | "proxy protocol" | "stream tcp" | "status";
   readonly address: Address;
   /** Where its port stands. */
   readonly path: KeyPath;
@@ -33,16 +34,32 @@ export function httpListeners(config: CheckedConfig): HttpListen[] {
   const { node_listen: written, enable_ipv6: ipv6, enable_http2: allowed } = apisix;
   const plain = (typeof written === "number" ? [written] : written).flatMap((entry) => {
     const http2 = allowed && (typeof entry === "number" || entry.enable_http2 !== false);
-    return entryAddresses(entry, 9080, ipv6).map((address) => ({ ...address, tls: false, http2 }));
+    return entryAddresses(entry, 9080, ipv6).map((address) => ({
+      ...address,
+      tls: false,
+      http2,
+      proxyProtocol: false,
+    }));
   });
   const secure = (apisix.ssl.enable ? apisix.ssl.listen : []).flatMap((entry) =>
     entryAddresses(entry, 9443, ipv6).map((address) => ({
       ...address,
       tls: true,
       http2: allowed && entry.enable_http2 !== false,
+      proxyProtocol: false,
     })),
   );
-  return distinct([...plain, ...secure]);
+  return distinct([...plain, ...secure, ...proxyListeners(config)]);
+}
+
+/** The ports of `apisix.proxy_protocol`, on all of IPv4, as in APISIX. */
+function proxyListeners({ apisix }: CheckedConfig): HttpListen[] {
+  const { listen_http_port: plain, listen_https_port: secure } = apisix.proxy_protocol;
+  const common = { ip: "0.0.0.0", http2: apisix.enable_http2, proxyProtocol: true };
+  return [
+    ...(plain === undefined ? [] : [{ ...common, port: plain, tls: false }]),
+    ...(secure === undefined || !apisix.ssl.enable ? [] : [{ ...common, port: secure, tls: true }]),
+  ];
 }
 
 function entryAddresses(entry: number | NodeListen | HttpsListen, fallback: number, ipv6: boolean): Address[] {
@@ -107,6 +124,9 @@ function listenersOf(config: CheckedConfig): Listener[] {
   for (const address of tcpListeners(config)) add("stream tcp", address, ["apisix", "stream_proxy", "tcp"]);
   for (const address of traffic ? httpsAddresses(config) : [])
     add("https listen", address, ["apisix", "ssl", "listen"]);
+  for (const address of traffic ? proxyListeners(config) : []) {
+    add("proxy protocol", address, ["apisix", "proxy_protocol", `listen_http${address.tls ? "s" : ""}_port`]);
+  }
   if (typeof apisix.status === "object" && apisix.status !== null) {
     add("status", apisix.status, ["apisix", "status", "port"]);
   }

@@ -13,10 +13,10 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 test("defaults are APISIX's", (t) => {
   const settings = loadClean(t, "");
   assert.deepEqual(settings.http.listen, [
-    { ip: "0.0.0.0", port: 9080, tls: false, http2: true },
-    { ip: "::", port: 9080, tls: false, http2: true },
-    { ip: "0.0.0.0", port: 9443, tls: true, http2: true },
-    { ip: "::", port: 9443, tls: true, http2: true },
+    { ip: "0.0.0.0", port: 9080, tls: false, http2: true, proxyProtocol: false },
+    { ip: "::", port: 9080, tls: false, http2: true, proxyProtocol: false },
+    { ip: "0.0.0.0", port: 9443, tls: true, http2: true, proxyProtocol: false },
+    { ip: "::", port: 9443, tls: true, http2: true, proxyProtocol: false },
   ]);
   assert.equal(settings.workers, Math.min(availableParallelism(), 256));
   assert.deepEqual(settings.status, {

@@ -74,6 +74,8 @@ export interface HttpListen extends Address {
   readonly tls: boolean;
   /** HTTP/2 as well as HTTP/1.1: by ALPN with TLS, by its preface in clear text. */
   readonly http2: boolean;
+  /** Each connection begins with a PROXY header. */
+  readonly proxyProtocol: boolean;
 }
 
 export type TlsVersion = "TLSv1.1" | "TLSv1.2" | "TLSv1.3";

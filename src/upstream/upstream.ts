@@ -81,12 +81,6 @@ export interface StreamUpstream extends Pick<
   Upstream,
   "key" | "retries" | "retryTimeoutMs" | "connectTimeoutMs" | "sendTimeoutMs" | "readTimeoutMs" | "nodes" | "picker"
 > {
-  /** `null`: bytes and datagrams go to the nodes as they come. */
-  readonly tls: StreamTls | null;
-}
-
-/** How nodes are spoken to over TLS (`scheme: tls`). */
-export interface StreamTls {
-  /** Whether a node must show a certificate that is trusted. */
-  readonly verify: boolean;
+  /** For `scheme: tls`; `null`: bytes and datagrams go to the nodes as they come. */
+  readonly tls: NodeTls | null;
 }

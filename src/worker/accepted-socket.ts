@@ -29,6 +29,8 @@ export function readAccepted(accepted: Socket, handler: BytesHandler): Socket {
     accepted.resume();
     return accepted;
   }
+  // What was read along with a PROXY header.
+  const early = accepted.readableLength > 0 ? (accepted.read() as Buffer | null) : null;
   owner._handle = null;
   const onread = {
     buffer: shared,
@@ -39,6 +41,7 @@ export function readAccepted(accepted: Socket, handler: BytesHandler): Socket {
   };
   const socket = new Socket({ handle, allowHalfOpen: true, onread } as SocketConstructorOpts);
   socket.resume();
+  if (early !== null) process.nextTick(() => handler(early, early.length));
   return socket;
 }
 

@@ -18,7 +18,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     configFile: "/conf/config.yaml",
     workers: 1,
     http: {
-      listen: [{ ip: "127.0.0.1", port: 0, tls: false, http2: false }],
+      listen: [{ ip: "127.0.0.1", port: 0, tls: false, http2: false, proxyProtocol: false }],
       deleteUriTailSlash: false,
       normalizeUriLikeServlet: false,
       keepaliveTimeoutMs: 60_000,

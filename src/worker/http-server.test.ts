@@ -294,7 +294,7 @@ test("an address in use is named", async (t) => {
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const { server } = await serve(t, () => planFor(null));
   await assert.rejects(
-    server.listen([{ ip: "127.0.0.1", port, tls: false, http2: true }]),
+    server.listen([{ ip: "127.0.0.1", port, tls: false, http2: true, proxyProtocol: false }]),
     new RegExp(`ADDRESS_IN_USE: 127.0.0.1:${port} `),
   );
 });

@@ -9,12 +9,14 @@ import type { CertificateLookup } from "../tls/certificate-index.ts";
 import { TicketKeys, type TicketSeed } from "../tls/ticket-keys.ts";
 import { TlsAcceptor } from "../tls/tls-acceptor.ts";
 import { UpstreamPools } from "../upstream/pools.ts";
+import { Complaints } from "./complaints.ts";
 import { type AccessLogSink, createEnvironment, type Environment, httpDate, type LogSink } from "./environment.ts";
 import { Http1Connection } from "./http1/connection.ts";
 import { Http2Connection } from "./http2/connection.ts";
 import { addressFailure, formatListen } from "./listen-failure.ts";
 import { type Peer, withoutMapping } from "./peer.ts";
 import { statusPage } from "../lib/status-pages.ts";
+import { ProxyHeaderReader } from "./proxy-protocol/read-header.ts";
 import { tlsPeer } from "./tls-peer.ts";
 
 /** What a server is made of. It owns its sockets, pools and timer; the rest belongs to the caller. */
@@ -89,6 +91,7 @@ class RawHttpServer implements HttpServer {
   /** `null`: nothing is served over TLS. */
   readonly #acceptor: TlsAcceptor | null;
   readonly #listeners: Server[] = [];
+  readonly #complaints: Complaints;
   /** Connections accepted so far, to see whether a turn of the loop brought any. */
   #accepted = 0;
   #emptied: (() => void) | null = null;
@@ -108,6 +111,7 @@ class RawHttpServer implements HttpServer {
       parts.slot,
       () => parts.record.revision,
     );
+    this.#complaints = new Complaints(log, wheel);
     const { tls } = settings;
     const tickets = new TicketKeys(parts.tickets);
     const answerPlain = (socket: Socket): void => answerClearText(socket, this.#env.serverName);
@@ -196,7 +200,32 @@ class RawHttpServer implements HttpServer {
       socket.destroy();
       return;
     }
-    const peer = this.#peerOf(socket);
+    if (listen.proxyProtocol) this.#readProxyHeader(socket, listen);
+    else this.#arrived(socket, listen, null);
+  }
+
+  /** Waits for the PROXY header. That counts as a connection, too. */
+  #readProxyHeader(socket: Socket, listen: HttpListen): void {
+    const { settings, wheel, realIp } = this.#env;
+    if (this.#isFull(socket)) return;
+    const from = withoutMapping(socket.remoteAddress ?? "");
+    const reader = new ProxyHeaderReader(socket, wheel, settings.http.clientHeaderTimeoutMs, {
+      headerRead: ({ source }, rest) => {
+        this.#connections.delete(reader);
+        if (rest.length > 0) socket.unshift(rest);
+        this.#arrived(socket, listen, realIp.believesProxy(from) ? source : null);
+      },
+      headerFailed: (fault) => {
+        if (fault !== "") this.#complaints.add("connection refused", `${fault}, client ${from}`);
+        this.#gone(reader);
+      },
+    });
+    this.#connections.add(reader);
+  }
+
+  /** @param source the client, where a PROXY header has told of it. */
+  #arrived(socket: Socket, listen: HttpListen, source: Address | null): void {
+    const peer = this.#peerOf(socket, source);
     if (listen.tls) this.#secure(socket, peer, listen.http2);
     else
       this.#take(new Http1Connection(this.#env, socket, peer, this.#left, listen.http2 ? this.#changed(peer) : null));
@@ -218,12 +247,7 @@ class RawHttpServer implements HttpServer {
 
   /** Has a handshake done. It counts as a connection, and of too many the newest is closed. */
   #secure(socket: Socket, peer: Peer, http2: boolean): void {
-    if (this.#connections.size >= this.#env.settings.http.workerConnections) {
-      this.#refused++;
-      socket.destroy();
-      this.#warnOfTooMany();
-      return;
-    }
+    if (this.#isFull(socket)) return;
     const handshake = this.#acceptor!.accept(socket, http2 ? WITH_HTTP2 : WITHOUT_HTTP2, {
       secured: (secured) => {
         this.#connections.delete(handshake);
@@ -235,6 +259,15 @@ class RawHttpServer implements HttpServer {
       failed: () => this.#gone(handshake),
     });
     this.#connections.add(handshake);
+  }
+
+  /** Closes the newest of too many connections. */
+  #isFull(socket: Socket): boolean {
+    if (this.#connections.size < this.#env.settings.http.workerConnections) return false;
+    this.#refused++;
+    socket.destroy();
+    this.#warnOfTooMany();
+    return true;
   }
 
   /** Says 503 to one too many; to a flood of them nothing, since each answer keeps its socket for a while. */
@@ -258,12 +291,14 @@ class RawHttpServer implements HttpServer {
     if (this.#connections.size === 0) this.#emptied?.();
   }
 
-  #peerOf(socket: Socket): Peer {
-    const address = withoutMapping(socket.remoteAddress ?? "");
+  #peerOf(socket: Socket, source: Address | null): Peer {
+    const socketAddress = withoutMapping(socket.remoteAddress ?? "");
+    const address = source?.ip ?? socketAddress;
     const env = this.#env;
     return {
       address,
-      port: socket.remotePort ?? 0,
+      port: source?.port ?? socket.remotePort ?? 0,
+      socketAddress,
       serverAddress: withoutMapping(socket.localAddress ?? ""),
       serverPort: socket.localPort ?? 0,
       scheme: "http",

@@ -11,9 +11,11 @@ export interface TlsPeer extends TlsInfo {
 
 /** The two ends of a downstream connection, known once per connection. */
 export interface Peer {
-  /** Address of the client's end of the TCP connection; IPv4 also where the socket is IPv6. */
+  /** The client, as far as the connection tells of it; IPv4 also where the socket is IPv6. */
   readonly address: string;
   readonly port: number;
+  /** The other end of the connection itself: differs from `address` behind a PROXY header. */
+  readonly socketAddress: string;
   readonly serverAddress: string;
   readonly serverPort: number;
   readonly scheme: "http" | "https";

@@ -109,7 +109,7 @@ export class HttpRequestContext implements RequestContext {
   }
 
   get realipRemoteAddr(): string {
-    return this.peer.address;
+    return this.peer.socketAddress;
   }
 
   get realIpHeader(): string {

@@ -5,12 +5,11 @@ import type { PluginConf, Plugins } from "../../schema/plugins.ts";
 import type { Service } from "../../schema/service.ts";
 import type { StreamRoute } from "../../schema/stream-route.ts";
 import type { InlineUpstream } from "../../schema/upstream.ts";
-import { targetKeys } from "../../upstream/targets.ts";
 import type { StreamUpstream } from "../../upstream/upstream.ts";
 import type { Dependents } from "../dependents.ts";
 import { type ActivePlugin, byPriority, compileFilter, compilePhases } from "../phases.ts";
 import type { EngineLog, PluginInstances } from "../plugin-instances.ts";
-import { compileStreamUpstream, type UpstreamSurroundings } from "../upstreams.ts";
+import { compileStreamUpstream, sourcesOf, type UpstreamSurroundings } from "../upstreams.ts";
 import type { StreamEnds, StreamPlan } from "./stream-plan.ts";
 import { StreamEntry, StreamTable } from "./stream-table.ts";
 
@@ -113,7 +112,7 @@ export class StreamRoutes {
   #upstream(conf: StreamRoute, service: Service | undefined, dependencies: string[]): StreamUpstream | null {
     if (conf.upstream_id !== undefined) return this.#byId(conf.upstream_id, dependencies);
     if (conf.upstream !== undefined) {
-      for (const key of targetKeys(conf.upstream)) dependencies.push(`targets/${key}`);
+      dependencies.push(...sourcesOf(conf.upstream));
       return compileStreamUpstream(`stream_routes/${conf.id}`, conf.upstream, this.#sources.surroundings);
     }
     if (service?.upstream_id !== undefined) return this.#byId(service.upstream_id, dependencies);

@@ -213,8 +213,8 @@ export const apisixKeys: Keys = {
     udp: list(udpAddress, "UDP addresses.", { minItems: 1, expected: "a list of at least one address" }),
   }),
   proxy_protocol: section("The PROXY protocol, versions 1 and 2, by which a proxy in front tells who the client is.", {
-    listen_http_port: port(undefined, "Port for HTTP on which each connection begins with a PROXY header.", planned),
-    listen_https_port: port(undefined, "Port for HTTPS on which each connection begins with a PROXY header.", planned),
+    listen_http_port: port(undefined, "Port for HTTP on which each connection begins with a PROXY header."),
+    listen_https_port: port(undefined, "The same for HTTPS, before TLS."),
     enable_tcp_pp: flag(false, "Whether connections on stream_proxy.tcp begin with a PROXY header."),
     enable_tcp_pp_to_upstream: flag(false, "Whether connections of TCP streams to nodes begin with one, of version 1."),
   }),

@@ -22,6 +22,8 @@ export class ProxyHeaderReader implements Timed {
   readonly #owner: ProxyHeaderOwner;
   #bytes: Buffer = Buffer.alloc(0);
   #done = false;
+  /** What it does, in the words of nginx. */
+  readonly activity = "reading";
 
   /** @param limitMs how long the header may take; 0: no limit. */
   constructor(socket: Socket, wheel: TimerWheel, limitMs: number, owner: ProxyHeaderOwner) {
@@ -32,7 +34,8 @@ export class ProxyHeaderReader implements Timed {
     socket.on("data", this.#read);
     socket.on("end", this.#ended);
     socket.on("close", this.#ended);
-    socket.on("error", ignore);
+    // What went wrong is told by `close`, also to whoever takes over.
+    socket.on("error", () => undefined);
     socket.resume();
   }
 
@@ -69,8 +72,10 @@ export class ProxyHeaderReader implements Timed {
 
   #fail(fault: string): void {
     if (this.#done) return;
-    this.destroy();
+    this.#finish();
+    // Said before the other end can notice.
     this.#owner.headerFailed(fault);
+    this.#socket.destroy();
   }
 
   #finish(): void {
@@ -79,9 +84,5 @@ export class ProxyHeaderReader implements Timed {
     this.#socket.off("data", this.#read);
     this.#socket.off("end", this.#ended);
     this.#socket.off("close", this.#ended);
-    // What becomes of a socket that is destroyed nobody has to hear.
-    if (!this.#socket.destroyed) this.#socket.off("error", ignore);
   }
 }
-
-const ignore = (): void => undefined;

@@ -1,5 +1,5 @@
 import type { StreamEnds } from "../../compile/stream/stream-plan.ts";
-import type { Attempt, RequestContext, RouteInfo, UpstreamRequest } from "../../plugin/context.ts";
+import type { Attempt, RequestContext, RouteInfo, TlsInfo, UpstreamRequest } from "../../plugin/context.ts";
 
 const NO_ROUTE: RouteInfo = { id: "", name: "", serviceId: "", serviceName: "" };
 const NO_HEADERS: readonly never[] = [];
@@ -26,6 +26,8 @@ export interface StreamPeer extends StreamEnds {
   /** Address of the other end of the connection itself; differs from `remoteAddr` behind a PROXY header. */
   readonly socketAddr: string;
   readonly connectionId: number;
+  /** `null`: clear text. */
+  readonly tls: TlsInfo | null;
 }
 
 /**
@@ -58,12 +60,15 @@ export class StreamContext implements RequestContext {
   readonly connectionRequests = 1;
   readonly consumer = null;
   readonly upstream = NO_REQUEST;
-  readonly tls = null;
   readonly capturedBody = null;
   readonly capturedAnswer = null;
 
   constructor(peer: StreamPeer) {
     this.#peer = peer;
+  }
+
+  get tls(): TlsInfo | null {
+    return this.#peer.tls;
   }
 
   get protocol(): string {
@@ -111,10 +116,7 @@ export class StreamContext implements RequestContext {
   }
 
   get values(): Map<string, unknown> {
-    return (this.#values ??= new Map<string, unknown>([
-      ["protocol", this.#peer.protocol],
-      ["ssl_server_name", this.#peer.sni ?? ""],
-    ]));
+    return (this.#values ??= new Map<string, unknown>([["protocol", this.#peer.protocol]]));
   }
 
   /** Sets what is known at the end. */

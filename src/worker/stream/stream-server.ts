@@ -10,7 +10,9 @@ import type { AccessLogSink, LogSink } from "../environment.ts";
 import { addressFailure, formatListen } from "../listen-failure.ts";
 import { withoutMapping } from "../peer.ts";
 import { ProxyHeaderReader } from "../proxy-protocol/read-header.ts";
-import { Complaints, type StreamEnvironment } from "./stream-environment.ts";
+import { Complaints } from "../complaints.ts";
+import { tlsPeer } from "../tls-peer.ts";
+import { type StreamEnvironment } from "./stream-environment.ts";
 import { HIGH_WATER, TcpStream } from "./tcp-stream.ts";
 import type { StreamPeer } from "./stream-context.ts";
 import { UdpListener } from "./udp-listener.ts";
@@ -34,7 +36,7 @@ export interface StreamServerParts {
 /** A connection that is no stream yet. */
 interface Arriving {
   /** The thread is to end soon. */
-  drain?(): void;
+  drain(): void;
   destroy(): void;
 }
 
@@ -110,7 +112,7 @@ export class StreamServer {
   async drain(timeoutMs: number): Promise<void> {
     await this.#closeListeners();
     for (const listener of this.#udp) listener.drain();
-    for (const arriving of this.#arriving) arriving.drain?.();
+    for (const arriving of this.#arriving) arriving.drain();
     const answers = setTimeout(() => this.#closeUdp(), Math.min(timeoutMs, UDP_DRAIN_MS));
     if (this.#open > 0) await this.#untilEmpty(timeoutMs);
     clearTimeout(answers);
@@ -210,13 +212,14 @@ export class StreamServer {
       return;
     }
     const handshake = this.#acceptor!.accept(socket, [], {
-      secured: ({ socket: secured, certificate, serverName, client }) => {
+      secured: (secured) => {
         this.#arriving.delete(handshake);
+        const { socket: secure, certificate, serverName, client } = secured;
         // There are no paths here that could be free.
         if (certificate.client !== null && !client.verified) {
-          secured.destroy();
+          secure.destroy();
           this.#gone();
-        } else this.#begin(secured, { ...ends, sni: serverName });
+        } else this.#begin(secure, { ...ends, sni: serverName, tls: tlsPeer(secured) });
       },
       failed: () => this.#left(handshake),
     });
@@ -298,6 +301,7 @@ function endsOf(socket: Socket, connectionId: number): StreamPeer {
     serverAddr: withoutMapping(socket.localAddress ?? ""),
     serverPort: socket.localPort ?? 0,
     sni: null,
+    tls: null,
     connectionId,
   };
 }

@@ -4,6 +4,8 @@ import type { Timed } from "../../lib/timer-wheel.ts";
 import { WriteProgress } from "../../lib/write-progress.ts";
 import type { StreamUpstream, UpstreamNode } from "../../upstream/upstream.ts";
 import { formatProxyHeader } from "../proxy-protocol/header.ts";
+import { hostName } from "../../lib/host-name.ts";
+import { connectSecurely, type NodeTls } from "../../upstream/node-tls.ts";
 import { NodeChoice } from "./node-choice.ts";
 import { StreamContext, type StreamPeer } from "./stream-context.ts";
 import type { StreamEnvironment } from "./stream-environment.ts";
@@ -47,6 +49,7 @@ export class TcpStream implements Timed {
   #plan: StreamPlan | null = null;
   #choice: NodeChoice | null = null;
   #upstream: StreamUpstream | null = null;
+  /** The connection to the node; with TLS the secured one. */
   #node: Socket | null = null;
   #nodeProgress: WriteProgress | null = null;
   #address = "";
@@ -136,15 +139,35 @@ export class TcpStream implements Timed {
     this.#address = node.address;
     this.#nodeError = "";
     this.#timedOut = false;
-    const options = { ...socketOptions, host: node.host, port: node.port };
-    const socket = connect(options);
+    const { tls, connectTimeoutMs } = this.#upstream!;
+    const raw = this.#dial(node);
+    const socket = tls === null ? raw : this.#secure(raw, tls, node);
     this.#node = socket;
     this.#nodeClosed = false;
     this.#env.upstreamConnections++;
-    socket.once("connect", () => this.#relay(socket));
+    socket.once(tls === null ? "connect" : "secureConnect", () => this.#relay(socket));
     socket.on("error", (error) => (this.#nodeError = error.message));
     socket.on("close", (hadError) => this.#nodeGone(socket, hadError));
-    this.#env.wheel.set(this, this.#upstream!.connectTimeoutMs);
+    this.#env.wheel.set(this, connectTimeoutMs);
+  }
+
+  #dial({ host, port }: UpstreamNode): Socket {
+    const options = { ...socketOptions, host, port };
+    const socket = connect(options);
+    // Before TLS hears of the connection: the header goes first, and in clear text.
+    if (this.#env.proxyProtocolToUpstream) socket.once("connect", () => socket.write(this.#proxyHeader()));
+    return socket;
+  }
+
+  /** The name asked for is the one that the client has asked for, else the node's own. */
+  #secure(raw: Socket, tls: NodeTls, node: UpstreamNode): Socket {
+    const own = hostName(node.hostHeader).replace(/^\[|\]$/g, "");
+    const name = this.#ctx.tls?.serverName || own;
+    // Whatever ends the connection ends the secured one, which tells of it.
+    raw.on("error", (error) => (this.#nodeError = error.message));
+    const socket = connectSecurely(tls, name, node.address, { socket: raw });
+    socket.once("close", () => raw.destroy());
+    return socket;
   }
 
   #nodeGone(socket: Socket, hadError: boolean): void {
@@ -173,7 +196,6 @@ export class TcpStream implements Timed {
     this.#nodeProgress = new WriteProgress(node);
     this.#choice!.connected();
     this.#ctx.status = 200;
-    if (this.#env.proxyProtocolToUpstream) node.write(this.#proxyHeader());
     this.#pass(client, node, (count) => (this.#ctx.received += count));
     this.#pass(node, client, (count) => (this.#ctx.bytesSent += count));
     this.#touch();

@@ -89,6 +89,7 @@ export class UdpListener {
       serverAddr: this.#address.ip,
       serverPort: this.#address.port,
       sni: null,
+      tls: null,
       connectionId: this.#owner.connectionId(),
     } as const;
     let over = false;
