@@ -125,6 +125,25 @@ export interface ConfigReport {
   /** The source's present failure or the last one; `current` while it lasts. */
   readonly lastFailure: { readonly at: number; readonly error: string; readonly current: boolean } | null;
   readonly rejected: readonly Rejection[];
+  /** How many certificates are in use, and those that end first; absent: none was ever told of. */
+  readonly certificates?: CertificateReport;
+}
+
+/** Until when certificates count. */
+export interface CertificateReport {
+  readonly count: number;
+  /** By the time at which they end, the first one first; at most 20. */
+  readonly soonest: readonly CertificateExpiry[];
+}
+
+/** Until when a certificate counts. A resource with several has the time of the first to end. */
+export interface CertificateExpiry {
+  /** The id of the resource `ssls/<id>`. */
+  readonly id: string;
+  /** Its names; of a client's certificate none. */
+  readonly names: readonly string[];
+  /** Unix milliseconds. */
+  readonly expiresAt: number;
 }
 
 /** The nodes that follow the same etcd, as control sees them; shown by `GET /status/fleet`. */

@@ -62,6 +62,19 @@ export interface ConfigBody {
   readonly last_change_at: string | null;
   readonly last_failure: { readonly at: string | null; readonly error: string; readonly current: boolean } | null;
   readonly rejected: readonly RejectedRow[];
+  readonly certificates: CertificatesBody;
+}
+
+/** Until when certificates count. */
+export interface CertificatesBody {
+  readonly count: number;
+  /** The first to end first; at most 20. */
+  readonly soonest: readonly {
+    readonly id: string;
+    readonly names: readonly string[];
+    readonly expires_at: string | null;
+    readonly expired: boolean;
+  }[];
 }
 
 /** Unix milliseconds as people and programs read them; 0 is "never". */
@@ -144,7 +157,19 @@ export function configBody(deps: StatusDeps): ConfigBody {
     last_change_at: isoTime(report.lastChangeAt),
     last_failure: failure === null ? null : { at: isoTime(failure.at), error: failure.error, current: failure.current },
     rejected: report.rejected.map(rejectedRow),
+    certificates: certificatesBody(report, deps.watch.unixNow()),
   };
+}
+
+function certificatesBody({ certificates }: ConfigReport, now: number): CertificatesBody {
+  const { count = 0, soonest = [] } = certificates ?? {};
+  const rows = soonest.map(({ id, names, expiresAt }) => ({
+    id,
+    names,
+    expires_at: isoTime(expiresAt),
+    expired: expiresAt <= now,
+  }));
+  return { count, soonest: rows };
 }
 
 function configState(report: ConfigReport, appliedMin: number): ConfigBody["state"] {

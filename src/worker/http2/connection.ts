@@ -15,7 +15,7 @@ const MAX_STREAMS = 128;
 const MAX_FIELDS = 1_000;
 /** Memory of one connection in the library, in MB: heads, and data that waits for a window. */
 const MAX_MEMORY_MB = 10;
-/** Streams that the client may reset, PINGs and SETTINGS that it may send: at once, and then a second. */
+/** Streams that may be reset, PINGs and SETTINGS that may come: at once, and then a second. */
 const BURST = 200;
 const PER_SECOND = 33;
 const END_STREAM = 1;
@@ -38,6 +38,7 @@ export class Http2Connection implements Timed {
   readonly #closed: (connection: Http2Connection) => void;
   readonly #pings: FrameBudget;
   readonly #settings: FrameBudget;
+  readonly #resets: FrameBudget;
   #open = 0;
   #requests = 0;
   #ending = false;
@@ -50,6 +51,7 @@ export class Http2Connection implements Timed {
     this.#closed = closed;
     this.#pings = new FrameBudget(BURST, PER_SECOND, env.wheel.now);
     this.#settings = new FrameBudget(BURST, PER_SECOND, env.wheel.now);
+    this.#resets = new FrameBudget(BURST, PER_SECOND, env.wheel.now);
     // Loaded by those alone who are asked for it: it would cost every thread's start.
     const session = process.getBuiltinModule("node:http2").performServerHandshake(socket, {
       settings: {
@@ -100,7 +102,7 @@ export class Http2Connection implements Timed {
     this.#open++;
     env.wheel.clear(this);
     const request = new RequestStream(env, stream, endsHere);
-    stream.once("close", () => this.#streamClosed());
+    stream.once("close", () => this.#streamClosed(stream.rstCode));
     const head = requestHead(fields, endsHere, env.settings.http);
     if (head === null) stream.close(codes.protocolError);
     else request.start(head, this.#peer, this.#requests);
@@ -108,15 +110,20 @@ export class Http2Connection implements Timed {
     if (keepaliveTimeoutMs === 0 || (limit > 0 && this.#requests >= limit)) this.#announceEnd();
   }
 
-  #streamClosed(): void {
+  #streamClosed(code: number): void {
     this.#open--;
+    // Whoever made it happen: a client can have the server reset streams as well as reset them itself.
+    if (code !== codes.noError) this.#count(this.#resets);
     if (this.#open > 0) return;
     const { wheel, draining, settings } = this.#env;
     wheel.set(this, draining || this.#ending ? DRAIN_GRACE_MS : settings.http.keepaliveTimeoutMs);
   }
 
   #count(budget: FrameBudget): void {
-    if (!budget.take(performance.now())) this.#session.destroy(undefined, codes.enhanceYourCalm);
+    const session = this.#session;
+    if (budget.take(performance.now()) || session.destroyed) return;
+    session.goaway(codes.enhanceYourCalm);
+    session.destroy();
   }
 
   /** Says that there will be an end, and names the last stream once that has reached the client. */

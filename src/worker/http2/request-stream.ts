@@ -214,6 +214,8 @@ export class RequestStream implements Downstream, Timed {
 
   #refuseRest(): void {
     this.#stream.close(codes.noError);
+    // What is here already is dropped: a stream that is not read to its end is never let go.
+    this.#stream.resume();
   }
 
   /** A reset overtakes what the library has not sent yet, and trailers would be lost. */
