@@ -16,9 +16,9 @@ import { EchoClient, type EchoService, startEcho } from "./support/grpc-echo.ts"
 /** gRPC through the front door: a client of the field's library, the gateway, a service of the same library. */
 
 /** Calls of each kind. */
-const CALLS = process.env.TURNPIKE_TEST_FULL === "on" ? 10_000 : 200;
+const CALLS = process.env.TURNPIKE_TEST_FULL === "on" ? 2_500 : 75;
 /** Bytes of the long stream. */
-const STREAM = (process.env.TURNPIKE_TEST_FULL === "on" ? 1_024 : 96) * 1_048_576;
+const STREAM = (process.env.TURNPIKE_TEST_FULL === "on" ? 1_024 : 48) * 1_048_576;
 const MESSAGE = 65_536;
 
 test("gRPC through the gateway", async (t) => {
@@ -99,16 +99,17 @@ test("gRPC through the gateway", async (t) => {
   });
 
   await t.test("deadlines and cancellations reach the service", async () => {
-    const timed = echo.nextCancelled();
-    assert.equal((await client.unary(Buffer.from("x"), { "x-do": "hang" }, 100)).code, 4);
-    await timed;
-    const given = echo.nextCancelled();
+    // A busy machine may not even deliver a call in so short a time.
+    for (let ms = 100; echo.hung() === 0; ms *= 2) {
+      assert.equal((await client.unary(Buffer.from("x"), { "x-do": "hang" }, ms)).code, 4);
+    }
+    await echo.cancelled(1);
     const call = client.chat();
-    call.write(Buffer.from("one"));
+    call.write(Buffer.from("hang"));
     await once(call, "data");
     call.on("error", () => {});
     call.cancel();
-    await given;
+    await echo.cancelled(2);
   });
 
   await t.test("grpcs with a client certificate, and the name that is asked for", async () => {

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from "node:events";
 import {
   Client,
   type ClientDuplexStream,
@@ -39,20 +40,26 @@ const service: ServiceDefinition = {
 export interface EchoService {
   /** `127.0.0.1:<port>`. */
   readonly node: string;
-  /** Resolves once another call is cancelled. */
-  readonly nextCancelled: () => Promise<void>;
+  /** Calls so far that are never answered. */
+  readonly hung: () => number;
+  /** Resolves once so many calls were cancelled before their end. */
+  readonly cancelled: (count: number) => Promise<void>;
 }
 
 /** Starts the service; what calls do is told by their metadata (`x-do`) and messages. */
 export async function startEcho(t: TestContext, tls = ServerCredentials.createInsecure()): Promise<EchoService> {
-  const waiting: (() => void)[] = [];
+  let hung = 0;
+  let cancelled = 0;
+  const events = new EventEmitter();
   const onCancel = (): void => {
-    for (const resolve of waiting.splice(0)) resolve();
+    cancelled++;
+    events.emit("cancelled");
   };
   const server = new Server({ "grpc.max_receive_message_length": -1 });
   const unary: handleUnaryCall<Buffer, Buffer> = (call, callback) => {
     const wanted = call.metadata.get("x-do")[0];
     if (wanted === "hang") {
+      hung++;
       call.on("cancelled", onCancel);
       return;
     }
@@ -90,22 +97,14 @@ export async function startEcho(t: TestContext, tls = ServerCredentials.createIn
     send();
   };
   const chat: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
-    let ended = false;
-    // The library says so at the end of every call.
-    call.on("cancelled", () => {
-      if (!ended) onCancel();
-    });
     call.on("data", (piece: Buffer) => {
-      if (piece.toString() !== "fail") call.write(piece);
-      else {
-        ended = true;
-        call.emit("error", { code: 10, details: "given up by the service" });
-      }
+      const wanted = piece.toString();
+      // The library says so at the end of every call.
+      if (wanted === "hang") call.on("cancelled", onCancel);
+      if (wanted !== "fail") call.write(piece);
+      else call.emit("error", { code: 10, details: "given up by the service" });
     });
-    call.on("end", () => {
-      ended = true;
-      call.end();
-    });
+    call.on("end", () => call.end());
   };
   server.addService(service, { unary, collect, repeat, chat });
   const port = await new Promise<number>((resolve, reject) =>
@@ -114,7 +113,10 @@ export async function startEcho(t: TestContext, tls = ServerCredentials.createIn
   t.after(() => server.forceShutdown());
   return {
     node: `127.0.0.1:${port}`,
-    nextCancelled: () => new Promise((resolve) => waiting.push(resolve)),
+    hung: () => hung,
+    async cancelled(count) {
+      while (cancelled < count) await once(events, "cancelled");
+    },
   };
 }
 
