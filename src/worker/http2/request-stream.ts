@@ -42,6 +42,8 @@ export class RequestStream implements Downstream, Timed {
   #answered = false;
   /** Its trailers are sent when the library asks for them; `null`: it does not ask. */
   #answerTrailers: string | null = null;
+  /** The answer is whole, and the rest of the request is not wanted. */
+  #refusing = false;
   #blocked = false;
   #unsent = 0;
 
@@ -191,6 +193,8 @@ export class RequestStream implements Downstream, Timed {
   #sendTrailers(): void {
     if (this.#stream.destroyed) return;
     this.#stream.sendTrailers(trailerFields(this.#answerTrailers ?? ""));
+    this.#answerTrailers = null;
+    if (this.#refusing) setImmediate(() => this.#refuseAfterTrailers());
   }
 
   abort(): void {
@@ -201,13 +205,24 @@ export class RequestStream implements Downstream, Timed {
     this.#exchange = null;
     if (this.#stream.destroyed || this.#received) return;
     // RFC 9113, section 8.1: the answer is whole, and the rest of the request is not wanted.
-    const refuseRest = (): void => {
-      this.#stream.close(codes.noError);
-      // What is here already is dropped: a stream that is not read to its end is never let go.
-      this.#stream.resume();
-    };
-    if (this.#stream.writableFinished) refuseRest();
-    else this.#stream.once("finish", refuseRest);
+    this.#refusing = true;
+    // Trailers are asked for after everything else has been written.
+    if (this.#answerTrailers !== null) return;
+    if (this.#stream.writableFinished) this.#refuseRest();
+    else this.#stream.once("finish", () => this.#refuseRest());
+  }
+
+  #refuseRest(): void {
+    this.#stream.close(codes.noError);
+    // What is here already is dropped: a stream that is not read to its end is never let go.
+    this.#stream.resume();
+  }
+
+  /** A reset overtakes what the library has not sent yet, and trailers would be lost. */
+  #refuseAfterTrailers(): void {
+    if (this.#stream.destroyed) return;
+    if (this.#stream.state.localClose === 1) this.#refuseRest();
+    else this.#env.wheel.set(this, this.#env.settings.http.sendTimeoutMs);
   }
 
   // ---- time and end
@@ -230,6 +245,10 @@ export class RequestStream implements Downstream, Timed {
     const left = this.#stream.writableLength;
     if (this.#blocked && left < this.#unsent) {
       this.#block();
+      return;
+    }
+    if (this.#refusing) {
+      this.#refuseRest();
       return;
     }
     const code: ErrorCode = "DOWNSTREAM_TIMEOUT";
