@@ -76,4 +76,6 @@ export const plugins: BuiltPlugins = lazyMap([
     "elasticsearch-logger",
     () => (load("elasticsearch-logger") as typeof import("./elasticsearch-logger.ts")).elasticsearchLogger,
   ],
+  ["opentelemetry", () => (load("opentelemetry") as typeof import("./opentelemetry.ts")).opentelemetry],
+  ["zipkin", () => (load("zipkin") as typeof import("./zipkin.ts")).zipkin],
 ]);
