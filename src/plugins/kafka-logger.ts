@@ -5,6 +5,7 @@ import type { PluginDefinition } from "../plugin/plugin.ts";
 import { textOfWire } from "../plugin/wire-text.ts";
 import { explained } from "./catalogue/fields.ts";
 import { kafkaLogger as facts } from "./catalogue/loggers.ts";
+import { loadKafka } from "./kafka-library.ts";
 import { brokersOf, kafkaOptions, type KafkaConf } from "./kafka-options.ts";
 import { compileLogBodies } from "./log-bodies.ts";
 import { logComments } from "./log-comments.ts";
@@ -127,7 +128,7 @@ class LazyProducer {
   }
 
   async #connect(): Promise<Producer> {
-    const { Kafka, Partitioners } = (await import("kafkajs")).default;
+    const { Kafka, Partitioners } = loadKafka();
     const { client, metadataMaxAge } = kafkaOptions(this.#conf);
     const producer = new Kafka(client).producer({
       metadataMaxAge,
