@@ -16,7 +16,7 @@ import { startHttpSink, startTcpSink, startUdpSink } from "./support/sinks.ts";
 /** Routes by path, each to the node with its plugins. */
 function routes(node: string, plugins: Readonly<Record<string, object>>): object[] {
   return Object.entries(plugins).map(([path, conf]) =>
-    to({ [node]: 1 }, {}, { id: path.replaceAll(/\W/g, ""), uri: path, plugins: conf }),
+    to({ [node]: 1 }, {}, { id: path.replaceAll(/\W/g, "") || "all", uri: path, plugins: conf }),
   );
 }
 
