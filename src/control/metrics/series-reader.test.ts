@@ -18,6 +18,8 @@ const busyWriter = `
       table.free(0);
       table.occupy(0, Buffer.from("r\\0" + n));
       table.cells[0] = table.cells[1] = n;
+      // Leaves the reader a chance.
+      for (let i = 0; i < 5_000; i++) table.used;
     }
   });`;
 
