@@ -16,7 +16,7 @@ import { startHttpSink, startTcpSink, startUdpSink } from "./support/sinks.ts";
 /** Routes by path, each to the node with its plugins. */
 function routes(node: string, plugins: Readonly<Record<string, object>>): object[] {
   return Object.entries(plugins).map(([path, conf]) =>
-    to({ [node]: 1 }, {}, { id: path.replaceAll(/\W/g, ""), uri: path, plugins: conf }),
+    to({ [node]: 1 }, {}, { id: path.replaceAll(/\W/g, "") || "all", uri: path, plugins: conf }),
   );
 }
 
@@ -289,16 +289,24 @@ test("file-logger appends lines that match, follows a rotation, and bears a path
   assert.equal((JSON.parse(entry) as { route_id: string }).route_id, "lost");
 });
 
-test("what is gathered is sent when a route changes, and before the gateway ends", async (t) => {
+test("what is gathered is sent to where it was meant for, after a change of the route and before the gateway ends", async (t) => {
   const echo = await startEcho(t);
-  const sink = await startHttpSink(t);
-  const slow = { uri: sink.url, log_format: { u: "$uri" }, inactive_timeout: 1_000, buffer_duration: 1_000 };
-  const gateway = await serving(t, { routes: routes(echo.node, { "/a": { "http-logger": slow } }) }, {});
+  const [before, after] = [await startHttpSink(t), await startHttpSink(t)];
+  const configured = (uri: string): object => {
+    const slow = { uri, log_format: { u: "$uri" }, inactive_timeout: 1_000, buffer_duration: 1_000 };
+    return { routes: routes(echo.node, { "/*": { "http-logger": slow } }) };
+  };
+  const gateway = await serving(t, configured(before.url), {});
   await ask(gateway.httpPort, "/a");
-  await ask(gateway.httpPort, "/a");
+  await ask(gateway.httpPort, "/b");
+  const revision = await gateway.revision();
+  gateway.writeStandalone(configured(after.url));
+  assert.equal((await gateway.applied(revision + 1)).status, 200);
+  await ask(gateway.httpPort, "/c");
   gateway.child.kill("SIGTERM");
-  const entry = { u: "/a", route_id: "a" };
-  assert.deepEqual((await sink.inbox.next()).json(), [entry, entry]);
+  const paths = async (sink: typeof before): Promise<string[]> =>
+    ((await sink.inbox.next()).json() as { u: string }[]).map(({ u }) => u);
+  assert.deepEqual([await paths(before), await paths(after)], [["/a", "/b"], ["/c"]]);
   assert.equal(await gateway.exited, 0);
 });
 

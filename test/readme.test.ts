@@ -45,7 +45,8 @@ test("a first route in a minute: every command as the README has it", async (t) 
   const control = `apisix:\n  control: {ip: 127.0.0.1, port: ${ports[2]}}\n`;
   const admin = `deployment:\n  admin: {admin_listen: {port: ${ports[3]}}}\n`;
   const ported = config.replace(/^apisix:\n/m, control).replace(/^deployment:\n/m, admin);
-  writeFileSync(join(prefix, "conf/config.yaml"), ported);
+  const metrics = `plugin_attr: {prometheus: {export_addr: {port: ${await freePort()}}}}\n`;
+  writeFileSync(join(prefix, "conf/config.yaml"), ported + metrics);
   const example = join(prefix, "conf/example.yaml");
   writeFileSync(example, adapt(readFileSync(example, "utf8")));
   const sh = async (command: string): Promise<string> =>

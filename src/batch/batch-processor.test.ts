@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import * as fc from "fast-check";
 import { BatchError, type BatchOptions, type BatchSink } from "./batch-processor.ts";
 import { createBatches } from "./batches.ts";
 
@@ -187,4 +188,41 @@ test("several batches are on their way where the sink allows it", async () => {
   for (let i = 0; i < 8; i++) processor.push("x", 1);
   await processor.close();
   assert.deepEqual([most, processor.sent], [2, 8]);
+});
+
+test("whatever becomes of batches, every entry is counted once and all memory is given back", async () => {
+  const outcome = fc.constantFrom("taken", "failed", "in part", "refused");
+  const settings = fc.record({
+    batchMaxSize: fc.integer({ min: 1, max: 5 }),
+    maxRetryCount: fc.integer({ min: 0, max: 2 }),
+    maxPendingEntries: fc.integer({ min: 1, max: 20 }),
+    maxPendingSize: fc.integer({ min: 1, max: 60 }),
+  });
+  const sizes = fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 40 });
+  await fc.assert(
+    fc.asyncProperty(settings, sizes, fc.array(outcome, { minLength: 1 }), async (how, pushes, outcomes) => {
+      const batches = createBatches(100);
+      let sends = 0;
+      const { sink } = recorder((entries) => {
+        const result = outcomes[sends++ % outcomes.length];
+        if (result === "failed") throw new Error("away");
+        if (result === "in part") throw new BatchError("busy", entries.slice(1), 0);
+        if (result === "refused") throw new BatchError("no", [], entries.length);
+      });
+      const processor = batches.open(options(how), { ...sink, concurrency: 2 });
+      for (const [i, size] of pushes.entries()) {
+        processor.push("x", size);
+        assert.ok(processor.pending <= how.maxPendingEntries);
+        if (i % 7 === 6) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await processor.close();
+      const { pending, sent, failed, overflowed } = processor;
+      assert.deepEqual([pending, sent + failed + overflowed], [0, pushes.length]);
+      // All of the common memory is free again.
+      const probe = batches.open(options({ maxPendingSize: 1_000 }), recorder().sink);
+      assert.equal(probe.push("x", 100), true);
+      await probe.close();
+    }),
+    { numRuns: 50 },
+  );
 });

@@ -102,7 +102,3 @@ export class MetricMemory {
 
 /** Where the counts of a family that had no place are counted. */
 export const overflowCell = (family: FamilyName): number => WorkerCell.overflowed + familyNames.indexOf(family);
-
-/** Whether memory of one shape can be counted in as the other. */
-export const sameShape = (a: MetricShape, b: MetricShape): boolean =>
-  a.maxSeries === b.maxSeries && a.buckets === b.buckets;

@@ -162,7 +162,7 @@ export class Control {
 
   /** One more worker counts in this memory. */
   addMetrics(memory: SharedArrayBuffer): void {
-    this.#metrics?.exporter.add(memory);
+    this.#metrics?.add(memory);
   }
 
   reopenLogs(): void {
@@ -241,7 +241,7 @@ export class Control {
     const settings = this.#settings;
     const { prometheus } = settings;
     if (prometheus === null) return null;
-    const metrics = new Metrics({
+    const parts = {
       settings,
       prometheus,
       board: this.#board,
@@ -249,10 +249,10 @@ export class Control {
       reporter: this.#reporter,
       upstreams: this.#upstreams,
       indexes: this.#indexes,
-      log: this.#log,
       store: () => this.#store,
-    });
-    this.#publisher.exposition = () => metrics.exporter.text();
+    };
+    const metrics = new Metrics(parts, this.#log);
+    this.#publisher.exposition = () => metrics.text();
     return metrics;
   }
 

@@ -4,6 +4,8 @@ import { BatchError } from "../batch/batch-processor.ts";
 import { compileChecked } from "./checked-plugin.ts";
 import { elasticsearchLogger, judgeBulk } from "./elasticsearch-logger.ts";
 import { httpLogger } from "./http-logger.ts";
+import { messagesOf } from "./kafka-logger.ts";
+import { brokersOf, kafkaOptions } from "./kafka-options.ts";
 import { lokiLogger, pushBody } from "./loki-logger.ts";
 import { syslogMessage } from "./syslog.ts";
 import { datagramsOf } from "./udp-logger.ts";
@@ -92,4 +94,27 @@ test("what cannot be sent is refused with the attribute's name, and no secret is
   assert.equal(refused(lokiLogger, loki), "");
   const index = { field: { index: "i" } };
   assert.equal(refused(elasticsearchLogger, { endpoint_addr: "%", ...index }), "endpoint_addr: no address of HTTP: %");
+});
+
+test("Kafka: a batch becomes as many messages as its size needs", () => {
+  assert.deepEqual(messagesOf(["1", "2", "3"], Infinity), ["[1,2,3]"]);
+  assert.deepEqual(messagesOf(["1", "2", "3"], 6), ["[1,2]", "[3]"]);
+  assert.deepEqual(messagesOf(['"éé"', "2"], 4), ['["éé"]', "[2]"]);
+});
+
+test("Kafka: brokers in either form, and the first login that is configured", () => {
+  assert.deepEqual(brokersOf({ broker_list: { a: 1, "::1": 2 } }), ["a:1", "[::1]:2"]);
+  assert.throws(() => brokersOf({ broker_list: {} }), /^Error: brokers: there is none$/);
+  const sasl_config = { mechanism: "SCRAM-SHA-512", user: "u", password: "p" } as const;
+  const brokers = [
+    { host: "a", port: 1 },
+    { host: "b", port: 2, sasl_config },
+  ];
+  const conf = { brokers, timeout: 3, ssl: true, ssl_verify: true, meta_refresh_interval: 30 };
+  const { client, metadataMaxAge } = kafkaOptions(conf);
+  assert.deepEqual(
+    [client.brokers, client.ssl, metadataMaxAge],
+    [["a:1", "b:2"], { rejectUnauthorized: true }, 30_000],
+  );
+  assert.deepEqual(client.sasl, { mechanism: "scram-sha-512", username: "u", password: "p" });
 });

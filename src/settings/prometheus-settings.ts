@@ -10,14 +10,14 @@ export type AdjustableMetric = (typeof adjustableMetrics)[number];
 
 /** A metric's own settings, as written. */
 export interface MetricConfig {
-  readonly extra_labels?: readonly Readonly<Record<string, string>>[];
+  readonly extra_labels?: readonly Readonly<Record<string, unknown>>[];
   readonly expire?: number;
 }
 
-/** `plugin_attr.prometheus`; its keys have their defaults once config.yaml was checked. */
+/** `plugin_attr.prometheus`, as written or with defaults. */
 export interface PrometheusConfig {
   readonly enable_export_server?: boolean;
-  readonly export_addr?: Address;
+  readonly export_addr?: Partial<Address>;
   readonly export_uri?: string;
   readonly metric_prefix?: string;
   readonly metrics?: Readonly<Partial<Record<AdjustableMetric, MetricConfig>>>;
@@ -32,10 +32,10 @@ export const DEFAULT_MAX_SERIES = 5_000;
 
 /** Settings of a configuration without errors. */
 export function prometheusSettings(config: PrometheusConfig): PrometheusSettings {
-  const { ip, port } = config.export_addr ?? { ip: "127.0.0.1", port: 9091 };
+  const { ip = "127.0.0.1", port = 9091 } = config.export_addr ?? {};
   const of = (metric: AdjustableMetric): PrometheusSettings["metrics"][AdjustableMetric] => ({
     extraLabels: (config.metrics?.[metric]?.extra_labels ?? []).flatMap((pair) =>
-      Object.entries(pair).map(([name, value]) => ({ name, variable: value.replace(/^\$/, "") })),
+      Object.entries(pair).map(([name, value]) => ({ name, variable: String(value).replace(/^\$/, "") })),
     ),
     expireMs: (config.metrics?.[metric]?.expire ?? 0) * 1_000,
   });

@@ -1,4 +1,4 @@
-import { MetricMemory, type MetricShape, sameShape } from "../board/metric-memory.ts";
+import { MetricMemory, type MetricShape } from "../board/metric-memory.ts";
 import type { Settings } from "../settings/settings.ts";
 
 /**
@@ -11,18 +11,22 @@ export class MetricMemories {
   readonly #all = new Set<MetricMemory>();
   readonly #free: MetricMemory[] = [];
   #shape: MetricShape | null = null;
+  /** What the settings say of buckets, labels and sizes, as text. */
+  #meaning = "";
 
   /** @param made is called with every new memory. */
   constructor(made: (memory: SharedArrayBuffer) => void) {
     this.#made = made;
   }
 
-  /** Other settings may need tables of another size: then everything is counted anew. */
+  /** Where other settings give what is counted another size or meaning, everything is counted anew. */
   configure({ prometheus }: Pick<Settings, "prometheus">): void {
-    const shape = prometheus === null ? null : { maxSeries: prometheus.maxSeries, buckets: prometheus.buckets.length };
-    const same = shape !== null && this.#shape !== null && sameShape(shape, this.#shape);
-    this.#shape = shape;
-    if (same) return;
+    const { maxSeries = 0, buckets = [], metrics } = prometheus ?? {};
+    const labels = Object.values(metrics ?? {}).map(({ extraLabels }) => extraLabels);
+    const meaning = JSON.stringify([maxSeries, buckets, labels]);
+    this.#shape = prometheus === null ? null : { maxSeries, buckets: buckets.length };
+    if (meaning === this.#meaning) return;
+    this.#meaning = meaning;
     this.#all.clear();
     this.#free.length = 0;
   }

@@ -86,10 +86,10 @@ export class OutgoingRequest implements UpstreamRequest {
       this.host = value;
       return;
     }
-    checkField(name, value);
-    if (FORWARDED.has(lower)) (this.#forwardedSet ??= new Set()).add(lower);
     if (this.#list === null && this.#sent(lower)) this.#materialise();
+    // Throws where name or value is no field.
     (this.#list ?? (this.#added ??= new HeaderList())).set(name, value);
+    if (FORWARDED.has(lower)) (this.#forwardedSet ??= new Set()).add(lower);
   }
 
   addHeader(name: string, value: string): void {
@@ -142,7 +142,7 @@ export class OutgoingRequest implements UpstreamRequest {
   }
 
   #sent(lower: string): boolean {
-    return findField(this.#head.text, this.#head.fieldsStart, lower, true) !== undefined && !this.#isForged(lower);
+    return !this.#isForged(lower) && findField(this.#head.text, this.#head.fieldsStart, lower, true) !== undefined;
   }
 
   #materialise(): HeaderList {

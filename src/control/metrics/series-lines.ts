@@ -5,9 +5,9 @@ import { headLines, histogram, type Labels, sample } from "./exposition.ts";
 import type { SeriesTotals } from "./series-reader.ts";
 
 /** Series that are written in one piece. */
-const PER_PIECE = 200;
+const PER_PIECE = 50;
 
-/** The lines of a family, in pieces of some ten kilobytes; nothing where it has no series. */
+/** The lines of a family, in pieces of some hundred kilobytes; nothing where it has no series. */
 export function* seriesLines(
   family: FamilyName,
   totals: SeriesTotals,

@@ -11,6 +11,7 @@ import type { Address } from "../../settings/settings.ts";
 const MAX_CONNECTIONS = 64;
 const MAX_SCRAPES = 8;
 const REQUEST_TIMEOUT_MS = 5_000;
+const CHECK_MS = 1_000;
 /** How long a scraper may take to read its answer. */
 const SCRAPE_LIMIT_MS = 30_000;
 
@@ -28,7 +29,11 @@ export interface MetricsSource {
  * GET of the metrics is 404.
  */
 export function createMetricsServer(source: MetricsSource, path: string, log: Pick<Logger, "error">): Server {
-  const server = createServer({ headersTimeout: REQUEST_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS });
+  const server = createServer({
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_MS,
+  });
   server.maxConnections = MAX_CONNECTIONS;
   let scrapes = 0;
   server.on("request", (request, response) => {
