@@ -135,11 +135,26 @@ test("configurations that cannot work are refused with the reason", () => {
     [{ filters: [{ regex: "(", replace: "b" }] }, /regex "\(" validation failed: missing closing parenthesis/],
     [{ filters: [{ regex: "(a*)*", replace: "b" }] }, /without bound/],
     [{ filters: [{ regex: "a", replace: "b", options: "x" }] }, /option x is not supported/],
-    [{ vars: [["status", "==", 200]] }, /vars are not available in this version/],
     [{ headers: { set: { "X A": "b" } } }, /invalid field character in header/],
     [{ headers: { "X-A": "a\r\nb" } }, /invalid value character in header/],
     [{ headers: true }, /headers/],
   ];
   for (const [conf, reason] of rows) assert.throws(() => compileChecked(responseRewrite, conf), { message: reason });
   assert.doesNotThrow(() => compileChecked(responseRewrite, { vars: [] }));
+});
+
+test("with vars only answers are rewritten for which they hold", () => {
+  const { header_filter: filter } = compileChecked(responseRewrite, {
+    status_code: 502,
+    vars: [
+      ["status", "==", 200],
+      ["arg_x", "==", "1"],
+    ],
+  });
+  const rewritten = (target: string, status: number): number => {
+    const head = buildResponseHead(status);
+    filter?.(buildRequest({ target, status }), head);
+    return head.status;
+  };
+  assert.deepEqual([rewritten("/?x=1", 200), rewritten("/?x=2", 200), rewritten("/?x=1", 404)], [502, 200, 404]);
 });

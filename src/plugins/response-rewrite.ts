@@ -1,4 +1,6 @@
 import type { RequestContext, ResponseHead } from "../plugin/context.ts";
+import { expressionFaultIn } from "../plugin/conf-rules.ts";
+import { bodyUses, compileExpression } from "../plugin/expression.ts";
 import { compileHeaderEdits } from "../plugin/header-edits.ts";
 import type { HeaderEditsConf } from "../plugin/header-edits.ts";
 import { definePlugin } from "../plugin/plugin.ts";
@@ -34,7 +36,10 @@ export const responseRewrite = definePlugin({
           },
         ],
       },
-      vars: { type: "array", $comment: "Not available in this version, except for an empty list." },
+      vars: {
+        type: "array",
+        $comment: 'Only answers are rewritten for which this holds, as in `[["status", "==", 200]]`.',
+      },
       filters: {
         type: "array",
         minItems: 1,
@@ -70,8 +75,12 @@ export const responseRewrite = definePlugin({
     dependencies: { body: { not: { required: ["filters"] } }, filters: { not: { required: ["body"] } } },
   },
 
+  checkConf: ({ vars }) => expressionFaultIn("vars", vars),
+
   compile(conf, env): PluginHandlers {
-    if (conf.vars !== undefined && conf.vars.length > 0) throw new Error("vars are not available in this version");
+    const { vars = [] } = conf;
+    const applies = vars.length === 0 ? null : compileExpression(vars);
+    const uses = bodyUses(vars);
     const { status_code: status } = conf;
     const body = readBody(conf.body, conf.body_base64);
     const edits = compileHeaderEdits(readHeaders(conf.headers), (message) => env.warn(message));
@@ -79,7 +88,9 @@ export const responseRewrite = definePlugin({
     const rewriters = new WeakMap<RequestContext, BodyRewriter>();
 
     return {
+      ...(uses.length > 0 && { bodyUses: uses }),
       header_filter(ctx, head) {
+        if (applies !== null && !applies(ctx)) return;
         if (status !== undefined) head.status = status;
         if (body !== null) {
           dropValidators(head);
