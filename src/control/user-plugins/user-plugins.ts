@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "../../observe/logger.ts";
+import { failureText } from "../../plugins/user/failure-text.ts";
 import { userPluginEntry, userPluginId } from "../../plugins/user/plugin-ids.ts";
 import type { UserPluginTable } from "../../plugins/user/user-plugin-table.ts";
 import type { Change } from "../../schema/kinds.ts";
@@ -23,9 +24,6 @@ export interface UserPluginsOptions {
   readonly table: UserPluginTable;
   readonly log: Pick<Logger, "info">;
 }
-
-/** What loads modules; only who has plugins of his own pays for it. */
-const loader = async () => await import("./load-fresh.ts");
 
 /**
  * The plugins that users have written, followed on the disk. A new version is loaded
@@ -52,7 +50,8 @@ export class UserPlugins {
     for (const { kind, id, text } of resources) {
       const entry = userPluginEntry(kind, id);
       if (entry === null || text === null) continue;
-      const { failureText, loadPluginFiles } = await loader();
+      // Only who has plugins of his own pays for what loads them.
+      const { loadPluginFiles } = await import("../../plugins/user/plugin-files.ts");
       try {
         const definitions = await loadPluginFiles(prefix, text);
         this.#current.set(entry, { text, definitions });
@@ -118,7 +117,7 @@ export class UserPlugins {
 
   async #load(entry: string): Promise<void> {
     const { prefix } = this.#options;
-    const { loadFresh } = await loader();
+    const { loadFresh } = await import("./load-fresh.ts");
     let fresh: FreshLoad;
     let stamps: ReadonlyMap<string, string>;
     for (let attempt = 1; ; attempt++) {
