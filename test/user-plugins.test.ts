@@ -195,6 +195,13 @@ test("a user's plugin is one like the others, and follows its file", async (t) =
     assert.match(row.error, /^plugins\/hello\.ts:18: Unexpected token/);
     assert.deepEqual([row.kind, row.id, row.serving], ["plugins", "./plugins/hello.ts", "previous"]);
     assert.match(gateway.errorLog, /plugins\/hello\.ts:18: Unexpected token/);
+    // Control has to hear from a worker what the last good version was.
+    await gateway.control("/v1/faults?fault=control-crash");
+    while ((await gateway.admin("PUT", "/plugins/reload").catch(() => null))?.status !== 200) await setTimeout(5);
+    assert.deepEqual(
+      (await rejected(gateway)).map(({ serving }) => serving),
+      ["previous"],
+    );
     await gateway.fault(0, "crash");
     await gateway.until("report count");
     await gateway.until(200);
