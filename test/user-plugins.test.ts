@@ -215,6 +215,10 @@ test("a user's plugin is one like the others, and follows its file", async (t) =
     const { error } = await untilRejected(gateway, /would break/);
     assert.match(error, /has a new version that would break routes\/hello: .*property "more" is required/);
     await untilAll(gateway, "/hello", "good day you?");
+    // Once that is no longer so it is put in force.
+    await put(gateway, "hello", node, { hello: { name: "you", more: 1 } });
+    await untilAll(gateway, "/hello", "strict you?");
+    assert.deepEqual(await rejected(gateway), []);
   });
 
   await t.test("plugins/reload returns when it is loaded, and the barrier when it is live", async () => {

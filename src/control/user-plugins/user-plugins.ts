@@ -35,6 +35,8 @@ export class UserPlugins {
   /** What is in force, by entry. */
   readonly #current = new Map<string, PluginVersion>();
   readonly #refused = new Map<string, string>();
+  /** What would break what is served, until that changes; `null`: the plugin is no longer configured. */
+  readonly #waiting = new Map<string, PluginVersion | null>();
   /** What was loaded and waits for its turn. */
   #fresh = new Map<string, FreshLoad>();
   #watch: FileWatch | null = null;
@@ -69,7 +71,7 @@ export class UserPlugins {
 
   /** Reads every entry; what was found is put in force by `adopt`. */
   async load(): Promise<void> {
-    for (const entry of this.#options.entries) await this.#load(entry);
+    await Promise.all(this.#options.entries.map((entry) => this.#load(entry)));
   }
 
   /** From now on changes on the disk are read, and `found` is called where `adopt` has something to do. */
@@ -97,6 +99,7 @@ export class UserPlugins {
   adopt(store: Store): PluginState {
     const changed = new Set<string>();
     for (const [entry, { outcome }] of this.#fresh) {
+      this.#waiting.delete(entry);
       if (typeof outcome === "string") this.#refused.set(entry, outcome);
       else this.#judge(entry, outcome, store, changed);
     }
@@ -104,7 +107,14 @@ export class UserPlugins {
     for (const entry of this.#current.keys()) {
       if (!this.#options.entries.includes(entry)) this.#judge(entry, null, store, changed);
     }
-    return { loaded: this.#texts(), refused: this.#rejections(), changed };
+    return this.#state(changed);
+  }
+
+  /** What was refused for the sake of what was served may fit now; `null`: it does not. */
+  retry(store: Store): PluginState | null {
+    const changed = new Set<string>();
+    for (const [entry, version] of [...this.#waiting]) this.#judge(entry, version, store, changed);
+    return changed.size === 0 ? null : this.#state(changed);
   }
 
   async close(): Promise<void> {
@@ -156,11 +166,13 @@ export class UserPlugins {
     const broken = store.brokenBy(names);
     if (broken !== null) {
       table.replace(entry, before?.definitions ?? []);
-      const what = version === null ? "is no longer configured" : "has a new version";
-      this.#refused.set(entry, `${entry} ${what} that would break ${broken}`);
+      const what = version === null ? "is no longer configured, but needed by" : "has a new version that would break";
+      this.#refused.set(entry, `${entry} ${what} ${broken}`);
+      this.#waiting.set(entry, version);
       return;
     }
     this.#refused.delete(entry);
+    this.#waiting.delete(entry);
     if (version === null) this.#current.delete(entry);
     else this.#current.set(entry, version);
     for (const name of names) changed.add(name);
@@ -168,8 +180,9 @@ export class UserPlugins {
     log.info(`plugin ${[...names].join(", ")} of ${entry} ${what}`);
   }
 
-  #texts(): ReadonlyMap<string, string> {
-    return new Map(Array.from(this.#current, ([entry, { text }]) => [userPluginId(entry), text]));
+  #state(changed: ReadonlySet<string>): PluginState {
+    const loaded = new Map(Array.from(this.#current, ([entry, { text }]) => [userPluginId(entry), text]));
+    return { loaded, refused: this.#rejections(), changed };
   }
 
   #rejections(): readonly NewRejection[] {
