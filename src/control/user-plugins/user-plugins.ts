@@ -113,7 +113,7 @@ export class UserPlugins {
   /** What was refused for the sake of what was served may fit now; `null`: it does not. */
   retry(store: Store): PluginState | null {
     const changed = new Set<string>();
-    for (const [entry, version] of [...this.#waiting]) this.#judge(entry, version, store, changed);
+    for (const [entry, version] of this.#waiting) this.#judge(entry, version, store, changed);
     return changed.size === 0 ? null : this.#state(changed);
   }
 
