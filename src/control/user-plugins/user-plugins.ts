@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers/promises";
+import { reasonOf } from "../../lib/errors.ts";
 import type { Logger } from "../../observe/logger.ts";
 import { failureText } from "../../plugins/user/failure-text.ts";
 import { userPluginEntry, userPluginId } from "../../plugins/user/plugin-ids.ts";
@@ -22,7 +23,7 @@ export interface UserPluginsOptions {
   readonly prefix: string;
   /** What is in force in this thread; changed by `adopt` alone. */
   readonly table: UserPluginTable;
-  readonly log: Pick<Logger, "info">;
+  readonly log: Pick<Logger, "info" | "error">;
 }
 
 /**
@@ -39,6 +40,8 @@ export class UserPlugins {
   readonly #waiting = new Map<string, PluginVersion | null>();
   /** What was loaded and waits for its turn. */
   #fresh = new Map<string, FreshLoad>();
+  /** What the disk was like when an entry was read. */
+  readonly #stamps = new Map<string, ReadonlyMap<string, string>>();
   #watch: FileWatch | null = null;
   #work: Promise<void> = Promise.resolve();
 
@@ -78,7 +81,7 @@ export class UserPlugins {
   follow(found: () => void): void {
     if (this.#options.entries.length === 0) return;
     this.#watch = new FileWatch((names) => {
-      this.#work = this.#work.then(async () => {
+      void this.#next(async () => {
         for (const name of names) if (await this.#differs(name)) await this.#load(name);
         if (this.#fresh.size > 0) found();
       });
@@ -88,11 +91,10 @@ export class UserPlugins {
 
   /** Reads every entry now; resolves when what was found has been given to `found`. */
   async reload(found: () => void): Promise<void> {
-    this.#work = this.#work.then(async () => {
+    await this.#next(async () => {
       await this.load();
       found();
     });
-    await this.#work;
   }
 
   /** Puts what was found in force, as far as everything that uses it stays valid. */
@@ -122,9 +124,6 @@ export class UserPlugins {
     await this.#work;
   }
 
-  /** What the disk was like when an entry was read. */
-  readonly #stamps = new Map<string, ReadonlyMap<string, string>>();
-
   async #load(entry: string): Promise<void> {
     const { prefix } = this.#options;
     const { loadFresh } = await import("./load-fresh.ts");
@@ -141,6 +140,14 @@ export class UserPlugins {
     }
     this.#watch?.watch(entry, stamps);
     this.#fresh.set(entry, fresh);
+  }
+
+  /** One after the other; what fails does not keep the next from its turn. */
+  #next(work: () => Promise<void>): Promise<void> {
+    this.#work = this.#work.then(work).catch((error: unknown) => {
+      this.#options.log.error(`plugins of users could not be read: ${reasonOf(error)}`);
+    });
+    return this.#work;
   }
 
   /** Whether an entry's files are others than when they were read. */
