@@ -29,6 +29,7 @@ test("limits in a Redis", async (t) => {
       routes: [
         route("count", { "limit-count": { ...counting, count: 50 } }),
         route("sliding", { "limit-count": { ...counting, count: 50, time_window: 3_600, window_type: "sliding" } }),
+        route("delayed", { "limit-count": { ...counting, count: 50, sync_interval: 0.1 } }),
         route("rules", {
           "limit-count": { ...link, rules: [1, 2].map((count) => ({ count, time_window: 60, key: `$arg_${count}` })) },
         }),
@@ -57,6 +58,14 @@ test("limits in a Redis", async (t) => {
       assert.deepEqual([headers["x-ratelimit-limit"], headers["x-ratelimit-remaining"]], ["50", "0"]);
       assert.match(String(headers["x-ratelimit-reset"]), /^\d+(\.\d+)?$/);
     }
+  });
+
+  await t.test("limit-count with sync_interval: at most count pass in each worker, and then none", async () => {
+    const { 200: passed = 0, 429: refused = 0 } = tally(await atOnce(gateway, 120, "/delayed/200"));
+    assert.ok(passed >= 50 && passed <= 100 && passed + refused === 120, `${passed} passed, ${refused} refused`);
+    // Each worker hears of the other.
+    let inARow = 0;
+    while (inARow < 8) inARow = (await status("/delayed/200")) === 429 ? inARow + 1 : 0;
   });
 
   await t.test("limit-count: rules are applied in order", async () => {

@@ -154,6 +154,14 @@ test("response-rewrite: status, headers and body, with a length that is the new 
       route("base64", { body: Buffer.from("binary\u0000").toString("base64"), body_base64: true }),
       route("filter", { filters }),
       route("gzip", { filters }),
+      route("when", {
+        body: "so",
+        vars: [
+          ["status", "==", 200],
+          ["sent_http_x_old", "==", "old"],
+        ],
+      }),
+      route("unless", { body: "so", vars: [["upstream_status", "==", 404]] }),
       { ...route("gone", { body: "nobody is there" }), upstream: { nodes: { [`127.0.0.1:${await freePort()}`]: 1 } } },
     ],
   });
@@ -162,6 +170,8 @@ test("response-rewrite: status, headers and body, with a length that is the new 
   assert.deepEqual([all.headers["x-new"], all.headers["x-old"]], ["127.0.0.1", undefined]);
   assert.equal((await ask(gateway.httpPort, "/base64")).text, "binary\u0000");
   assert.equal((await ask(gateway.httpPort, "/filter")).text, "bye bye");
+  assert.equal((await ask(gateway.httpPort, "/when")).text, "so");
+  assert.equal((await ask(gateway.httpPort, "/unless")).text, "hello hello");
   const gzip = await ask(gateway.httpPort, "/gzip");
   const body = Buffer.from(gzip.text, "latin1");
   assert.equal(String(gzip.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body), "bye bye");

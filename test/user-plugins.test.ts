@@ -195,6 +195,13 @@ test("a user's plugin is one like the others, and follows its file", async (t) =
     assert.match(row.error, /^plugins\/hello\.ts:18: Unexpected token/);
     assert.deepEqual([row.kind, row.id, row.serving], ["plugins", "./plugins/hello.ts", "previous"]);
     assert.match(gateway.errorLog, /plugins\/hello\.ts:18: Unexpected token/);
+    // Control has to hear from a worker what the last good version was.
+    await gateway.control("/v1/faults?fault=control-crash");
+    while ((await gateway.admin("PUT", "/plugins/reload").catch(() => null))?.status !== 200) await setTimeout(5);
+    assert.deepEqual(
+      (await rejected(gateway)).map(({ serving }) => serving),
+      ["previous"],
+    );
     await gateway.fault(0, "crash");
     await gateway.until("report count");
     await gateway.until(200);
@@ -208,6 +215,10 @@ test("a user's plugin is one like the others, and follows its file", async (t) =
     const { error } = await untilRejected(gateway, /would break/);
     assert.match(error, /has a new version that would break routes\/hello: .*property "more" is required/);
     await untilAll(gateway, "/hello", "good day you?");
+    // Once that is no longer so it is put in force.
+    await put(gateway, "hello", node, { hello: { name: "you", more: 1 } });
+    await untilAll(gateway, "/hello", "strict you?");
+    assert.deepEqual(await rejected(gateway), []);
   });
 
   await t.test("plugins/reload returns when it is loaded, and the barrier when it is live", async () => {

@@ -273,7 +273,7 @@ class IncrementalEngine implements WorkerEngine {
         this.#consumers.setCredential(id, conf as CredentialResource | null);
         break;
       case "plugins":
-        for (const name of this.#adoptPlugin(id, text)) this.#pluginChanged(name);
+        for (const name of this.#adoptPlugin(id, text)) this.#pluginReplaced(name);
         break;
       case "consumer_groups":
         this.#consumers.setGroup(id, conf as ConsumerGroup | null);
@@ -377,13 +377,25 @@ class IncrementalEngine implements WorkerEngine {
     this.#dependents.dropAll(GLOBAL_RULES);
   }
 
-  #setMetadata(plugin: string, text: string | null): void {
-    this.#instances.setMetadata(plugin, text);
-    this.#pluginChanged(plugin);
+  /** Another definition has the name: whatever was made from the one before is made anew. */
+  #pluginReplaced(plugin: string): void {
+    this.#instances.forget(plugin);
+    // What identifies a consumer is the definition's to say.
+    const quoted = JSON.stringify(plugin);
+    for (const [id, text] of this.#texts.get("consumers") ?? []) {
+      if (text.includes(quoted)) this.#consumers.setConsumer(id, JSON.parse(text) as ConsumerResource);
+    }
+    for (const [id, text] of this.#texts.get("credentials") ?? []) {
+      if (text.includes(quoted)) this.#consumers.setCredential(id, JSON.parse(text) as CredentialResource);
+    }
+    this.#consumers.forgetPlugin(plugin);
+    // Plugins may stand in others: every plan may have it.
+    this.#compiler.forgetGlobalRules();
+    this.#dependents.dropAll(GLOBAL_RULES);
   }
 
-  /** Drops every plan that this plugin takes part in; instances are made anew when they are next asked for. */
-  #pluginChanged(plugin: string): void {
+  #setMetadata(plugin: string, text: string | null): void {
+    this.#instances.setMetadata(plugin, text);
     this.#consumers.forgetPlugin(plugin);
     const global = [...this.#globalRules.values()].some(({ plugins }) => plugins[plugin] !== undefined);
     if (global) {

@@ -101,8 +101,7 @@ export class PluginInstances {
     const text = textOf(conf);
     const present = owned.get(name);
     const metadata = this.#metadata.get(name);
-    const same = present?.definition === definition && present.text === text && present.metadata === metadata?.text;
-    if (present !== undefined && same) return present;
+    if (present !== undefined && present.text === text && present.metadata === metadata?.text) return present;
     const instance = this.#compile(owner, definition, conf, text);
     owned.set(name, instance);
     return instance;
@@ -117,6 +116,14 @@ export class PluginInstances {
       if (conf === undefined || conf._meta?.disable === true || textOf(conf) !== instance.text) owned.delete(name);
     }
     if (owned.size === 0) this.#owned.delete(owner);
+  }
+
+  /** Gives up every instance of a plugin whose definition has changed, and those that compile it as a part of theirs. */
+  forget(plugin: string): void {
+    const quoted = JSON.stringify(plugin);
+    for (const owned of this.#owned.values()) {
+      for (const [name, { text }] of owned) if (name === plugin || text.includes(quoted)) owned.delete(name);
+    }
   }
 
   /** Sets the metadata of a plugin; instances of it are compiled anew when they are next asked for. */

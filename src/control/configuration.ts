@@ -17,6 +17,8 @@ export interface ConfigurationParts {
   readonly secrets: SecretFlow;
   /** Where the last good configuration is kept for a start without the source; `null`: nowhere. */
   readonly lastGood: LastGoodFile | null;
+  /** Plugins of users that fit now that a load was applied; `null`: none. */
+  readonly retryPlugins: () => PluginState | null;
 }
 
 /** Reads what is next once it is its turn: a load, references whose secrets have changed, or plugins of users. */
@@ -41,6 +43,7 @@ export class Configuration implements SourceSink {
   readonly #waiters = new Set<Waiter>();
   readonly #secrets: SecretFlow;
   readonly #lastGood: LastGoodFile | null;
+  readonly #retryPlugins: ConfigurationParts["retryPlugins"];
   readonly #queue: Work[] = [];
   /** Secrets are being fetched for what comes next. */
   #waiting = false;
@@ -50,7 +53,8 @@ export class Configuration implements SourceSink {
   /** Reasons that were logged already, so that a rejection is said once. */
   #said: ReadonlySet<string> = new Set();
 
-  constructor({ store, publisher, reporter, log, secrets, lastGood }: ConfigurationParts) {
+  constructor({ store, publisher, reporter, log, secrets, lastGood, retryPlugins }: ConfigurationParts) {
+    this.#retryPlugins = retryPlugins;
     this.#store = store;
     this.#lastGood = lastGood;
     this.#secrets = secrets;
@@ -144,8 +148,7 @@ export class Configuration implements SourceSink {
       if (work === undefined) break;
       const next = work();
       if ("plugins" in next) {
-        const applied = this.#store.applyPlugins(next.plugins, Date.now());
-        if (applied !== null) this.#finish(applied);
+        this.#applyPlugins(next.plugins);
         continue;
       }
       if ("changed" in next) {
@@ -157,6 +160,11 @@ export class Configuration implements SourceSink {
       else this.#applyAfter(fetched, next.staged);
     }
     if (!this.#waiting) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #applyPlugins(plugins: PluginState): void {
+    const applied = this.#store.applyPlugins(plugins, Date.now());
+    if (applied !== null) this.#finish(applied);
   }
 
   #applyAfter(fetched: Promise<void>, staged: Staged): void {
@@ -179,6 +187,8 @@ export class Configuration implements SourceSink {
     }
     const again = this.#secrets.applied(this.#store);
     if (again.size > 0) this.#finish(this.#store.recheck(again, Date.now()));
+    const plugins = this.#retryPlugins();
+    if (plugins !== null) this.#applyPlugins(plugins);
   }
 
   #advance({ fromRevision, revision, hash }: Applied): void {

@@ -32,6 +32,8 @@ export interface ControlParts {
   /** What is known of names and of the health of nodes. */
   readonly upstreams: Pick<UpstreamWatch, "health" | "get">;
   drain(on: boolean): void;
+  /** `PUT /v1/plugins/reload`. */
+  reloadPlugins(): Promise<void>;
   readonly faults: FaultActions | null;
 }
 
@@ -43,6 +45,7 @@ export function buildControlEndpoints({
   served,
   upstreams,
   drain,
+  reloadPlugins,
   faults,
 }: ControlParts): readonly Endpoint[] {
   const loaded = served.then(({ store, configuration }) =>
@@ -56,6 +59,7 @@ export function buildControlEndpoints({
     indexes: lateIndexes(served.then(indexesOf)),
     prefix: prefixOf(settings.source),
     drain,
+    reloadPlugins,
     faults,
     plugins: settings.plugins,
     users,

@@ -139,6 +139,7 @@ export class Control {
       log: this.#log,
       secrets: this.#secrets,
       lastGood: this.#lastGood,
+      retryPlugins: () => plugins.retry(store),
     });
     this.#configuration = configuration;
     if (inherited !== null) {
@@ -146,13 +147,22 @@ export class Control {
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
-    const adopt = (): void => configuration.changePlugins(() => plugins.adopt(store));
-    if (plugins.some) adopt();
-    plugins.follow(adopt);
+    if (plugins.some) this.#adoptPlugins({ store, configuration });
+    plugins.follow(() => this.#adoptPlugins({ store, configuration }));
     this.#served.resolve({ store, provider, configuration });
     await this.#openAdmin(provider, configuration, store);
     this.#fleet = await this.#joinFleet(provider, store);
     provider.source.start(this.#indexes.observe(this.#fleet?.observe(configuration) ?? configuration));
+  }
+
+  #adoptPlugins({ store, configuration }: Pick<Served, "store" | "configuration">): void {
+    configuration.changePlugins(() => this.#users.plugins.adopt(store));
+  }
+
+  /** Reads the plugins of users now; resolves once what was found is given to the workers. */
+  async #reloadPlugins(): Promise<void> {
+    const served = await this.#served.promise;
+    await this.#users.plugins.reload(() => this.#adoptPlugins(served));
   }
 
   /** Takes over the line to the worker that owns the record. */
@@ -207,8 +217,7 @@ export class Control {
       check: this.#check,
       users: this.#users.table,
       cipher: this.#cipher,
-      reloadPlugins: () =>
-        this.#users.plugins.reload(() => configuration.changePlugins(() => this.#users.plugins.adopt(store))),
+      reloadPlugins: () => this.#reloadPlugins(),
     });
     if (api === null) return;
     this.#admin = api;
@@ -227,6 +236,7 @@ export class Control {
       served: this.#served.promise,
       upstreams: this.#upstreams,
       drain: (on) => this.#send({ type: "drain", on }),
+      reloadPlugins: () => this.#reloadPlugins(),
       faults: process.env.TURNPIKE_FAULTS === undefined ? null : this.#faults(),
     });
     this.#api = createControlApi(endpoints, this.#log);

@@ -68,7 +68,9 @@ export const faultInjection = definePlugin({
       return answer !== null && isAborted(ctx) ? answer(ctx) : undefined;
     }
 
+    const uses = [...bodyUses(abort?.vars), ...bodyUses(delay?.vars)];
     return {
+      ...(uses.length > 0 && { bodyUses: uses }),
       rewrite(ctx) {
         if (isDelayed(ctx)) return delayed(ctx);
         return answer !== null && isAborted(ctx) ? answer(ctx) : undefined;
@@ -89,7 +91,6 @@ interface Condition {
 
 /** Whether a request is among those that are meant. */
 function compileChance({ percentage = 100, vars = [] }: Condition): (ctx: RequestContext) => boolean {
-  if (bodyUses(vars).length > 0) throw new Error('property "vars": conditions on bodies are not available here');
   const expressions = vars.map(compileExpression);
   return (ctx) =>
     (percentage === 100 || Math.random() * 100 < percentage) &&

@@ -145,6 +145,6 @@ test("what no Redis can be asked with is refused", () => {
     redis_cluster_name: "c",
   };
   assert.throws(() => compiled(conf), /redis_cluster_nodes: 127.0.0.1 is no host:port/);
-  const delayed = { count: 1, time_window: 9, policy: "redis", redis_host: "127.0.0.1", sync_interval: 1 };
-  assert.throws(() => compiled(delayed), /sync_interval is not available in this version/);
+  const delayed = { count: 1, time_window: 9, policy: "redis", redis_host: "127.0.0.1", sync_interval: 0 };
+  assert.throws(() => compiled(delayed), /sync_interval: expected -1, or seconds from 0.1 to 86400/);
 });

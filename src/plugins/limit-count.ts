@@ -8,6 +8,7 @@ import { limitCount as facts } from "./catalogue/limits.ts";
 import { compileAnswers, TABLE_FULL } from "./limit-answers.ts";
 import { compileCombination, compileKey, compileNumber, type KeyType } from "./limit-key.ts";
 import { countInWindow, type WindowCount } from "./limit-window.ts";
+import { DelayedCounts } from "./redis-delayed.ts";
 import { createRedisLink, type RedisLink } from "./redis-link.ts";
 import type { RedisConf } from "./redis-options.ts";
 import { countInRedis } from "./redis-window.ts";
@@ -52,13 +53,15 @@ export const limitCount: PluginDefinition<LimitCountConf> = {
     allow_degradation:
       "Lets requests pass that cannot be counted, or whose limit is no number; otherwise they get 500.",
     show_limit_quota_header: "Sends `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`.",
-    sync_interval: "Not available in this version.",
+    sync_interval:
+      "Seconds between two exchanges with the Redis, from 0.1; `-1`: with every request. In between is counted here, so that more than the limit may pass.",
   }),
 
   compile(conf, env): PluginHandlers {
     const answers = compileAnswers(conf, env);
     const redis = createRedisLink(conf);
-    const limits = compileLimits(conf, env, redis);
+    const delayed = redis === null ? null : createDelayed(conf, redis);
+    const limits = compileLimits(conf, env, redisCount(redis, delayed));
     const shown = conf.show_limit_quota_header ? `limit-count ${nextInstance++}` : null;
 
     /** Applies the limits from this one on. */
@@ -97,10 +100,36 @@ export const limitCount: PluginDefinition<LimitCountConf> = {
           }
         },
       }),
-      ...(redis !== null && { dispose: () => redis.close() }),
+      ...(redis !== null && { dispose: () => void closeAll(redis, delayed) }),
     };
   },
 };
+
+/** Counts in a Redis; `null`: here. */
+type RedisCount = (
+  type: "fixed" | "sliding",
+  key: string,
+  limit: number,
+  seconds: number,
+) => WindowCount | Promise<WindowCount>;
+
+function redisCount(redis: RedisLink | null, delayed: DelayedCounts | null): RedisCount | null {
+  if (redis === null) return null;
+  if (delayed !== null) return (...request) => delayed.count(...request);
+  return (...request) => countInRedis(redis, ...request);
+}
+
+/** `null`: the Redis is asked with every request. */
+function createDelayed({ sync_interval: seconds = -1 }: RedisConf, redis: RedisLink): DelayedCounts | null {
+  if (seconds === -1) return null;
+  if (seconds < 0.1 || seconds > 86_400) throw new Error("sync_interval: expected -1, or seconds from 0.1 to 86400");
+  return new DelayedCounts(redis, seconds * 1_000);
+}
+
+async function closeAll(redis: RedisLink, delayed: DelayedCounts | null): Promise<void> {
+  await delayed?.close();
+  redis.close();
+}
 
 type HeaderNames = readonly [limit: string, remaining: string, reset: string];
 type Quotas = (readonly [names: HeaderNames, count: WindowCount])[];
@@ -116,7 +145,7 @@ interface Limit {
   readonly count: (ctx: RequestContext, key: string) => WindowCount | string | Promise<WindowCount | string>;
 }
 
-function compileLimits(conf: LimitCountConf, env: PluginEnv, redis: RedisLink | null): readonly Limit[] {
+function compileLimits(conf: LimitCountConf, env: PluginEnv, redis: RedisCount | null): readonly Limit[] {
   const { count, time_window: window, rules, group } = conf;
   if (rules !== undefined) {
     return rules.map((rule, index) => ({
@@ -144,7 +173,7 @@ function compileCount(
   type: "fixed" | "sliding",
   counters: Counters,
   prefix: string,
-  redis: RedisLink | null,
+  redis: RedisCount | null,
 ): Limit["count"] {
   const count = compileNumber(quota.count, 1);
   const window = compileNumber(quota.time_window, 1);
@@ -155,7 +184,8 @@ function compileCount(
     if (seconds === undefined) return "time_window is no number above 0";
     if (redis !== null) {
       const name = `limit-count:${counters.scope}:${prefix}${key}`;
-      return countInRedis(redis, type, name, limit, seconds).catch(reasonOf);
+      const count = redis(type, name, limit, seconds);
+      return count instanceof Promise ? count.catch(reasonOf) : count;
     }
     return countInWindow(counters, type, prefix + key, limit, seconds) ?? TABLE_FULL;
   };

@@ -53,10 +53,9 @@ export class RedisLink {
   }
 }
 
-/** The Redis that a configuration counts in; `null`: it counts here. Throws for what is not available. */
+/** The Redis that a configuration counts in; `null`: it counts here. Throws where it cannot be. */
 export function createRedisLink(conf: RedisConf): RedisLink | null {
   if (conf.policy === "local") return null;
-  if ((conf.sync_interval ?? -1) !== -1) throw new Error("sync_interval is not available in this version");
   nodesOf(conf);
   return new RedisLink(conf);
 }

@@ -35,6 +35,7 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     plugins: ["key-auth"],
     users: new UserPluginTable(),
     streamPlugins: ["ip-restriction"],
+    reloadPlugins: () => Promise.resolve(),
     health: () => [],
     targets: { get: () => undefined },
     registry: plugins,

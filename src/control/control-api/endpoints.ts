@@ -12,6 +12,8 @@ import { upkeepEndpoints } from "./upkeep.ts";
 /** What the Control API can tell and do. */
 export interface ControlDeps extends ResourcesDeps, ExplainDeps {
   drain(on: boolean): void;
+  /** Reads the plugins of users anew; resolves once what was found is given to the workers. */
+  reloadPlugins(): Promise<void>;
   /** `null` unless faults are turned on (`TURNPIKE_FAULTS`). */
   readonly faults: FaultActions | null;
   /** Names of the enabled plugins. */
@@ -31,7 +33,7 @@ export function controlEndpoints(deps: ControlDeps): readonly Endpoint[] {
     ...healthEndpoints({ ...deps, reports: deps.health }),
     ...schemaEndpoints(deps),
     ...explainEndpoints(deps),
-    ...upkeepEndpoints(),
+    ...upkeepEndpoints(() => deps.reloadPlugins()),
     ...drainEndpoints(deps.drain),
     ...faultEndpoints(deps.faults),
   ];

@@ -1,19 +1,12 @@
-import { relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { reasonOf } from "../../lib/errors.ts";
+import { spawnThread } from "../../lib/spawn-thread.ts";
 import type { PluginDefinition } from "../../plugin/plugin.ts";
-import { failureText } from "../../plugins/user/failure-text.ts";
-import { importVersion, lookForPackagesFrom } from "../../plugins/user/module-versions.ts";
-import { specifierOf, type PluginFiles } from "../../plugins/user/plugin-files.ts";
-import { pluginsOf } from "../../plugins/user/plugin-exports.ts";
+import { loadPluginFiles } from "../../plugins/user/plugin-files.ts";
 import { entryPaths } from "./entry-paths.ts";
+import type { TrialData, TrialResult } from "./trial.ts";
 
-export { failureText } from "../../plugins/user/failure-text.ts";
-export { loadPluginFiles } from "../../plugins/user/plugin-files.ts";
-
-/** How long the module of a plugin may take to load: it may await something that never comes. */
+/** How long the modules of a plugin may take to load. */
 const LOAD_LIMIT_MS = 5_000;
-/** Bytes of a plugin's files together: they travel to every worker. */
-const MAX_BYTES = 4_194_304;
 
 /** A version of a plugin that was loaded. */
 export interface PluginVersion {
@@ -30,41 +23,37 @@ export interface FreshLoad {
   readonly paths: readonly string[];
 }
 
-/** Tells versions apart that only this thread loads. */
-let count = 0;
-
-/** Loads an entry as it is on the disk now. */
+/** Loads an entry as it is on the disk now: in a thread of its own first, and here what that one has read. */
 export async function loadFresh(entry: string, prefix: string): Promise<FreshLoad> {
-  lookForPackagesFrom(prefix);
-  const texts = new Map<string, string>();
-  const paths = (missing: string | undefined): readonly string[] => {
-    const urls = [...texts.keys(), ...(missing?.startsWith("file:") === true ? [missing] : [])];
-    return [...new Set([...entryPaths(entry, prefix), ...urls.map((url) => fileURLToPath(url))])];
-  };
+  const { text, error, paths: read } = await runTrial({ entry, prefix });
+  const paths = [...new Set([...entryPaths(entry, prefix), ...read])];
+  // Where the line is known the file stands before it.
+  if (text === null) return { outcome: /^\S+:\d+(?::\d+)?: /.test(error) ? error : `${entry}: ${error}`, paths };
   try {
-    const loading = importVersion(specifierOf(prefix, entry), `c${++count}`, { texts, reads: true });
-    const definitions = pluginsOf(await within(loading));
-    const files = Array.from(texts, ([url, text]) => [relative(prefix, fileURLToPath(url)), text] as const).sort();
-    const text = JSON.stringify({ entry, files: Object.fromEntries(files) } satisfies PluginFiles);
-    if (text.length > MAX_BYTES) throw new Error(`its files have more than ${MAX_BYTES} bytes together`);
-    return { outcome: { text, definitions }, paths: paths(undefined) };
-  } catch (error) {
-    const reason = failureText(error, prefix);
-    // Where the line is known the file stands before it.
-    const outcome = /^\S+:\d+(?::\d+)?: /.test(reason) ? reason : `${entry}: ${reason}`;
-    return { outcome, paths: paths((error as { readonly url?: string }).url) };
+    return { outcome: { text, definitions: await loadPluginFiles(prefix, text) }, paths };
+  } catch (thrown) {
+    return { outcome: `${entry}: ${reasonOf(thrown)}`, paths };
   }
 }
 
-async function within<T>(loading: Promise<T>): Promise<T> {
+async function runTrial(data: TrialData): Promise<TrialResult> {
+  const thread = spawnThread(
+    new URL(`./trial${import.meta.filename.slice(-3)}`, import.meta.url),
+    "plugin trial",
+    data,
+  );
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const reason = `not loaded after ${LOAD_LIMIT_MS / 1_000} s: it awaits something while it is loaded`;
-    timer = setTimeout(() => reject(new Error(reason)), LOAD_LIMIT_MS);
-  });
   try {
-    return await Promise.race([loading, late]);
+    return await new Promise<TrialResult>((resolve) => {
+      const failed = (error: string): void => resolve({ text: null, error, paths: [] });
+      thread.once("message", resolve);
+      thread.once("error", (error) => failed(reasonOf(error)));
+      thread.once("exit", () => failed("it ends the thread while it is loaded"));
+      const late = `not loaded after ${LOAD_LIMIT_MS / 1_000} s: it loops, or awaits something, while it is loaded`;
+      timer = setTimeout(() => failed(late), LOAD_LIMIT_MS);
+    });
   } finally {
     clearTimeout(timer);
+    await thread.terminate();
   }
 }

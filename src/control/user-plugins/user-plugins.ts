@@ -1,5 +1,7 @@
 import { setTimeout } from "node:timers/promises";
+import { reasonOf } from "../../lib/errors.ts";
 import type { Logger } from "../../observe/logger.ts";
+import { failureText } from "../../plugins/user/failure-text.ts";
 import { userPluginEntry, userPluginId } from "../../plugins/user/plugin-ids.ts";
 import type { UserPluginTable } from "../../plugins/user/user-plugin-table.ts";
 import type { Change } from "../../schema/kinds.ts";
@@ -21,11 +23,8 @@ export interface UserPluginsOptions {
   readonly prefix: string;
   /** What is in force in this thread; changed by `adopt` alone. */
   readonly table: UserPluginTable;
-  readonly log: Pick<Logger, "info">;
+  readonly log: Pick<Logger, "info" | "error">;
 }
-
-/** What loads modules; only who has plugins of his own pays for it. */
-const loader = async () => await import("./load-fresh.ts");
 
 /**
  * The plugins that users have written, followed on the disk. A new version is loaded
@@ -37,8 +36,12 @@ export class UserPlugins {
   /** What is in force, by entry. */
   readonly #current = new Map<string, PluginVersion>();
   readonly #refused = new Map<string, string>();
+  /** What would break what is served, until that changes; `null`: the plugin is no longer configured. */
+  readonly #waiting = new Map<string, PluginVersion | null>();
   /** What was loaded and waits for its turn. */
   #fresh = new Map<string, FreshLoad>();
+  /** What the disk was like when an entry was read. */
+  readonly #stamps = new Map<string, ReadonlyMap<string, string>>();
   #watch: FileWatch | null = null;
   #work: Promise<void> = Promise.resolve();
 
@@ -52,7 +55,8 @@ export class UserPlugins {
     for (const { kind, id, text } of resources) {
       const entry = userPluginEntry(kind, id);
       if (entry === null || text === null) continue;
-      const { failureText, loadPluginFiles } = await loader();
+      // Only who has plugins of his own pays for what loads them.
+      const { loadPluginFiles } = await import("../../plugins/user/plugin-files.ts");
       try {
         const definitions = await loadPluginFiles(prefix, text);
         this.#current.set(entry, { text, definitions });
@@ -70,14 +74,14 @@ export class UserPlugins {
 
   /** Reads every entry; what was found is put in force by `adopt`. */
   async load(): Promise<void> {
-    for (const entry of this.#options.entries) await this.#load(entry);
+    await Promise.all(this.#options.entries.map((entry) => this.#load(entry)));
   }
 
   /** From now on changes on the disk are read, and `found` is called where `adopt` has something to do. */
   follow(found: () => void): void {
     if (this.#options.entries.length === 0) return;
     this.#watch = new FileWatch((names) => {
-      this.#work = this.#work.then(async () => {
+      void this.#next(async () => {
         for (const name of names) if (await this.#differs(name)) await this.#load(name);
         if (this.#fresh.size > 0) found();
       });
@@ -87,17 +91,17 @@ export class UserPlugins {
 
   /** Reads every entry now; resolves when what was found has been given to `found`. */
   async reload(found: () => void): Promise<void> {
-    this.#work = this.#work.then(async () => {
+    await this.#next(async () => {
       await this.load();
       found();
     });
-    await this.#work;
   }
 
   /** Puts what was found in force, as far as everything that uses it stays valid. */
   adopt(store: Store): PluginState {
     const changed = new Set<string>();
     for (const [entry, { outcome }] of this.#fresh) {
+      this.#waiting.delete(entry);
       if (typeof outcome === "string") this.#refused.set(entry, outcome);
       else this.#judge(entry, outcome, store, changed);
     }
@@ -105,7 +109,14 @@ export class UserPlugins {
     for (const entry of this.#current.keys()) {
       if (!this.#options.entries.includes(entry)) this.#judge(entry, null, store, changed);
     }
-    return { loaded: this.#texts(), refused: this.#rejections(), changed };
+    return this.#state(changed);
+  }
+
+  /** What was refused for the sake of what was served may fit now; `null`: it does not. */
+  retry(store: Store): PluginState | null {
+    const changed = new Set<string>();
+    for (const [entry, version] of this.#waiting) this.#judge(entry, version, store, changed);
+    return changed.size === 0 ? null : this.#state(changed);
   }
 
   async close(): Promise<void> {
@@ -113,12 +124,9 @@ export class UserPlugins {
     await this.#work;
   }
 
-  /** What the disk was like when an entry was read. */
-  readonly #stamps = new Map<string, ReadonlyMap<string, string>>();
-
   async #load(entry: string): Promise<void> {
     const { prefix } = this.#options;
-    const { loadFresh } = await loader();
+    const { loadFresh } = await import("./load-fresh.ts");
     let fresh: FreshLoad;
     let stamps: ReadonlyMap<string, string>;
     for (let attempt = 1; ; attempt++) {
@@ -132,6 +140,14 @@ export class UserPlugins {
     }
     this.#watch?.watch(entry, stamps);
     this.#fresh.set(entry, fresh);
+  }
+
+  /** One after the other; what fails does not keep the next from its turn. */
+  #next(work: () => Promise<void>): Promise<void> {
+    this.#work = this.#work.then(work).catch((error: unknown) => {
+      this.#options.log.error(`plugins of users could not be read: ${reasonOf(error)}`);
+    });
+    return this.#work;
   }
 
   /** Whether an entry's files are others than when they were read. */
@@ -157,11 +173,13 @@ export class UserPlugins {
     const broken = store.brokenBy(names);
     if (broken !== null) {
       table.replace(entry, before?.definitions ?? []);
-      const what = version === null ? "is no longer configured" : "has a new version";
-      this.#refused.set(entry, `${entry} ${what} that would break ${broken}`);
+      const what = version === null ? "is no longer configured, but needed by" : "has a new version that would break";
+      this.#refused.set(entry, `${entry} ${what} ${broken}`);
+      this.#waiting.set(entry, version);
       return;
     }
     this.#refused.delete(entry);
+    this.#waiting.delete(entry);
     if (version === null) this.#current.delete(entry);
     else this.#current.set(entry, version);
     for (const name of names) changed.add(name);
@@ -169,8 +187,9 @@ export class UserPlugins {
     log.info(`plugin ${[...names].join(", ")} of ${entry} ${what}`);
   }
 
-  #texts(): ReadonlyMap<string, string> {
-    return new Map(Array.from(this.#current, ([entry, { text }]) => [userPluginId(entry), text]));
+  #state(changed: ReadonlySet<string>): PluginState {
+    const loaded = new Map(Array.from(this.#current, ([entry, { text }]) => [userPluginId(entry), text]));
+    return { loaded, refused: this.#rejections(), changed };
   }
 
   #rejections(): readonly NewRejection[] {
