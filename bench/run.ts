@@ -8,6 +8,7 @@ import { describeRun, packages, pathOf } from "./harness/tools.ts";
 import { body100k } from "./measure/body-100k.ts";
 import { body1g } from "./measure/body-1g.ts";
 import { change } from "./measure/change.ts";
+import { churn } from "./measure/churn.ts";
 import { coldStart } from "./measure/cold-start.ts";
 import { latency } from "./measure/latency.ts";
 import { live } from "./measure/live.ts";
@@ -34,6 +35,7 @@ const measurements: readonly Measurement[] = [
   coldStart,
   live,
   change,
+  churn,
   routes,
   match,
 ];

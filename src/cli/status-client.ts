@@ -1,4 +1,4 @@
-import { request } from "node:http";
+import { request } from "../lib/node-http.ts";
 import { loadSettings } from "../settings/load.ts";
 import { formatFinding, type Address } from "../settings/settings.ts";
 import type { Place } from "../supervisor/run.ts";

@@ -39,7 +39,7 @@ export function compileUpstream(key: string, conf: InlineUpstream, surroundings:
   const { defaults, targets } = surroundings;
   if (!isHttpScheme(scheme)) throw new Error(`scheme ${scheme} cannot serve HTTP routes`);
   const health = surroundings.health?.(conf) ?? null;
-  const nodes = expandNodes(conf, targets).map((node) => compileNode(node, key, defaultPort(scheme), health));
+  const nodes = expandNodes(conf, targets).map((node) => compileNode(node, key, conf, health));
   const pool = conf.keepalive_pool;
   return {
     key,
@@ -96,9 +96,10 @@ function milliseconds(seconds: number): number {
 function compileNode(
   node: ExpandedNode,
   upstreamKey: string,
-  schemePort: number,
+  { scheme, keepalive_pool: pool }: InlineUpstream,
   health: HealthLookup | null,
 ): UpstreamNode {
+  const schemePort = defaultPort(scheme);
   const { host, weight, priority } = node;
   const port = node.port ?? schemePort;
   const address = formatAddress(host, port);
@@ -110,6 +111,7 @@ function compileNode(
     priority,
     address,
     hostHeader: port === schemePort ? name : `${name}:${port}`,
+    poolKey: pool === undefined ? address : `${address} ${pool.size}/${pool.idle_timeout}/${pool.requests}`,
     health: health?.(upstreamKey, address) ?? null,
   };
 }

@@ -172,6 +172,7 @@ export class UpstreamWatch {
     if (users?.delete(key) !== true || users.size > 0) return;
     this.#byTarget.delete(target);
     this.#targets.remove(target);
+    this.#lookups.forget(target);
     this.#publish([[target, null]]);
   }
 

@@ -3,12 +3,19 @@ import type { PluginFacts, PluginRegistry, Subsystem } from "../plugin/plugin.ts
 import type { JsonSchema } from "../schema/json-schema.ts";
 import { pluginMetaSchema } from "../schema/plugins.ts";
 import { knownPlugins, streamPlugins } from "./catalogue/index.ts";
+import { UserPluginTable } from "./user/user-plugin-table.ts";
 
 /** What the Admin API and the Control API tell of plugins. */
 
-/** The enabled plugins of each kind of traffic; `names` are those of HTTP. */
-export function enabledPlugins(names: readonly string[]): Readonly<Record<Subsystem, PluginRegistry>> {
-  return { http: pickNames(knownPlugins, new Set(names)), stream: pickNames(knownPlugins, new Set(streamPlugins)) };
+/** The enabled plugins of each kind of traffic; `names` are those of HTTP, besides which those of users are. */
+export function enabledPlugins(
+  names: readonly string[],
+  users: UserPluginTable = new UserPluginTable(),
+): Readonly<Record<Subsystem, PluginRegistry>> {
+  return {
+    http: users.over(pickNames(knownPlugins, new Set(names))),
+    stream: pickNames(knownPlugins, new Set(streamPlugins)),
+  };
 }
 
 /** Names by descending priority, as `GET /apisix/admin/plugins/list` has them. */

@@ -22,6 +22,8 @@ export interface ApplicationDeps {
   readonly board: Board;
   readonly journal: Journal;
   config(): ConfigReport;
+  /** Told of every change that was timed. */
+  measured(durationMs: number): void;
   unixNow(): number;
 }
 
@@ -62,6 +64,7 @@ export function createApplicationWatch(deps: ApplicationDeps): { look(): void; r
     lastChangeAt = report.lastChangeAt;
     const durationMs = timed.appliedAt - acceptedAt;
     longestMs = Math.max(longestMs, durationMs);
+    deps.measured(durationMs);
     // What only moves the revision is no change that anybody waited for.
     if (dated || last === null) last = { at: timed.appliedAt, revision: timed.revision, durationMs };
     untold = applied;

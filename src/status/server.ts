@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { BlockList, type AddressInfo, type Socket } from "node:net";
+import { createServer } from "../lib/node-http.ts";
 import type { Address } from "../settings/settings.ts";
 import { errorAnswer, rawAnswer, send, type Answer } from "./answers.ts";
 import { createBarrier, parseBarrier } from "./barrier.ts";

@@ -186,6 +186,6 @@ function checkMetadata(kind: Kind, resource: Record<string, unknown>, check: Res
 }
 
 function pluginCheckOf(kind: Kind, check: ResourceCheck, all: boolean): PluginCheck {
-  const { plugins: registry, metadata } = check;
-  return { kind, registry, all, ...(metadata === undefined ? {} : { metadata }) };
+  const { plugins: registry, metadata, pluginAttr = {} } = check;
+  return { kind, registry, all, pluginAttr, ...(metadata === undefined ? {} : { metadata }) };
 }

@@ -33,6 +33,9 @@ export interface ConnectionWaiter {
  */
 export const FIRST_CONNECTS = 64;
 
+/** What a pool keeps; the same for all upstreams that share it. */
+type Keepalive = Readonly<Pick<Upstream, "keepalive" | "keepaliveTimeoutMs" | "keepaliveRequests">>;
+
 /** The connections to one node. */
 export class Pool implements ConnectionOwner {
   readonly #node: UpstreamNode;
@@ -48,18 +51,17 @@ export class Pool implements ConnectionOwner {
   #connecting = 0;
   #maxConnecting = FIRST_CONNECTS;
   #closed = false;
-  /** What the upstream that used the pool last says. */
-  #keepalive = 0;
-  #keepaliveTimeoutMs = 0;
-  #keepaliveRequests = 0;
+  readonly #limits: Keepalive;
 
   constructor(
+    limits: Keepalive,
     node: UpstreamNode,
     tlsName: string | null,
     wheel: TimerWheel,
     counters: PoolCounters,
     emptied: () => void,
   ) {
+    this.#limits = limits;
     this.#node = node;
     this.#tlsName = tlsName;
     this.#wheel = wheel;
@@ -71,10 +73,7 @@ export class Pool implements ConnectionOwner {
    * An idle connection, or a new one that is being opened (`fresh`: never an idle one);
    * `null` where so many are being opened that the request has to `wait`.
    */
-  take(upstream: Upstream, fresh: boolean): UpstreamConnection | null {
-    this.#keepalive = upstream.keepalive;
-    this.#keepaliveTimeoutMs = upstream.keepaliveTimeoutMs;
-    this.#keepaliveRequests = upstream.keepaliveRequests;
+  take(fresh: boolean): UpstreamConnection | null {
     while (!fresh && this.#idle.length > 0) {
       const idle = this.#idle.pop()!;
       if (idle.usable) return idle;
@@ -102,16 +101,17 @@ export class Pool implements ConnectionOwner {
   }
 
   release(connection: UpstreamConnection): void {
-    const spent = this.#keepaliveRequests > 0 && connection.requests >= this.#keepaliveRequests;
+    const { keepalive, keepaliveTimeoutMs, keepaliveRequests } = this.#limits;
+    const spent = keepaliveRequests > 0 && connection.requests >= keepaliveRequests;
     if (this.#closed || spent) {
       connection.destroy();
       return;
     }
     const ticket = this.#nextInQueue();
     if (ticket !== null) ticket.grant(connection);
-    else if (this.#idle.length >= this.#keepalive) connection.destroy();
+    else if (this.#idle.length >= keepalive) connection.destroy();
     else {
-      connection.rest(this.#keepaliveTimeoutMs);
+      connection.rest(keepaliveTimeoutMs);
       this.#idle.push(connection);
     }
   }

@@ -1,11 +1,11 @@
 import type { TimerWheel } from "../lib/timer-wheel.ts";
 import { Pool, type PoolCounters } from "./pool.ts";
-import type { UpstreamNode } from "./upstream.ts";
+import type { Upstream, UpstreamNode } from "./upstream.ts";
 
 /**
  * Kept-alive connections of one thread, by scheme and address of the node (and the name
- * asked for in TLS). They survive configuration changes; upstreams that name the same
- * node share them.
+ * asked for in TLS). They survive configuration changes. Upstreams that name the same node
+ * share them, unless they have a `keepalive_pool` each and these differ.
  */
 export class UpstreamPools {
   /** Sums over all nodes. */
@@ -18,13 +18,13 @@ export class UpstreamPools {
     this.#wheel = wheel;
   }
 
-  /** The pool of a node. `tlsName`: the host for SNI, `null` for plain TCP. */
-  get(node: UpstreamNode, tlsName: string | null): Pool {
+  /** The pool of a node of the upstream. `tlsName`: the host for SNI, `null` for plain TCP. */
+  get(upstream: Upstream, node: UpstreamNode, tlsName: string | null): Pool {
     const pools = tlsName === null ? this.#plain : this.#tls;
-    const key = tlsName === null ? node.address : `${node.address} ${tlsName}`;
+    const key = tlsName === null ? node.poolKey : `${node.poolKey} ${tlsName}`;
     let pool = pools.get(key);
     if (pool === undefined) {
-      pool = new Pool(node, tlsName, this.#wheel, this.counters, () => pools.delete(key));
+      pool = new Pool(upstream, node, tlsName, this.#wheel, this.counters, () => pools.delete(key));
       pools.set(key, pool);
     }
     return pool;

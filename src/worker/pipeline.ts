@@ -1,6 +1,7 @@
 import type { BodyHandler, Plan, RequestHandler } from "../compile/plan.ts";
 import { type ErrorCode, errors, reasonOf } from "../lib/errors.ts";
 import type { Reply } from "../plugin/plugin.ts";
+import { failureReport } from "../plugins/user/failure-text.ts";
 import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
@@ -9,9 +10,10 @@ import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
 import { EarlyBody, limitOf } from "./early-body.ts";
 import { type Environment, httpDate } from "./environment.ts";
 import { LINE_TOO_LONG } from "./http1/request-head.ts";
+import { noPlan } from "./no-plan.ts";
 import { Relay, type RelayOwner } from "./relay.ts";
 import type { BodyReader, HttpRequestContext } from "./request-context.ts";
-import { statusPage } from "./status-pages.ts";
+import { statusPage } from "../lib/status-pages.ts";
 
 /**
  * The life of one request:
@@ -22,6 +24,7 @@ import { statusPage } from "./status-pages.ts";
  */
 
 const Stage = { rewrite: 0, consumerRewrite: 1, access: 2, beforeProxy: 3, relay: 4 } as const;
+const stageNames = ["rewrite", "consumerRewrite", "access", "beforeProxy"] as const;
 
 const EMPTY = Buffer.alloc(0);
 const NOT_FOUND = Buffer.from('{"error_msg":"404 Route Not Found"}\n');
@@ -107,6 +110,10 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     });
   }
 
+  get readSoFar(): readonly Buffer[] {
+    return this.#early === null ? [] : this.#early.pieces;
+  }
+
   /** Answers with the page of an error before anything was matched. */
   refuse(code: ErrorCode, detail: string): void {
     this.#fail(code, detail);
@@ -132,7 +139,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #advance(from: number, first: number): void {
     let index = first;
     for (let stage = from; stage < Stage.relay; stage++, index = 0) {
-      const handlers = index > 0 ? this.#plan[stageName(stage)] : this.#handlers(stage);
+      const handlers = index > 0 ? this.#plan[stageNames[stage] ?? "access"] : this.#handlers(stage);
       if (handlers === null) continue;
       for (; index < handlers.length; index++) {
         const handler = handlers[index]!;
@@ -166,7 +173,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   }
 
   #pluginFailed(plugin: string, error: unknown): void {
-    this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${stackOf(error)}`);
+    this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${failureReport(error)}`);
     this.#fail("PLUGIN_FAILED");
   }
 
@@ -262,6 +269,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   // ---- the client's side
 
   requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
+    if (this.ctx.bodyCapture !== null) this.ctx.bodyCapture.add(buffer, from, to);
     if (this.#relay !== null) return this.#relay.requestBody(buffer, from, to, complete, trailers);
     if (this.#early === null || this.#ended) return true;
     this.#early.add(buffer.subarray(from, to), complete, trailers);
@@ -293,6 +301,8 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     complete: boolean,
     source: BufferOwner | null,
   ): boolean {
+    // Header filters may ask for it.
+    this.ctx.status = given.status;
     const answer = this.#filterHead(given);
     if (answer === null) return true;
     const { ctx } = this;
@@ -301,8 +311,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     const extra = this.#extraLines(answer);
     let flowing: boolean;
     if (answer.replacement === null && this.#plan.bodyFilter === null) {
-      const bytes = ctx.method === "HEAD" ? 0 : to - from;
-      ctx.bodyBytesSent += bytes;
+      if (ctx.method !== "HEAD") this.#sending(buffer, from, to);
       flowing = this.#downstream.head(answer, extra, buffer, from, to, complete, source);
     } else flowing = this.#sendFiltered(answer, extra, buffer, from, to, complete);
     if (complete || this.#replaced) this.#end();
@@ -343,7 +352,14 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       last = this.#replaced = true;
     }
     const filtered = this.#filterBody(body, last);
-    if (filtered === null) return true;
+    if (filtered === null) {
+      // Nothing was sent yet: the answer can still be another one.
+      this.#plan = { ...this.#plan, headerFilter: null, bodyFilter: null };
+      this.#answer = null;
+      this.#replaced = false;
+      this.#fail("PLUGIN_FAILED");
+      return true;
+    }
     // With the whole body here its length is sure; else filters either promised to keep it or made it unknown.
     // An answer to HEAD has no body that could tell, unless its body was replaced.
     if (last && (replacement !== null || this.ctx.method !== "HEAD")) {
@@ -351,7 +367,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       answer.ownLength = filtered.length;
     }
     if (!answer.streamed && answer.contentLength >= 0) this.#announced = answer.contentLength;
-    if (this.ctx.method !== "HEAD") this.ctx.bodyBytesSent += filtered.length;
+    if (this.ctx.method !== "HEAD") this.#sending(filtered, 0, filtered.length);
     this.#announced -= filtered.length;
     if (replacement !== null && !complete) this.#relay?.cancel();
     return this.#downstream.head(answer, extra, filtered, 0, filtered.length, last, null);
@@ -367,11 +383,15 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   ): boolean {
     let flowing: boolean;
     if (this.#bodyFilter === null) {
-      this.ctx.bodyBytesSent += to - from;
+      this.#sending(buffer, from, to);
       flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
     } else {
       const filtered = this.#filterBody(Buffer.from(buffer.subarray(from, to)), complete);
-      if (filtered === null) return true;
+      if (filtered === null) {
+        this.#relay?.cancel();
+        this.#cut();
+        return true;
+      }
       this.#announced -= filtered.length;
       if (this.#announced < 0 || (complete && this.#announced > 0 && this.#announced !== Infinity)) {
         this.#env.log.error(`body filters on route ${this.ctx.route.id} changed the length without streamBody()`);
@@ -379,14 +399,21 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         this.#cut();
         return true;
       }
-      this.ctx.bodyBytesSent += filtered.length;
+      this.#sending(filtered, 0, filtered.length);
       flowing = this.#downstream.body(filtered, 0, filtered.length, complete, trailers, null);
     }
     if (complete) this.#end();
     return flowing;
   }
 
-  /** `null`: a filter threw and the request has been ended. */
+  /** Takes note of bytes of the body that go to the client. */
+  #sending(buffer: Buffer, from: number, to: number): void {
+    const { ctx } = this;
+    ctx.bodyBytesSent += to - from;
+    if (ctx.answerCapture !== null) ctx.answerCapture.add(buffer, from, to);
+  }
+
+  /** `null`: a filter threw. */
   #filterBody(body: Buffer, last: boolean): Buffer | null {
     let chunk = body;
     for (const { plugin, run } of this.#bodyFilter ?? []) {
@@ -394,9 +421,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         const out = chunk.length === 0 ? chunk : run(this.ctx, chunk, false);
         chunk = last ? joined(out, run(this.ctx, EMPTY, true)) : out;
       } catch (error) {
-        this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${stackOf(error)}`);
-        this.#relay?.cancel();
-        this.#cut();
+        this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${failureReport(error)}`);
         return null;
       }
     }
@@ -424,7 +449,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         try {
           run(ctx);
         } catch (error) {
-          env.log.error(`plugin ${plugin} failed in log on route ${ctx.route.id}: ${stackOf(error)}`);
+          env.log.error(`plugin ${plugin} failed in log on route ${ctx.route.id}: ${failureReport(error)}`);
         }
       }
     }
@@ -437,31 +462,3 @@ function joined(a: Buffer, b: Buffer): Buffer {
   if (b.length === 0) return a;
   return a.length === 0 ? b : Buffer.concat([a, b]);
 }
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-function stageName(stage: number): "rewrite" | "consumerRewrite" | "access" | "beforeProxy" {
-  if (stage === Stage.rewrite) return "rewrite";
-  if (stage === Stage.consumerRewrite) return "consumerRewrite";
-  return stage === Stage.access ? "access" : "beforeProxy";
-}
-
-/** For requests that are answered before anything was matched. */
-const noPlan: Plan = {
-  found: false,
-  route: { id: "", name: "", serviceId: "", serviceName: "" },
-  rewrite: null,
-  access: null,
-  beforeProxy: null,
-  headerFilter: null,
-  bodyFilter: null,
-  log: null,
-  upstream: null,
-  timeout: null,
-  enableWebsocket: false,
-  consumerRewrite: null,
-  bodyUses: null,
-  withConsumer: () => noPlan,
-};

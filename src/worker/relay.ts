@@ -286,8 +286,8 @@ export class Relay implements ResponseSink, ConnectionWaiter {
     const upstream = this.#upstream;
     this.#node = node;
     const host = upstreamHost(ctx, upstream, node);
-    const pool = this.#env.pools.get(node, upstream.scheme === "https" ? hostName(host) : null);
-    const connection = pool.take(upstream, fresh);
+    const pool = this.#env.pools.get(upstream, node, upstream.scheme === "https" ? hostName(host) : null);
+    const connection = pool.take(fresh);
     this.#startedTicks = this.#owner.timed || upstream.retryTimeoutMs > 0 ? performance.now() : 0;
     if (this.#firstTicks === 0) this.#firstTicks = this.#startedTicks;
     this.#attempt = {

@@ -101,8 +101,8 @@ export async function createTestAdmin(options: TestAdminOptions = {}): Promise<T
         stream: options.stream ?? true,
         now: Date.now,
       },
-      catalogue: buildCatalogue(defaultPlugins, loaded),
-      reloadPlugins: () => undefined,
+      catalogue: buildCatalogue({ plugins: defaultPlugins, pluginAttr: {} }, loaded),
+      reloadPlugins: () => Promise.resolve(),
     },
   });
   const { port } = await api.listen();

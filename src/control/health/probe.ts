@@ -1,6 +1,7 @@
-import { request as httpRequest, type RequestOptions } from "node:http";
+import type { RequestOptions } from "node:http";
 import { connect, isIP } from "node:net";
 import { loadHttps } from "../../lib/lazy-https.ts";
+import { request as httpRequest } from "../../lib/node-http.ts";
 import type { ActiveCheck } from "../../schema/health-check.ts";
 import { eventOf, type HealthEvent, type Judgement } from "../../upstream/health.ts";
 
