@@ -83,6 +83,11 @@ export class PluginInstances {
     this.#log = log;
   }
 
+  /** What the plugin says of itself; `undefined`: this version cannot run it. */
+  definition(name: string): PluginDefinition | undefined {
+    return this.#registry.get(name);
+  }
+
   /**
    * The instance of a plugin for the resource `owner`. Throws an Error that names
    * the plugin and the reason where it cannot be compiled: a route is never served

@@ -59,6 +59,7 @@ export function buildControlEndpoints({
     faults,
     plugins: settings.plugins,
     users,
+    streamPlugins: settings.streamPlugins,
     health: () => upstreams.health(prefixOf(settings.source)),
     targets: upstreams,
     registry: check.plugins,

@@ -85,6 +85,7 @@ export class Control {
       table: board.health,
       dns: settings.dns,
       discovery: settings.discovery,
+      trustedCertificates: settings.trustedCertificates,
       healthChecksOff: settings.healthChecksOff,
       publish: (entries) => this.#publisher.publishTargets(entries),
       discovered: (sources) => send({ type: "discovery", sources }),

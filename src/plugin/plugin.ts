@@ -163,6 +163,11 @@ export interface PluginDefinition<Conf = unknown> extends PluginFacts {
   /** One sentence for the generated reference. */
   readonly summary?: string;
   /**
+   * Whether its handlers `access` and `log` run for TCP and UDP streams too. There an answer closes
+   * the stream, and of the context everything that belongs to HTTP is empty.
+   */
+  readonly servesStreams?: boolean;
+  /**
    * Checked configuration to handlers; may throw an Error with the reason why the
    * configuration cannot work. Runs once in control (dry, disposed at once) and
    * once in every worker; it must not do I/O.
@@ -171,7 +176,7 @@ export interface PluginDefinition<Conf = unknown> extends PluginFacts {
 }
 
 /** A plugin that configurations may name; without `compile` this version cannot run it. */
-export type KnownPlugin = PluginFacts & Partial<Pick<PluginDefinition, "compile">>;
+export type KnownPlugin = PluginFacts & Partial<Pick<PluginDefinition, "compile" | "servesStreams">>;
 
 /** Declares a plugin; the type of `conf` follows from the schema. */
 export function definePlugin<const S extends JsonSchema>(

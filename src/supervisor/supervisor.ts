@@ -117,7 +117,7 @@ export class Supervisor {
    */
   async start(): Promise<void> {
     const settings = this.#settings;
-    for (const { what, address } of listenersOf(settings)) await probeAddress(what, address);
+    for (const { what, address, udp } of listenersOf(settings)) await probeAddress(what, address, udp);
     await this.#openStatus(settings);
     this.#board.workerCount = settings.workers;
     this.#control.start();
@@ -285,8 +285,9 @@ export class Supervisor {
   /** Addresses must be free, except where it is this gateway that holds them. */
   async #probeNewAddresses(settings: Settings): Promise<void> {
     const old = [...listenersOf(this.#settings), ...statusListener(this.#settings)];
-    for (const { what, address } of [...listenersOf(settings), ...statusListener(settings)]) {
-      if (!old.some((known) => addressesOverlap(known.address, address))) await probeAddress(what, address);
+    for (const { what, address, udp } of [...listenersOf(settings), ...statusListener(settings)]) {
+      const held = old.some((known) => known.udp === udp && addressesOverlap(known.address, address));
+      if (!held) await probeAddress(what, address, udp);
     }
   }
 
@@ -355,17 +356,26 @@ export class Supervisor {
 }
 
 /** What other programs may hold; the Status API finds out by itself when it listens. */
-function listenersOf(settings: Settings): readonly { what: string; address: Address }[] {
-  const { http, control, prometheus } = settings;
+function listenersOf(settings: Settings): readonly Listened[] {
+  const { http, stream, control, prometheus } = settings;
   const metrics = prometheus?.listen ?? null;
   return [
     ...http.listen.map((address) => ({ what: "http listen", address })),
+    ...(stream?.tcp ?? []).map((address) => ({ what: "stream tcp", address })),
+    ...(stream?.udp ?? []).map((address) => ({ what: "stream udp", address, udp: true })),
     ...(control === null ? [] : [{ what: "control", address: control }]),
     ...(metrics === null ? [] : [{ what: "prometheus", address: metrics }]),
   ];
 }
 
-function statusListener(settings: Settings): readonly { what: string; address: Address }[] {
+/** An address, and what it is for. */
+interface Listened {
+  readonly what: string;
+  readonly address: Address;
+  readonly udp?: boolean;
+}
+
+function statusListener(settings: Settings): readonly Listened[] {
   return settings.status === null ? [] : [{ what: "status", address: settings.status }];
 }
 

@@ -23,6 +23,7 @@ import { BatchMetrics } from "./batch-metrics.ts";
 import { OrderedInbox } from "./ordered-inbox.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
 import { Scrapes } from "./scrapes.ts";
+import { StreamServer } from "./stream/stream-server.ts";
 import { collectEverything, MemoryReturn } from "./memory-return.ts";
 
 const HEARTBEAT_MS = 200;
@@ -54,6 +55,9 @@ export class DataPlane {
   readonly #server: HttpServer;
   readonly #batches = createBatches();
   readonly #batchMetrics: BatchMetrics;
+  /** TCP and UDP; `null`: not proxied. */
+  readonly #streams: StreamServer | null;
+  readonly #streamLog: AccessLog | null;
   readonly #memory = new MemoryReturn(collectEverything);
   #control: MessagePort | null = null;
   /** The revision in the engine; 0: none. */
@@ -96,12 +100,30 @@ export class DataPlane {
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,
+      certificates: this.#engine.certificates,
+      tickets: data.tickets,
       record: this.#record,
       metrics: this.#metrics,
       slot,
       accessLog: this.#accessLog,
       log: this.#log,
     });
+    const { stream } = settings;
+    this.#streamLog = stream === null || stream.access === null ? null : createAccessLog(stream.access, this.#log);
+    this.#streams =
+      stream === null
+        ? null
+        : new StreamServer({
+            settings: stream,
+            workerConnections: settings.http.workerConnections,
+            certificates: this.#engine.certificates,
+            tickets: data.tickets,
+            match: (ends) => this.#engine.matchStream(ends),
+            record: this.#record,
+            slot,
+            accessLog: this.#streamLog,
+            log: this.#log,
+          });
   }
 
   /** Reports on the board that this worker is there, and keeps its heartbeat going. */
@@ -139,17 +161,19 @@ export class DataPlane {
     this.#record.state = WorkerState.draining;
     this.#board.announce();
     const deadline = monotonicMs() + timeoutMs;
-    await this.#server.drain(timeoutMs);
+    await Promise.all([this.#server.drain(timeoutMs), this.#streams?.drain(timeoutMs)]);
     this.#engine.close();
     await this.#batches.drain(Math.min(BATCH_DRAIN_MS, Math.max(BATCH_DRAIN_MIN_MS, deadline - monotonicMs())));
     this.#batchMetrics.publish();
     await this.#accessLog?.close();
+    await this.#streamLog?.close();
     if (this.#heart !== null) clearInterval(this.#heart);
   }
 
   reopenLogs(): void {
     this.#log.reopen();
-    this.#accessLog?.reopen();
+    void this.#accessLog?.reopen();
+    void this.#streamLog?.reopen();
     this.#batches.reopen();
   }
 
@@ -197,6 +221,7 @@ export class DataPlane {
     this.#listening = "opening";
     try {
       const addresses = await this.#server.listen(this.#data.settings.http.listen);
+      if (this.#streams !== null) addresses.push(...(await this.#streams.listen()));
       if (this.#closed()) return;
       this.#listening = "open";
       this.#acknowledge();
@@ -228,6 +253,7 @@ export class DataPlane {
     this.#server.flushCounters();
     this.#batchMetrics.beat();
     this.#metrics?.sweep();
+    this.#streams?.addCounters();
     this.#memory.beat(this.#record.connections, this.#record.requests);
   }
 

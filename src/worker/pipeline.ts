@@ -6,12 +6,15 @@ import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
 import { Answer } from "./answer.ts";
+import { mayAsk } from "./client-proof.ts";
 import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
 import { EarlyBody, limitOf } from "./early-body.ts";
 import { type Environment, httpDate } from "./environment.ts";
 import { LINE_TOO_LONG } from "./http1/request-head.ts";
+import { GrpcRelay } from "./grpc-relay.ts";
 import { noPlan } from "./no-plan.ts";
-import { Relay, type RelayOwner } from "./relay.ts";
+import type { NodeRelay, RelayOwner } from "./node-relay.ts";
+import { Relay } from "./relay.ts";
 import type { BodyReader, HttpRequestContext } from "./request-context.ts";
 import { statusPage } from "../lib/status-pages.ts";
 
@@ -39,7 +42,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #plan = noPlan;
   /** The body as far as it was read before it was asked for by the relay. */
   #early: EarlyBody | null = null;
-  #relay: Relay | null = null;
+  #relay: NodeRelay | null = null;
   #answer: Answer | null = null;
   #bodyFilter: readonly BodyHandler[] | null = null;
   /** Bytes of the body that the announced length still allows; `Infinity` without one. */
@@ -58,6 +61,10 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   /** Matches and runs the phases; everything else follows from events. */
   start(): void {
     const { ctx } = this;
+    if (ctx.peer.tls !== null && !mayAsk(ctx, this.#env.certificates)) {
+      this.#fail("DOWNSTREAM_UNPROVEN");
+      return;
+    }
     let plan: Plan;
     try {
       if (this.#env.routePath !== null) ctx.routePath = this.#env.routePath(ctx.target, ctx.uri);
@@ -187,13 +194,12 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       // It was read before the limit was set.
       this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
     } else if (upstream === null) this.#fail("UPSTREAM_NO_NODE");
-    else if (upstream.scheme === "grpc" || upstream.scheme === "grpcs") {
-      this.#env.log.error(`route ${this.ctx.route.id}: upstreams of scheme ${upstream.scheme} are not served yet`);
-      this.#fail("UPSTREAM_CONNECT");
-    } else {
+    else {
       const upgrade = enableWebsocket ? this.ctx.head.upgrade : null;
       const replaced = this.ctx.outgoing?.body ?? null;
-      this.#relay = new Relay(this, this.#env, this.#downstream, upstream, upgrade);
+      this.#relay = upstream.grpc
+        ? new GrpcRelay(this, this.#env, this.#downstream, upstream)
+        : new Relay(this, this.#env, this.#downstream, upstream, upgrade);
       this.#relay.start(replaced === null ? this.#early : EarlyBody.of(replaced));
     }
   }
@@ -386,6 +392,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       this.#sending(buffer, from, to);
       flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
     } else {
+      this.ctx.trailers = trailers;
       const filtered = this.#filterBody(Buffer.from(buffer.subarray(from, to)), complete);
       if (filtered === null) {
         this.#relay?.cancel();
@@ -400,7 +407,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         return true;
       }
       this.#sending(filtered, 0, filtered.length);
-      flowing = this.#downstream.body(filtered, 0, filtered.length, complete, trailers, null);
+      flowing = this.#downstream.body(filtered, 0, filtered.length, complete, this.ctx.trailers, null);
     }
     if (complete) this.#end();
     return flowing;

@@ -34,6 +34,7 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     faults: null,
     plugins: ["key-auth"],
     users: new UserPluginTable(),
+    streamPlugins: ["ip-restriction"],
     health: () => [],
     targets: { get: () => undefined },
     registry: plugins,
