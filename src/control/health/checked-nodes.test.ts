@@ -4,13 +4,21 @@ import { HEALTH_WORDS, HealthTable } from "../../board/health-table.ts";
 import type { CheckedNodes } from "../../messages/messages.ts";
 import type { HealthChecks } from "../../schema/health-check.ts";
 import { healthKey } from "../../upstream/health.ts";
+import { NodeTlsSource, TrustedAuthorities } from "../../upstream/node-tls.ts";
 import { createCheckedNodesFeed } from "./checked-nodes.ts";
 import { Prober } from "./prober.ts";
 
 const active = { type: "tcp", timeout: 1, concurrency: 1, http_path: "/" };
 const checks = { active } as unknown as HealthChecks;
 
-const nodes = [1, 2, 3].map((port) => ({ host: "127.0.0.1", port, name: "localhost", address: `127.0.0.1:${port}` }));
+const tls = new NodeTlsSource(new TrustedAuthorities(null)).get(false, null);
+const nodes = [1, 2, 3].map((port) => ({
+  host: "127.0.0.1",
+  port,
+  name: "localhost",
+  address: `127.0.0.1:${port}`,
+  tls,
+}));
 
 test("nodes are told with their places on the board, and those beyond the limit are counted", (t) => {
   const table = new HealthTable(new Int32Array(new SharedArrayBuffer(HEALTH_WORDS * 4)));
