@@ -1,5 +1,5 @@
 // Takes the pictures of the status page in docs/images/: `node scripts/status-pictures.ts`.
-// A real gateway with traffic, an unhealthy node, a rejected route and a worker that crashed.
+// A real gateway with traffic, an unhealthy node, a rejected route and a worker that hung.
 import { mkdirSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -46,7 +46,12 @@ async function traffic(gateway: Gateway, stop: AbortSignal): Promise<void> {
 const ports: Ports = [await freePort(), await freePort(), await freePort()];
 const origin = await startOrigin();
 const dead = `127.0.0.1:${await freePort()}`;
-const options = { workers: 4, faults: "on", standalone: configuration(origin.node, dead, "/search") };
+const options = {
+  workers: 4,
+  faults: "on",
+  status: { unresponsive_after: "2s" },
+  standalone: configuration(origin.node, dead, "/search"),
+};
 const gateway = runIn(makePrefix(ports, options), ports, options);
 const stop = new AbortController();
 const browser = await startBrowser();
@@ -54,7 +59,7 @@ try {
   await gateway.until(200);
   const load = traffic(gateway, stop.signal);
   await setTimeout(20_000);
-  await gateway.fault(2, "crash");
+  await gateway.fault(2, "hang");
   await setTimeout(20_000);
   gateway.writeStandalone(configuration(origin.node, dead, 7));
   await setTimeout(5_000);
@@ -67,8 +72,6 @@ try {
       await page.goto(gateway.statusUrl);
       await page.locator("#timeline li").first().waitFor();
       await page.screenshot({ path: `${images}status-${name}-${colorScheme}.png` });
-      if (process.argv.includes("--whole"))
-        await page.screenshot({ path: `/tmp/${name}-${colorScheme}.png`, fullPage: true });
       await context.close();
     }
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
@@ -160,6 +160,12 @@ test("the page's files: small, strict, and for those alone who may see details",
   assertClean(watched);
   const html = readFileSync(new URL("../src/status/page/index.html", import.meta.url), "utf8");
   assert.doesNotMatch(html, /\son\w+=|<style|style=|<script(?![^>]*src=)/);
+
+  const page = new URL("../src/status/page/", import.meta.url);
+  for (const name of readdirSync(page).filter((name) => name !== "tsconfig.json" && name !== "index.html")) {
+    const served = await fetch(`${fixture.origin}/page/${name}`);
+    assert.equal(await served.text(), readFileSync(new URL(name, page), "utf8"), name);
+  }
 
   const stranger = await startFixture(t, boardOf(1, 1), { allowDetails: [] });
   for (const path of ["/", "/page/main.js", "/status/events?state"]) {

@@ -98,7 +98,10 @@ export class UpstreamWatch {
       log,
     });
     this.#prober = healthChecksOff ? null : new Prober(table, log);
-    this.#checkedNodes = createCheckedNodesFeed(() => this.#prober?.checked() ?? [], checked);
+    this.#checkedNodes = createCheckedNodesFeed(
+      (limit) => this.#prober?.checked(limit) ?? { upstreams: [], unlisted: 0 },
+      checked,
+    );
   }
 
   /**

@@ -1,7 +1,8 @@
 import { MAX_WORKERS, type Board } from "../board/board.ts";
 
-/** Time between two samples, milliseconds. */
+/** Time between two samples, milliseconds; ticks come four times as often, and none is exact. */
 const SAMPLE_MS = 1000;
+const SLACK_MS = 125;
 /** Samples kept for each worker id: a minute. */
 export const RATE_SAMPLES = 60;
 
@@ -31,7 +32,7 @@ export class RequestRates {
 
   /** Takes a sample where one is due; to be called a few times a second. `now`: monotonic milliseconds. */
   tick(now: number): void {
-    if (now - this.#sampledAt < SAMPLE_MS) return;
+    if (now - this.#sampledAt < SAMPLE_MS - SLACK_MS) return;
     this.#sampledAt = now;
     const count = Math.min(this.#board.workerCount, MAX_WORKERS);
     this.#slots.length = Math.min(this.#slots.length, count);

@@ -2,7 +2,7 @@ import type { HealthTable } from "../../board/health-table.ts";
 import { monotonicMs } from "../../lib/clock.ts";
 import type { HealthChecks } from "../../schema/health-check.ts";
 import { activeJudgement, countOf, healthKey, judge, statusText, type Judgement } from "../../upstream/health.ts";
-import type { CheckedUpstream } from "../../messages/messages.ts";
+import type { CheckedNodes, CheckedUpstream } from "../../messages/messages.ts";
 import type { HealthReport } from "../control-api/healthcheck.ts";
 import { probe, type ProbeTarget } from "./probe.ts";
 
@@ -113,13 +113,23 @@ export class Prober {
     }));
   }
 
-  /** Every checked upstream with the places of its nodes on the board. */
-  checked(): readonly CheckedUpstream[] {
-    return Array.from(this.#upstreams.values(), ({ key, checks, nodes }) => ({
-      key,
-      probe: checks.active.type,
-      nodes: nodes.map(({ node: { address, name }, place }) => ({ address, name, place })),
-    }));
+  /** The checked nodes with their places on the board; beyond `limit` they are only counted. */
+  checked(limit: number): CheckedNodes {
+    const upstreams: CheckedUpstream[] = [];
+    let room = limit;
+    let unlisted = 0;
+    for (const { key, checks, nodes } of this.#upstreams.values()) {
+      const listed = nodes.slice(0, room);
+      room -= listed.length;
+      unlisted += nodes.length - listed.length;
+      if (listed.length === 0) continue;
+      upstreams.push({
+        key,
+        probe: checks.active.type,
+        nodes: listed.map(({ node: { address, name }, place }) => ({ address, name, place })),
+      });
+    }
+    return { upstreams, unlisted };
   }
 
   close(): void {

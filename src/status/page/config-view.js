@@ -34,10 +34,10 @@ export function makeConfigView() {
   const applied = fact("From change to live");
   const changed = fact("Last change");
   const failureState = makeState();
-  const failure = fact("Source");
+  const failure = fact("Last failure");
   failure.append(failureState.element);
   const failureFact = /** @type {HTMLElement} */ (failure.parentElement);
-  setText(/** @type {Element} */ (failureFact.firstElementChild), "Last failure");
+  failureFact.className = "wide";
   const hash = make("code");
   fact("Hash").append(hash);
   const rejected = byId("rejected");

@@ -4,6 +4,9 @@ import { makeSparkline } from "./sparkline.js";
 
 /** @typedef {import("./main.js").View} View */
 
+/** Lines of what is waited for: with many workers the first few say it. */
+const SHOWN_WAITS = 5;
+
 /** What each check says when it passes. @type {Readonly<Record<string, string>>} */
 const passes = {
   draining: "Not draining",
@@ -36,6 +39,8 @@ export function makeReadinessView() {
     (row, /** @type {import("../reports.ts").Awaited} */ one) =>
       setText(row.element, `Waiting for ${one.awaiting} (${lastingText(one.elapsed_ms)})`),
   );
+  const moreWaits = make("p", "quiet");
+  awaiting.after(moreWaits);
   const checkRows = keyedRows(byId("checks"), makeCheck, updateCheck);
 
   return {
@@ -55,7 +60,9 @@ export function makeReadinessView() {
       show(byId("verdict-cause"), readiness.error !== null && view.fresh);
       const waits = view.fresh ? readiness.awaiting : [];
       show(awaiting, waits.length > 0);
-      awaitingRows(waits, (one) => `${one.check} ${one.worker}`);
+      awaitingRows(waits.slice(0, SHOWN_WAITS), (one) => `${one.check} ${one.worker}`);
+      show(moreWaits, waits.length > SHOWN_WAITS);
+      setText(moreWaits, `And ${waits.length - SHOWN_WAITS} more.`);
       checkRows(
         readiness.checks.map((check) => ({ check, now: view.now })),
         ({ check }) => check.name,
@@ -110,7 +117,8 @@ export function describe({ state: { readiness, config }, fresh }) {
  */
 function sinceText({ state: { readiness }, now, silentMs }, kind) {
   if (kind === "unknown") return `for ${lastingText(silentMs)}`;
-  const since = timeOf(readiness.since);
+  const draining = readiness.checks.find(({ name }) => name === "draining");
+  const since = timeOf(kind === "draining" ? (draining?.since ?? null) : readiness.since);
   return Number.isNaN(since) ? "" : `for ${lastingText(now - since)}`;
 }
 
