@@ -25,14 +25,42 @@ interface Received {
   readonly body: string;
 }
 
+/** What reached the nodes since the last call; some of it comes after the answer to the client. */
+class Arrivals {
+  all: Received[] = [];
+  #waiting: (() => void)[] = [];
+
+  add(one: Received): void {
+    this.all.push(one);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** The first one at the port; waits for it a little. */
+  async at(port: number): Promise<Received | undefined> {
+    const late = AbortSignal.timeout(10_000);
+    for (;;) {
+      const found = this.all.find((one) => one.port === port);
+      if (found !== undefined || late.aborted) return found;
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+        late.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+  }
+
+  forget(): void {
+    this.all = [];
+  }
+}
+
 const run = promisify(execFile);
 
 /** A node as the pages describe it; `received` gets what arrives. */
-async function startNode(t: TestContext, page: number, received: Received[]): Promise<number> {
+async function startNode(t: TestContext, page: number, received: Arrivals): Promise<number> {
   const server = createServer((request, response) => {
     const { method = "", url = "", headers } = request;
     void readAll(request).then(async (body) => {
-      received.push({ port: page, request: `${method} ${url}`, headers, body });
+      received.add({ port: page, request: `${method} ${url}`, headers, body });
       const [, what = "", value = ""] = url.split("?")[0]!.split("/");
       if (what === "delay") await pause(Number(value) * 1_000);
       response.writeHead(what === "status" ? Number(value) : 200, { "Content-Type": "application/json" });
@@ -50,12 +78,12 @@ async function startNode(t: TestContext, page: number, received: Received[]): Pr
 /** What runs the examples: the gateway, and how the ports of the pages are to be read. */
 interface Stage {
   readonly gateway: Gateway;
-  readonly received: Received[];
+  readonly received: Arrivals;
   readonly real: (text: string) => string;
 }
 
 async function startStage(t: TestContext): Promise<Stage> {
-  const received: Received[] = [];
+  const received = new Arrivals();
   const nodes = [await startNode(t, 8080, received), await startNode(t, 8081, received)];
   const gateway = await startGateway(t, {
     workers: 1,
@@ -116,10 +144,10 @@ function checkHeaders(
   }
 }
 
-function checkNode(expected: NodeGets | null, got: readonly Received[], real: Stage["real"], where: string): void {
-  if (expected === null) return assert.deepEqual(got, [], where);
+async function checkNode(expected: NodeGets | null, { received, real }: Stage, where: string): Promise<void> {
+  if (expected === null) return assert.deepEqual(received.all, [], where);
   const port = expected.port ?? 8080;
-  const one = got.find((received) => received.port === port);
+  const one = await received.at(port);
   assert.ok(one !== undefined, `${where}: nothing reached the node ${port}`);
   if (expected.request !== undefined) assert.equal(one.request, expected.request, where);
   const header = (name: string): string | undefined => one.headers[name]?.toString();
@@ -128,10 +156,11 @@ function checkNode(expected: NodeGets | null, got: readonly Received[], real: St
   if (expected.body !== undefined) assert.equal(one.body, expected.body, where);
 }
 
-async function runCall(call: Call, { received, real }: Stage): Promise<void> {
+async function runCall(call: Call, stage: Stage): Promise<void> {
+  const { received, real } = stage;
   const command = commandOf(call);
   for (let turn = 1; turn <= (call.times ?? 1); turn++) {
-    received.length = 0;
+    received.forget();
     const { stdout } = await run("sh", ["-c", real(command).replaceAll("curl ", "curl -sS ")]);
     const where = `${turn}. ${command}\n${stdout}\n`;
     const answer = answerOf(stdout);
@@ -143,7 +172,7 @@ async function runCall(call: Call, { received, real }: Stage): Promise<void> {
       where,
     );
     if (call.answer !== undefined) assert.ok(isAs(real(call.answer), answer.body), `${where}expected: ${call.answer}`);
-    if (call.node !== undefined) checkNode(call.node, received, real, where);
+    if (call.node !== undefined) await checkNode(call.node, stage, where);
   }
 }
 
