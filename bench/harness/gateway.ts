@@ -127,6 +127,8 @@ nginx_config:
     keepalive_requests: 100000000
     keepalive_timeout: 300s
     upstream: {keepalive_requests: 100000000}
+plugin_attr:
+  prometheus: {enable_export_server: false}
 deployment:
   role: ${provider === "embedded" ? "traditional" : "data_plane"}
   role_${provider === "embedded" ? "traditional" : "data_plane"}: {config_provider: ${provider}}

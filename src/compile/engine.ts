@@ -1,7 +1,9 @@
+import type { Batches } from "../batch/batches.ts";
 import type { CounterTable } from "../board/counter-table.ts";
 import { addHash, contentHash, subtractHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
+import { dryMetrics, type PluginMetrics } from "../plugin/metrics.ts";
 import type { ConsumerLookup, BuiltPlugins } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
 import type { ConsumerResource } from "../schema/consumer.ts";
@@ -28,12 +30,16 @@ import { compileUpstream, servesHttp, type UpstreamSurroundings } from "./upstre
 
 /** What an engine is made with. */
 export interface EngineOptions {
-  readonly settings: Pick<Settings, "router" | "upstream" | "pluginAttr">;
+  readonly settings: Pick<Settings, "router" | "upstream" | "pluginAttr"> & Partial<Pick<Settings, "prefix">>;
   /** Finds the health of nodes; `null`: nothing is checked. */
   readonly health?: UpstreamSurroundings["health"];
   readonly plugins: BuiltPlugins;
   /** What limits count in; `null`: there are none, and whatever needs them counts nothing. */
   readonly counters?: CounterTable | null;
+  /** Sends what plugins gather; `null`: nothing is sent. The engine does not close it. */
+  readonly batches?: Batches | null;
+  /** What plugins count in for operators; absent: nothing is counted. */
+  readonly metrics?: PluginMetrics;
   readonly log: EngineLog;
 }
 
@@ -82,18 +88,24 @@ class IncrementalEngine implements WorkerEngine {
   #targetChanges = 0;
   #hash = 0n;
 
-  constructor({ settings, plugins, log, health = null, counters = null }: EngineOptions) {
+  constructor(options: EngineOptions) {
+    const { settings, plugins, log, health = null, counters = null, batches = null, metrics = dryMetrics } = options;
     this.#surroundings = { defaults: settings.upstream, targets: this.#targets, health };
     const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;
     this.#routes = new RouteTable(settings.router, hostsOf, (id, reason) => log.warn(`routes/${id}: ${reason}`));
     this.#consumers = new ConsumerIndex(plugins);
-    const counterSource = counters === null ? null : new CounterSource(counters);
     const choosable = {
       byId: (id: string) => this.#upstreams.get(id)?.upstream ?? null,
       compile: (key: string, conf: InlineUpstream) => this.#choosable(key, conf),
     };
-    const { pluginAttr } = settings;
-    this.#instances = new PluginInstances(plugins, pluginAttr, this.#consumers, choosable, log, counterSource);
+    const surroundings = {
+      attributes: settings.pluginAttr,
+      prefix: settings.prefix ?? "",
+      counters: counters === null ? null : new CounterSource(counters),
+      batches,
+      metrics,
+    };
+    this.#instances = new PluginInstances(plugins, surroundings, this.#consumers, choosable, log);
     const sources = {
       service: (id: string) => this.#services.get(id)?.conf,
       pluginConfig: (id: string) => this.#pluginConfigs.get(id),

@@ -63,7 +63,8 @@ export function buildControlEndpoints({
   });
 }
 
-function prefixOf(source: SourceSettings): string {
+/** What stands before the keys of resources in a source. */
+export function prefixOf(source: SourceSettings): string {
   if (source.kind === "etcd") return source.etcd.prefix;
   return source.kind === "embedded" ? "/apisix" : "";
 }

@@ -7,6 +7,7 @@ import { adminSettings } from "./admin-settings.ts";
 import type { CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
 import { kubernetesSettings, type KubernetesConfig } from "./kubernetes-settings.ts";
 import { httpAddresses } from "./listeners.ts";
+import { prometheusSettings } from "./prometheus-settings.ts";
 import type {
   Address,
   DiscoverySettings,
@@ -61,6 +62,7 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     shutdown: { delayMs: ms(apisix.shutdown_delay), timeoutMs: ms(nginx.worker_shutdown_timeout) },
     log: logSettings(nginx, around.prefix),
     plugins: [...new Set(config.plugins)],
+    prometheus: config.plugins.includes("prometheus") ? prometheusSettings(config.plugin_attr.prometheus) : null,
     pluginAttr: pluginAttributes(config, around.pluginAttr),
     showRevision: apisix.show_revision_in_response_header,
     showUpstreamStatus: apisix.show_upstream_status_in_response_header,

@@ -1,4 +1,5 @@
 import type { KubernetesConfig } from "./kubernetes-settings.ts";
+import type { PrometheusConfig } from "./prometheus-settings.ts";
 import type { LogSettings, Settings } from "./settings.ts";
 
 /**
@@ -66,7 +67,7 @@ export interface CheckedConfig {
   readonly graphql: { readonly max_size?: Scalar };
   readonly plugins: readonly string[];
   readonly plugin_attr: {
-    readonly prometheus: {
+    readonly prometheus: PrometheusConfig & {
       readonly enable_export_server: boolean;
       readonly export_addr: { readonly ip: string; readonly port: number };
     };

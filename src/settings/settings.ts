@@ -36,6 +36,8 @@ export interface Settings {
   readonly log: LogSettings;
   /** Names of the enabled plugins. */
   readonly plugins: readonly string[];
+  /** `plugin_attr.prometheus`; `null`: the plugin is not enabled, nothing is exported. */
+  readonly prometheus: PrometheusSettings | null;
   /** `plugin_attr` as written; `redirect.https_port` is there in any case where `apisix.ssl` is enabled. */
   readonly pluginAttr: Readonly<Record<string, unknown>>;
   /** `apisix.show_revision_in_response_header`. */
@@ -227,6 +229,29 @@ export interface DataEncryptionSettings {
   readonly enabled: boolean;
   /** AES-128 keys of 16 bytes; the first encrypts, all decrypt. Never logged, never shown. */
   readonly keyring: readonly string[];
+}
+
+/** `plugin_attr.prometheus`. */
+export interface PrometheusSettings {
+  /** Where metrics are served; `null`: nowhere but through `public-api` (`enable_export_server: false`). */
+  readonly listen: Address | null;
+  /** `export_uri`. */
+  readonly uri: string;
+  /** `metric_prefix`. */
+  readonly prefix: string;
+  readonly metrics: Readonly<Record<"http_status" | "http_latency" | "bandwidth", MetricSettings>>;
+  /** `default_buckets`: upper bounds of `http_latency`, milliseconds, ascending. */
+  readonly buckets: readonly number[];
+  /** `max_series`: sets of labels of one metric that a worker counts. */
+  readonly maxSeries: number;
+}
+
+/** What settings say of one metric. */
+export interface MetricSettings {
+  /** `extra_labels`: labels with the variable that fills each. */
+  readonly extraLabels: readonly { readonly name: string; readonly variable: string }[];
+  /** `expire`: a series goes after this time without a change; 0: never. */
+  readonly expireMs: number;
 }
 
 export interface ShutdownSettings {

@@ -13,6 +13,8 @@ export interface ApplicationDeps {
   readonly board: Board;
   readonly journal: Journal;
   config(): ConfigReport;
+  /** Told of every change that was timed. */
+  measured(durationMs: number): void;
   unixNow(): number;
 }
 
@@ -50,7 +52,9 @@ export function createApplicationWatch(deps: ApplicationDeps): { look(): void } 
     const dated = report.revision === timed.revision && report.lastChangeAt > lastChangeAt;
     const acceptedAt = dated ? Math.min(report.lastChangeAt, timed.seenAt) : timed.seenAt;
     lastChangeAt = report.lastChangeAt;
-    longestMs = Math.max(longestMs, timed.appliedAt - acceptedAt);
+    const durationMs = timed.appliedAt - acceptedAt;
+    longestMs = Math.max(longestMs, durationMs);
+    deps.measured(durationMs);
     untold = applied;
     timed = null;
   }

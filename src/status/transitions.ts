@@ -41,6 +41,8 @@ export interface WatchDeps {
   discovery(): readonly DiscoveryState[];
   /** Whether the first start of the workers is still under way. */
   startingUp(): boolean;
+  /** Told how long a change took until every worker served it. */
+  measured?(durationMs: number): void;
   /** Monotonic and Unix milliseconds; tests put their own clocks in. */
   readonly monotonic?: () => number;
   readonly unixNow?: () => number;
@@ -82,7 +84,13 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
   const monotonic = deps.monotonic ?? monotonicMs;
   const unixNow = deps.unixNow ?? Date.now;
   const tracker = new SlotTracker(board, monotonic());
-  const applications = createApplicationWatch({ board, journal, config: deps.config, unixNow });
+  const applications = createApplicationWatch({
+    board,
+    journal,
+    config: deps.config,
+    measured: (durationMs) => deps.measured?.(durationMs),
+    unixNow,
+  });
   const listeners = new Set<() => void>();
   const checkSince = new Map<string, { failing: boolean; since: number }>();
   const readyGenerations = new Map<number, number>();

@@ -1,5 +1,7 @@
 import { reasonOf } from "../lib/errors.ts";
+import { dryBatches } from "../batch/dry-batches.ts";
 import { dryCounters } from "../plugin/counters.ts";
+import { dryMetrics } from "../plugin/metrics.ts";
 import { encryptFieldsOf } from "../plugin/plugin.ts";
 import type { PluginEnv, PluginRegistry } from "../plugin/plugin.ts";
 import type { Kind } from "../schema/kinds.ts";
@@ -66,6 +68,10 @@ function dryEnv(name: string, check: ServableCheck): PluginEnv {
   return {
     consumers: { byKey: () => undefined, byName: () => undefined },
     counters: dryCounters,
+    batches: dryBatches,
+    owner: "",
+    prefix: "",
+    metrics: dryMetrics,
     attr: (check.pluginAttr?.[name] ?? {}) as PluginEnv["attr"],
     compileOther(other, conf) {
       const plugin = check.plugins.get(other);

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { Board, WorkerState } from "../board/board.ts";
+import { GatewayVitals } from "../board/gateway-vitals.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import { monotonicMs } from "../lib/clock.ts";
@@ -19,6 +20,7 @@ import { Journal } from "../status/journal.ts";
 import { createStatusServer, type StatusServer } from "../status/server.ts";
 import { createStatusWatch, type StatusWatch } from "../status/transitions.ts";
 import { ControlThread } from "./control-thread.ts";
+import { MetricMemories } from "./metric-memories.ts";
 import { listenFailure, probeAddress } from "./probe-address.ts";
 import type { WorkerExit } from "./worker-thread.ts";
 import { readMigrateReq } from "./tcp-migrate-req.ts";
@@ -41,6 +43,8 @@ export interface SupervisorOptions {
  */
 export class Supervisor {
   readonly #board = new Board();
+  readonly #vitals = new GatewayVitals();
+  readonly #metrics = new MetricMemories((memory) => this.#control.addMetrics(memory));
   readonly #journal = new Journal();
   readonly #log: Logger;
   readonly #pool: WorkerPool;
@@ -66,6 +70,8 @@ export class Supervisor {
     this.#log = log;
     this.#config = neverLoaded(settings.source.kind);
     this.#fleet = fleetOf(settings);
+    this.#metrics.configure(settings);
+    this.#vitals.started(this.#startedAt);
     const unresponsiveAfterMs = (): number => this.#settings.status?.unresponsiveAfterMs ?? DEFAULT_UNRESPONSIVE_MS;
     this.#watch = createStatusWatch({
       board: this.#board,
@@ -78,16 +84,20 @@ export class Supervisor {
       fleet: () => this.#fleet,
       discovery: () => this.#discovery,
       startingUp: () => this.#startingUp(),
+      measured: (durationMs) => this.#vitals.changed(durationMs),
     });
-    this.#control = new ControlThread(this.#board, settings, {
+    this.#watch.onChange(() => this.#vitals.judged(this.#watch.readiness() === null, this.#watch.liveness() === null));
+    this.#journal.subscribe((record) => this.#vitals.note(record));
+    this.#control = new ControlThread(this.#board, this.#vitals, settings, {
       message: (message) => this.#fromControl(message),
+      metrics: () => this.#metrics.all,
       replaced: () => this.#pool.reconnect(),
       exited: (cause, delay) => {
         this.#journal.add({ type: "control-exited", cause });
         log.error(`control thread ended: ${cause}; it is started again in ${delay} ms; traffic is not affected`);
       },
     });
-    this.#pool = new WorkerPool(this.#board, settings, faults, {
+    this.#pool = new WorkerPool(this.#board, settings, faults, this.#metrics, {
       connect: (record, port) => this.#control.connect(record, port),
       started: (worker, generation) => this.#workerStarted(worker, generation),
       exited: (worker, exit, delay) => this.#workerExited(worker, exit, delay),
@@ -151,12 +161,14 @@ export class Supervisor {
     this.#fleet = fleetOf(settings);
     // What a source must still deliver is told anew, where it is still configured.
     this.#discovery = this.#discovery.filter(({ ready }) => ready);
+    this.#metrics.configure(settings);
     await this.#control.reload(settings);
     // A signal may have come meanwhile: then nothing is started any more.
     if (this.#stopping) return;
     const failed = await this.#pool.reload(settings);
     if (this.#stopping) return;
     const durationMs = monotonicMs() - began;
+    this.#vitals.reloaded(failed.length === 0);
     const cause = failed.length === 0 ? "done" : `workers ${failed.join(", ")} keep the old settings`;
     this.#journal.add({ type: "reload", cause, durationMs });
     this.#log.info(`reload: ${cause} (${durationMs} ms)`);
@@ -164,6 +176,7 @@ export class Supervisor {
 
   /** Says so in the journal and the log; everything goes on as before. */
   reloadFailed(reason: string): void {
+    this.#vitals.reloaded(false);
     this.#journal.add({ type: "reload", cause: `refused: ${reason}` });
     this.#log.error(`reload refused: ${reason}`);
   }
@@ -324,8 +337,13 @@ export class Supervisor {
 
 /** What other programs may hold; the Status API finds out by itself when it listens. */
 function listenersOf(settings: Settings): readonly { what: string; address: Address }[] {
-  const http = settings.http.listen.map((address) => ({ what: "http listen", address }));
-  return settings.control === null ? http : [...http, { what: "control", address: settings.control }];
+  const { http, control, prometheus } = settings;
+  const metrics = prometheus?.listen ?? null;
+  return [
+    ...http.listen.map((address) => ({ what: "http listen", address })),
+    ...(control === null ? [] : [{ what: "control", address: control }]),
+    ...(metrics === null ? [] : [{ what: "prometheus", address: metrics }]),
+  ];
 }
 
 function statusListener(settings: Settings): readonly { what: string; address: Address }[] {

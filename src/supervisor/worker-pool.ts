@@ -5,6 +5,7 @@ import { monotonicMs } from "../lib/clock.ts";
 import type { Fault, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
 import { HangWatch } from "./hang-watch.ts";
+import type { MetricMemories } from "./metric-memories.ts";
 import { Slot, type SlotHost } from "./slot.ts";
 import { type WorkerExit, WorkerThread } from "./worker-thread.ts";
 
@@ -29,6 +30,7 @@ export class WorkerPool implements SlotHost {
   readonly #board: Board;
   /** Outlives every thread. */
   readonly #counters = new CounterTable();
+  readonly #metrics: MetricMemories;
   readonly #events: WorkerPoolEvents;
   readonly #faults: ReadonlyMap<number, readonly Fault[]>;
   readonly #slots: Slot[] = [];
@@ -41,11 +43,13 @@ export class WorkerPool implements SlotHost {
     board: Board,
     settings: Settings,
     faults: ReadonlyMap<number, readonly Fault[]>,
+    metrics: MetricMemories,
     events: WorkerPoolEvents,
   ) {
     this.#board = board;
     this.#settings = settings;
     this.#faults = faults;
+    this.#metrics = metrics;
     this.#events = events;
   }
 
@@ -106,15 +110,18 @@ export class WorkerPool implements SlotHost {
 
   spawn(slot: Slot): WorkerThread {
     const generation = slot.nextGeneration();
+    const metrics = this.#metrics.take();
     const thread = new WorkerThread({
       board: this.#board,
       counters: this.#counters,
+      metrics,
       record: this.#freeRecord(),
       slot: slot.id,
       generation,
       settings: this.#settings,
       faults: generation === 1 ? (this.#faults.get(slot.id) ?? []) : [],
       onMessage: (_, message) => this.#events.message(slot.id, message),
+      onGone: () => metrics !== null && this.#metrics.giveBack(metrics),
     });
     this.#threads.add(thread);
     this.#connect(thread);

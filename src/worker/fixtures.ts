@@ -52,6 +52,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     shutdown: { delayMs: 0, timeoutMs: 1_000 },
     log: { errorLog: "/dev/stderr", level: "warn", access: null },
     plugins: [],
+    prometheus: null,
     pluginAttr: {},
     showRevision: false,
     showUpstreamStatus: false,

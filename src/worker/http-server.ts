@@ -1,5 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { WorkerRecord } from "../board/board.ts";
+import { WorkerCell } from "../board/metric-memory.ts";
+import type { MetricWriter } from "../board/metric-writer.ts";
 import type { Engine } from "../compile/plan.ts";
 import { TurnpikeError } from "../lib/errors.ts";
 import { TimerWheel } from "../lib/timer-wheel.ts";
@@ -14,6 +16,8 @@ export interface HttpServerParts {
   readonly settings: Settings;
   readonly engine: Engine;
   readonly record: WorkerRecord;
+  /** Where numbers are counted on from those of the thread before; `null`: nowhere. */
+  readonly metrics?: MetricWriter | null;
   /** The worker id. */
   readonly slot: number;
   readonly accessLog: AccessLogSink | null;
@@ -34,7 +38,7 @@ export interface HttpServer {
   drain(timeoutMs: number): Promise<void>;
   /** Cuts everything. */
   close(): void;
-  /** Writes the numbers of connections, to clients and nodes, and of requests to the board. */
+  /** Writes the numbers of connections, to clients and nodes, and of requests to the board and the metrics. */
   flushCounters(): void;
 }
 
@@ -56,6 +60,8 @@ let lastConnectionId = 0;
 class RawHttpServer implements HttpServer {
   readonly #env: Environment;
   readonly #record: WorkerRecord;
+  readonly #metrics: MetricWriter | null;
+  #refused = 0;
   readonly #slot: number;
   readonly #connections = new Set<Http1Connection>();
   readonly #listeners: Server[] = [];
@@ -70,6 +76,7 @@ class RawHttpServer implements HttpServer {
     const wheel = new TimerWheel();
     const pools = new UpstreamPools(wheel);
     this.#record = parts.record;
+    this.#metrics = parts.metrics ?? null;
     this.#slot = parts.slot;
     this.#env = createEnvironment(
       { settings, engine, accessLog, log, wheel, pools },
@@ -114,6 +121,23 @@ class RawHttpServer implements HttpServer {
     this.#record.upstreamConnections = open;
     this.#record.upstreamQueued = queued;
     this.#record.connectFailures = connectFailures;
+    if (this.#metrics !== null) this.#flushMetrics(this.#metrics, connectFailures);
+  }
+
+  #flushMetrics(metrics: MetricWriter, connectFailures: number): void {
+    metrics.total(WorkerCell.requests, this.#env.requests);
+    metrics.total(WorkerCell.accepted, this.#accepted);
+    metrics.total(WorkerCell.refused, this.#refused);
+    metrics.total(WorkerCell.connectFailures, connectFailures);
+    let reading = 0;
+    let writing = 0;
+    for (const { activity } of this.#connections) {
+      if (activity === "writing") writing++;
+      else if (activity === "reading") reading++;
+    }
+    metrics.gauge(WorkerCell.reading, reading);
+    metrics.gauge(WorkerCell.writing, writing);
+    metrics.gauge(WorkerCell.waiting, this.#connections.size - reading - writing);
   }
 
   #open({ ip, port }: Address): Promise<Address> {
@@ -151,6 +175,7 @@ class RawHttpServer implements HttpServer {
 
   /** Says 503 to one too many; to a flood of them nothing, since each answer keeps its socket for a while. */
   #turnAway(connection: Http1Connection): void {
+    this.#refused++;
     const { settings, wheel, log } = this.#env;
     const limit = settings.http.workerConnections;
     if (this.#connections.size > limit + MAX_TURNED_AWAY) connection.destroy();

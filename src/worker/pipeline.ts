@@ -9,9 +9,10 @@ import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
 import { EarlyBody, limitOf } from "./early-body.ts";
 import { type Environment, httpDate } from "./environment.ts";
 import { LINE_TOO_LONG } from "./http1/request-head.ts";
+import { noPlan } from "./no-plan.ts";
 import { Relay, type RelayOwner } from "./relay.ts";
 import type { BodyReader, HttpRequestContext } from "./request-context.ts";
-import { statusPage } from "./status-pages.ts";
+import { statusPage } from "../lib/status-pages.ts";
 
 /**
  * The life of one request:
@@ -105,6 +106,10 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     return new Promise((resolve) => {
       early.read(this.#downstream, limit, () => resolve(early.length <= limit ? early.whole() : null));
     });
+  }
+
+  get readSoFar(): readonly Buffer[] {
+    return this.#early === null ? [] : this.#early.pieces;
   }
 
   /** Answers with the page of an error before anything was matched. */
@@ -262,6 +267,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   // ---- the client's side
 
   requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
+    if (this.ctx.bodyCapture !== null) this.ctx.bodyCapture.add(buffer, from, to);
     if (this.#relay !== null) return this.#relay.requestBody(buffer, from, to, complete, trailers);
     if (this.#early === null || this.#ended) return true;
     this.#early.add(buffer.subarray(from, to), complete, trailers);
@@ -303,8 +309,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     const extra = this.#extraLines(answer);
     let flowing: boolean;
     if (answer.replacement === null && this.#plan.bodyFilter === null) {
-      const bytes = ctx.method === "HEAD" ? 0 : to - from;
-      ctx.bodyBytesSent += bytes;
+      if (ctx.method !== "HEAD") this.#sending(buffer, from, to);
       flowing = this.#downstream.head(answer, extra, buffer, from, to, complete, source);
     } else flowing = this.#sendFiltered(answer, extra, buffer, from, to, complete);
     if (complete || this.#replaced) this.#end();
@@ -353,7 +358,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       answer.ownLength = filtered.length;
     }
     if (!answer.streamed && answer.contentLength >= 0) this.#announced = answer.contentLength;
-    if (this.ctx.method !== "HEAD") this.ctx.bodyBytesSent += filtered.length;
+    if (this.ctx.method !== "HEAD") this.#sending(filtered, 0, filtered.length);
     this.#announced -= filtered.length;
     if (replacement !== null && !complete) this.#relay?.cancel();
     return this.#downstream.head(answer, extra, filtered, 0, filtered.length, last, null);
@@ -369,7 +374,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   ): boolean {
     let flowing: boolean;
     if (this.#bodyFilter === null) {
-      this.ctx.bodyBytesSent += to - from;
+      this.#sending(buffer, from, to);
       flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
     } else {
       const filtered = this.#filterBody(Buffer.from(buffer.subarray(from, to)), complete);
@@ -381,11 +386,18 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         this.#cut();
         return true;
       }
-      this.ctx.bodyBytesSent += filtered.length;
+      this.#sending(filtered, 0, filtered.length);
       flowing = this.#downstream.body(filtered, 0, filtered.length, complete, trailers, null);
     }
     if (complete) this.#end();
     return flowing;
+  }
+
+  /** Takes note of bytes of the body that go to the client. */
+  #sending(buffer: Buffer, from: number, to: number): void {
+    const { ctx } = this;
+    ctx.bodyBytesSent += to - from;
+    if (ctx.answerCapture !== null) ctx.answerCapture.add(buffer, from, to);
   }
 
   /** `null`: a filter threw and the request has been ended. */
@@ -449,21 +461,3 @@ function stageName(stage: number): "rewrite" | "consumerRewrite" | "access" | "b
   if (stage === Stage.consumerRewrite) return "consumerRewrite";
   return stage === Stage.access ? "access" : "beforeProxy";
 }
-
-/** For requests that are answered before anything was matched. */
-const noPlan: Plan = {
-  found: false,
-  route: { id: "", name: "", serviceId: "", serviceName: "" },
-  rewrite: null,
-  access: null,
-  beforeProxy: null,
-  headerFilter: null,
-  bodyFilter: null,
-  log: null,
-  upstream: null,
-  timeout: null,
-  enableWebsocket: false,
-  consumerRewrite: null,
-  bodyUses: null,
-  withConsumer: () => noPlan,
-};
