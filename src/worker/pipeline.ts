@@ -299,11 +299,12 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     complete: boolean,
     source: BufferOwner | null,
   ): boolean {
-    // Header filters may ask for it.
-    this.ctx.status = given.status;
+    const { ctx } = this;
+    // What filters may have conditions on.
+    ctx.answer = given;
+    ctx.status = given.status;
     const answer = this.#filterHead(given);
     if (answer === null) return true;
-    const { ctx } = this;
     this.#answer = ctx.answer = answer;
     ctx.status = answer.status;
     const extra = this.#extraLines(answer);
