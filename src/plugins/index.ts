@@ -76,4 +76,7 @@ export const plugins: BuiltPlugins = lazyMap([
     "elasticsearch-logger",
     () => (load("elasticsearch-logger") as typeof import("./elasticsearch-logger.ts")).elasticsearchLogger,
   ],
+  ["kafka-logger", () => (load("kafka-logger") as typeof import("./kafka-logger.ts")).kafkaLogger],
+  ["opentelemetry", () => (load("opentelemetry") as typeof import("./opentelemetry.ts")).opentelemetry],
+  ["zipkin", () => (load("zipkin") as typeof import("./zipkin.ts")).zipkin],
 ]);

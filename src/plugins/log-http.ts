@@ -17,7 +17,7 @@ export const HTTP_CONCURRENCY = 8;
 /** Posts to an address. */
 export interface LogHttp {
   /** Rejects where there is no whole answer in time; any status resolves. */
-  post(body: string, headers: Readonly<Record<string, string>>): Promise<HttpAnswer>;
+  post(body: string | Uint8Array, headers: Readonly<Record<string, string>>): Promise<HttpAnswer>;
   /** The same with GET. */
   get(headers: Readonly<Record<string, string>>): Promise<HttpAnswer>;
   close(): void;
@@ -42,8 +42,8 @@ export function createLogHttp(name: string, address: string, options: LogHttpOpt
     return caller.ask({ method, headers: { "User-Agent": `Turnpike/${version}`, ...headers }, body });
   };
   return {
-    post(text, headers) {
-      const body = Buffer.from(text);
+    post(content, headers) {
+      const body = typeof content === "string" ? Buffer.from(content) : content;
       return ask("POST", { ...headers, "Content-Length": String(body.length) }, body);
     },
     get: (headers) => ask("GET", headers, null),

@@ -5,7 +5,7 @@ import { batchFields } from "./log-fields.ts";
 
 /** Traces, metrics and what the gateway tells of itself. */
 
-const zipkin: PluginFacts = {
+export const zipkin: PluginFacts = {
   name: "zipkin",
   priority: 12011,
   version: "0.1",
@@ -37,7 +37,7 @@ const skywalking: PluginFacts = {
 const rootSampler = oneOfWords(["always_on", "always_off", "trace_id_ratio"]);
 const samplerOptions: JsonSchema = { fraction: { type: "number", default: 0 } };
 
-const opentelemetry: PluginFacts = {
+export const opentelemetry: PluginFacts = {
   name: "opentelemetry",
   priority: 12009,
   version: "0.1",
