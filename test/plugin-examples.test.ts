@@ -16,9 +16,13 @@ import { type Gateway, startGateway } from "./support/gateway.ts";
 
 /** Plugins whose examples would need a client or a server that is not HTTP, and the test that has them. */
 const elsewhere: Readonly<Record<string, string>> = {
+  "grpc-web": "test/grpc.test.ts",
+  "kafka-logger": "test/kafka-logger.test.ts",
+  opentelemetry: "test/tracing.test.ts",
   syslog: "test/loggers.test.ts",
   "tcp-logger": "test/loggers.test.ts",
   "udp-logger": "test/loggers.test.ts",
+  zipkin: "test/tracing.test.ts",
 };
 
 /** What reached a node. */
