@@ -88,6 +88,7 @@ function judged(down: ReadonlySet<number>, port: number, priority = 0): Upstream
       return !down.has(port);
     },
     answered: () => undefined,
+    connected: () => undefined,
     failed: () => undefined,
   };
   return { ...node(port, 1, priority), health };

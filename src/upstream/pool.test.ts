@@ -5,6 +5,7 @@ import { test, type TestContext } from "node:test";
 import { TimerWheel } from "../lib/timer-wheel.ts";
 import type { UpstreamConnection } from "./connection.ts";
 import { type ConnectionWaiter, FIRST_CONNECTS, type Pool } from "./pool.ts";
+import { NodeTlsSource, TrustedAuthorities } from "./node-tls.ts";
 import { UpstreamPools } from "./pools.ts";
 import { createRoundRobin } from "./picker.ts";
 import type { Upstream } from "./upstream.ts";
@@ -33,6 +34,8 @@ async function setUp(t: TestContext) {
   const upstream: Upstream = {
     key: "upstreams/1",
     scheme: "http",
+    grpc: false,
+    tls: null,
     passHost: "pass",
     upstreamHost: "",
     retries: 0,
@@ -55,7 +58,7 @@ async function setUp(t: TestContext) {
     wheel.close();
     server.close();
   });
-  return { server, upstream, pools, pool: pools.get(upstream, node, null), taken };
+  return { server, upstream, pools, pool: pools.get(upstream, node), taken };
 }
 
 /** Waits in the queue of a pool and remembers its connection. */
@@ -127,9 +130,9 @@ test("a connection that becomes free goes to the first who waits", async (t) => 
 test("a keepalive_pool of its own: its connections, its size", async (t) => {
   const { upstream, pools, pool, taken } = await setUp(t);
   const node = { ...upstream.nodes[0]!, poolKey: `${upstream.nodes[0]!.address} 1/60/1000` };
-  const small = pools.get({ ...upstream, keepalive: 1 }, node, null);
+  const small = pools.get({ ...upstream, keepalive: 1 }, node);
   assert.notEqual(small, pool);
-  assert.equal(pools.get({ ...upstream, keepalive: 1 }, node, null), small);
+  assert.equal(pools.get({ ...upstream, keepalive: 1 }, node), small);
   const [mine, other] = [small, pool].map((one) => [one.take(false)!, one.take(false)!]);
   taken.push(...mine!, ...other!);
   await Promise.all(taken.map(({ socket }) => once(socket, "connect")));
@@ -144,7 +147,8 @@ test("a keepalive_pool of its own: its connections, its size", async (t) => {
 test("whoever waits too long is told so and leaves the queue", async (t) => {
   const { server, upstream, pools, pool, taken } = await setUp(t);
   // Handshakes that never happen keep every attempt under way.
-  const tls = pools.get(upstream, upstream.nodes[0]!, "a.test");
+  const options = new NodeTlsSource(new TrustedAuthorities(null)).get(false, null);
+  const tls = pools.secure(upstream, upstream.nodes[0]!, options, "a.test");
   taken.push(...takeAll(tls));
   assert.notEqual(tls, pool);
   const waiter = new Waiter(0, []);

@@ -1,5 +1,7 @@
-import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
+import type { TimerWheel } from "../lib/timer-wheel.ts";
 import { type ConnectionOwner, UpstreamConnection } from "./connection.ts";
+import type { NodeTls } from "./node-tls.ts";
+import { Ticket, type Waiter } from "./ticket.ts";
 import type { Upstream, UpstreamNode } from "./upstream.ts";
 
 /** Numbers that the status board shows; pools of a thread share them. */
@@ -13,15 +15,8 @@ export interface PoolCounters {
 }
 
 /** Who waits for a connection. */
-export interface ConnectionWaiter {
-  /**
-   * Its turn has come: the connection is its own, open or being opened. `leftMs`: what is
-   * left of the time to connect, 0 for no limit.
-   */
-  granted(connection: UpstreamConnection, leftMs: number): void;
-  /** The time to connect is over before its turn came. */
-  waitedTooLong(): void;
-}
+export type ConnectionWaiter = Waiter<UpstreamConnection>;
+export type ConnectionTicket = Ticket<UpstreamConnection>;
 
 /**
  * Attempts to connect to one node that one worker has under way at once, at first. Each
@@ -39,14 +34,15 @@ type Keepalive = Readonly<Pick<Upstream, "keepalive" | "keepaliveTimeoutMs" | "k
 /** The connections to one node. */
 export class Pool implements ConnectionOwner {
   readonly #node: UpstreamNode;
-  readonly #tlsName: string | null;
+  readonly #tls: NodeTls | null;
+  readonly #tlsName: string;
   readonly #wheel: TimerWheel;
   readonly #counters: PoolCounters;
   readonly #emptied: () => void;
   /** Idle connections, the one used last at the end. */
   readonly #idle: UpstreamConnection[] = [];
   /** In the order of their coming: sets keep it. */
-  readonly #queue = new Set<Ticket>();
+  readonly #queue = new Set<ConnectionTicket>();
   #count = 0;
   #connecting = 0;
   #maxConnecting = FIRST_CONNECTS;
@@ -56,13 +52,15 @@ export class Pool implements ConnectionOwner {
   constructor(
     limits: Keepalive,
     node: UpstreamNode,
-    tlsName: string | null,
+    tls: NodeTls | null,
+    tlsName: string,
     wheel: TimerWheel,
     counters: PoolCounters,
     emptied: () => void,
   ) {
     this.#limits = limits;
     this.#node = node;
+    this.#tls = tls;
     this.#tlsName = tlsName;
     this.#wheel = wheel;
     this.#counters = counters;
@@ -83,8 +81,8 @@ export class Pool implements ConnectionOwner {
   }
 
   /** Queues up for a connection, whichever becomes free or can be opened first. */
-  wait(waiter: ConnectionWaiter, connectMs: number): Ticket {
-    const ticket = new Ticket(waiter, connectMs, this.#wheel, () => {
+  wait(waiter: ConnectionWaiter, connectMs: number): ConnectionTicket {
+    const ticket: ConnectionTicket = new Ticket(waiter, connectMs, this.#wheel, () => {
       if (this.#queue.delete(ticket)) this.#counters.queued--;
     });
     this.#queue.add(ticket);
@@ -138,7 +136,7 @@ export class Pool implements ConnectionOwner {
   #open(): UpstreamConnection {
     this.#count++;
     this.#connecting++;
-    return new UpstreamConnection(this.#node, this.#tlsName, this, this.#wheel);
+    return new UpstreamConnection(this.#node, this.#tls, this.#tlsName, this, this.#wheel);
   }
 
   /** Somebody waits only while connections are being opened: the end of each attempt comes by here. */
@@ -150,47 +148,11 @@ export class Pool implements ConnectionOwner {
     }
   }
 
-  #nextInQueue(): Ticket | null {
+  #nextInQueue(): ConnectionTicket | null {
     for (const ticket of this.#queue) {
       ticket.cancel();
       return ticket;
     }
     return null;
-  }
-}
-
-/** A place in the queue of a pool. The time to connect runs while it waits. */
-export class Ticket implements Timed {
-  deadline = Infinity;
-  dueTick = -1;
-  readonly #waiter: ConnectionWaiter;
-  readonly #wheel: TimerWheel;
-  readonly #leave: () => void;
-  /** On the clock of the wheel; `Infinity`: no limit. */
-  readonly #until: number;
-
-  /** @param connectMs 0 for no limit. */
-  constructor(waiter: ConnectionWaiter, connectMs: number, wheel: TimerWheel, leave: () => void) {
-    this.#waiter = waiter;
-    this.#wheel = wheel;
-    this.#leave = leave;
-    this.#until = connectMs > 0 ? wheel.now + connectMs : Infinity;
-    wheel.set(this, connectMs);
-  }
-
-  /** Gives up the place: the waiter hears nothing more. */
-  cancel(): void {
-    this.#wheel.forget(this);
-    this.#leave();
-  }
-
-  /** The pool's: hands over the connection. */
-  grant(connection: UpstreamConnection): void {
-    this.#waiter.granted(connection, this.#until === Infinity ? 0 : Math.max(1, this.#until - this.#wheel.now));
-  }
-
-  expired(): void {
-    this.#leave();
-    this.#waiter.waitedTooLong();
   }
 }

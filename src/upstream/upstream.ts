@@ -1,4 +1,5 @@
 import type { RequestContext } from "../plugin/context.ts";
+import type { NodeTls } from "./node-tls.ts";
 
 /**
  * An upstream as the data path uses it: compiled from the resource, immutable.
@@ -28,7 +29,9 @@ export interface NodeHealth {
   readonly usable: boolean;
   /** A request was answered with that status. */
   answered(status: number): void;
-  /** A request failed: the connection, or a time limit. */
+  /** A connection of a stream was opened. */
+  connected(): void;
+  /** A request or stream failed: the connection, or a time limit. */
   failed(kind: "tcp" | "timeout"): void;
 }
 
@@ -51,6 +54,10 @@ export interface Upstream {
   /** `upstreams/1`, `services/1`, `routes/1`: the resource that holds it. */
   readonly key: string;
   readonly scheme: "http" | "https" | "grpc" | "grpcs";
+  /** Whether nodes are spoken to in HTTP/2. */
+  readonly grpc: boolean;
+  /** For `https` and `grpcs`; `null` for the others. */
+  readonly tls: NodeTls | null;
   readonly passHost: "pass" | "node" | "rewrite";
   /** For `pass_host: rewrite`. */
   readonly upstreamHost: string;
@@ -67,4 +74,19 @@ export interface Upstream {
   readonly keepaliveRequests: number;
   readonly nodes: readonly UpstreamNode[];
   readonly picker: Picker;
+}
+
+/** An upstream as streams use it; see `Upstream` for what the two have in common. */
+export interface StreamUpstream extends Pick<
+  Upstream,
+  "key" | "retries" | "retryTimeoutMs" | "connectTimeoutMs" | "sendTimeoutMs" | "readTimeoutMs" | "nodes" | "picker"
+> {
+  /** `null`: bytes and datagrams go to the nodes as they come. */
+  readonly tls: StreamTls | null;
+}
+
+/** How nodes are spoken to over TLS (`scheme: tls`). */
+export interface StreamTls {
+  /** Whether a node must show a certificate that is trusted. */
+  readonly verify: boolean;
 }

@@ -1,5 +1,5 @@
-import { request as httpRequest } from "node:http";
 import { loadHttps } from "../../lib/lazy-https.ts";
+import { request as httpRequest } from "../../lib/node-http.ts";
 import type { Target } from "../../upstream/targets.ts";
 
 /** Milliseconds for an answer that is not held back. */

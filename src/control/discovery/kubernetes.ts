@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { loadHttps } from "../../lib/lazy-https.ts";
 import { reasonOf } from "../../lib/errors.ts";
+import { request as httpRequest } from "../../lib/node-http.ts";
 import { compileSafeRegex } from "../../plugin/safe-regex.ts";
 import type { KubernetesSettings } from "../../settings/settings.ts";
 import type { Target } from "../../upstream/targets.ts";

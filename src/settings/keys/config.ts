@@ -74,10 +74,9 @@ export const configSchema: Key = mapping("The file.", {
     default: {},
     properties: { prometheus },
   }),
-  stream_plugins: list(pluginName, "Plugins for TCP and UDP.", {
+  stream_plugins: list(pluginName, "Plugins that stream routes may use.", {
     expected: "a list of names of plugins",
     default: ["ip-restriction", "limit-conn", "mqtt-proxy", "traffic-split", "syslog"],
-    support: "planned",
   }),
   discovery: mapping("Service discovery.", {
     dns: mapping("DNS.", {
