@@ -97,9 +97,21 @@ function exampleSections({ examples, refused }: PluginExamples): string[] {
 function exampleSection({ title, text, resources, calls }: Example): string[] {
   const puts = Object.entries(resources).map(
     ([path, resource]) =>
-      `curl -X PUT "http://127.0.0.1:9180/apisix/admin/${path}" -H "X-API-KEY: $admin_key" -d '\n${JSON.stringify(resource, null, 2).replaceAll("'", `'\\''`)}'`,
+      `curl -X PUT "http://127.0.0.1:9180/apisix/admin/${path}" -H "X-API-KEY: $admin_key" -d '\n${readable(resource).replaceAll("'", `'\\''`)}'`,
   );
   return [`### ${title}`, text, fenced("sh", puts.join("\n\n")), ...calls.flatMap(callSection)];
+}
+
+/** JSON in which what fits into a line stands in one. */
+function readable(value: unknown, indent = ""): string {
+  const line = JSON.stringify(value, null, 1).replaceAll(/\n\s*/g, " ");
+  if (typeof value !== "object" || value === null || line.length + indent.length <= 80) return line;
+  const inner = `${indent}  `;
+  const [open, close] = Array.isArray(value) ? "[]" : "{}";
+  const entries = Array.isArray(value)
+    ? value.map((item) => `${inner}${readable(item, inner)}`)
+    : Object.entries(value).map(([key, item]) => `${inner}${JSON.stringify(key)}: ${readable(item, inner)}`);
+  return `${open}\n${entries.join(",\n")}\n${indent}${close}`;
 }
 
 function callSection(call: Call): string[] {

@@ -49,7 +49,8 @@ const failing: readonly (readonly [source: string, reason: RegExp])[] = [
   [`function (vars) { return vars.none.length; }`, /undefined/],
   [
     `function (vars) { const f = () => { try { vars.uri; f(); } catch (e) { return e.constructor.constructor("return process")(); } }; return f(); }`,
-    /Code generation/,
+    // On a slow machine its time is over before the stack is.
+    /Code generation|timed out/,
   ],
 ];
 

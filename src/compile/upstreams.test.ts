@@ -32,6 +32,7 @@ test("defaults are APISIX's", () => {
   assert.equal(compiled.keepalive, 320);
   assert.equal(compiled.keepaliveTimeoutMs, 60_000);
   assert.equal(compiled.keepaliveRequests, 1000);
+  for (const { poolKey, address } of compiled.nodes) assert.equal(poolKey, address);
 });
 
 test("what is configured wins, in milliseconds and never rounded to none", () => {
@@ -48,6 +49,8 @@ test("what is configured wins, in milliseconds and never rounded to none", () =>
   assert.equal(compiled.retryTimeoutMs, 1500);
   assert.deepEqual([compiled.connectTimeoutMs, compiled.sendTimeoutMs, compiled.readTimeoutMs], [500, 1, 6000]);
   assert.deepEqual([compiled.keepalive, compiled.keepaliveTimeoutMs, compiled.keepaliveRequests], [10, 2500, 7]);
+  const [node] = compiled.nodes;
+  assert.notEqual(node?.poolKey, node?.address, "connections of its own");
   assert.deepEqual([compiled.passHost, compiled.upstreamHost, compiled.scheme], ["rewrite", "x.example", "https"]);
 });
 

@@ -18,7 +18,7 @@ export const examples = defineExamples({
           body: JSON.stringify({
             query: { user: "ann" },
             headers: { "X-Batch": "1" },
-            timeout: 500,
+            timeout: 10000,
             pipeline: [
               { method: "GET", path: "/anything/a" },
               { method: "POST", path: "/anything/b", body: "hello" },

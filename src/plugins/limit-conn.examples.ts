@@ -22,8 +22,8 @@ export const examples = defineExamples({
       },
       calls: [
         {
-          note: "The node takes half a second for its answer:",
-          script: `curl http://127.0.0.1:9080/delay/0.5 > running & sleep 0.2
+          note: "The node takes two seconds for its answer:",
+          script: `curl -o /dev/null http://127.0.0.1:9080/delay/2 & sleep 0.5
 curl -i http://127.0.0.1:9080/delay/0; wait`,
           status: 429,
         },

@@ -38,7 +38,7 @@ export const responseRewrite = definePlugin({
       },
       vars: {
         type: "array",
-        $comment: "Expression over variables, as `vars` of routes; answers that do not satisfy it stay as they are.",
+        $comment: 'Only answers are rewritten for which this holds, as in `[["status", "==", 200]]`.',
       },
       filters: {
         type: "array",
@@ -83,17 +83,19 @@ export const responseRewrite = definePlugin({
     ),
 
   compile(conf, env): PluginHandlers {
+    const { vars = [] } = conf;
+    const applies = vars.length === 0 ? null : compileExpression(vars);
+    const uses = bodyUses(vars);
     const { status_code: status } = conf;
-    const matches = conf.vars === undefined || conf.vars.length === 0 ? null : compileExpression(conf.vars);
     const body = readBody(conf.body, conf.body_base64);
     const edits = compileHeaderEdits(readHeaders(conf.headers), (message) => env.warn(message));
     const filters = conf.filters === undefined ? null : compileFilters(conf.filters);
     const rewriters = new WeakMap<RequestContext, BodyRewriter>();
 
     return {
-      bodyUses: bodyUses(conf.vars),
+      ...(uses.length > 0 && { bodyUses: uses }),
       header_filter(ctx, head) {
-        if (matches !== null && !matches(ctx)) return;
+        if (applies !== null && !applies(ctx)) return;
         if (status !== undefined) head.status = status;
         if (body !== null) {
           dropValidators(head);

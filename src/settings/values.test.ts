@@ -111,6 +111,19 @@ test("port 0 is for tests", (t) => {
   );
 });
 
+test("Consul is asked with long polls unless that is turned off", (t) => {
+  const consul = (rest: string): object | null =>
+    loadClean(t, `discovery:\n  consul:\n    servers: ["http://127.0.0.1:8500/"]\n${rest}`).discovery.consul;
+  const asked = { servers: ["http://127.0.0.1:8500"], token: null, intervalMs: 3_000, weight: 1 };
+  assert.deepEqual(consul(""), { ...asked, waitMs: 60_000 });
+  assert.deepEqual(consul("    timeout: {connect: 1000, wait: 5}\n"), { ...asked, waitMs: 5_000 });
+  assert.deepEqual(consul("    keepalive: false\n    fetch_interval: 9\n"), {
+    ...asked,
+    waitMs: null,
+    intervalMs: 9_000,
+  });
+});
+
 test("status", (t) => {
   assert.equal(loadClean(t, "apisix: {status: false}\n").status, null);
   assert.equal(loadClean(t, "apisix: {status: null}\n").status, null);

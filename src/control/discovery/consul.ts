@@ -141,6 +141,7 @@ class ServiceWatch {
   }
 
   #learn(lookup: Lookup): void {
+    if (this.#closing.signal.aborted) return;
     const before = this.#known;
     this.#known = lookup;
     this.#tried.resolve();
