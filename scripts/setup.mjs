@@ -15,6 +15,7 @@ const debian = {
     curl: "curl",
     h2load: "nghttp2-client",
     nginx: "nginx-light",
+    openssl: "openssl",
     python3: "python3",
     wrk: "wrk",
     etcd: "etcd-server",

@@ -76,6 +76,7 @@ const unsent: Omit<
 > = {
   protocol: "HTTP/1.1",
   scheme: "http",
+  tls: null,
   remoteAddr: "",
   remotePort: 0,
   realipRemoteAddr: "",

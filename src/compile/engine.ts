@@ -11,11 +11,13 @@ import type { GlobalRule } from "../schema/global-rule.ts";
 import { kinds, type Change, type Kind } from "../schema/kinds.ts";
 import type { PluginConfig } from "../schema/plugin-config.ts";
 import type { Route } from "../schema/route.ts";
+import type { Ssl } from "../schema/ssl.ts";
 import type { Service } from "../schema/service.ts";
 import type { InlineUpstream, UpstreamResource } from "../schema/upstream.ts";
 import type { Settings } from "../settings/settings.ts";
 import { targetKeys, type Target, type TargetEntry } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import { CertificateIndex, type CertificateLookup } from "../tls/certificate-index.ts";
 import { ConsumerIndex } from "./consumers.ts";
 import { Dependents } from "./dependents.ts";
 import { GLOBAL_RULES, PlanCompiler } from "./plan-compiler.ts";
@@ -46,6 +48,8 @@ export interface WorkerEngine extends Engine {
   setTargets(entries: readonly TargetEntry[]): void;
   /** The consumers as plugins find them. */
   readonly consumers: ConsumerLookup;
+  /** The certificates to meet clients with, and to show to upstreams. */
+  readonly certificates: CertificateLookup;
   /** Disposes of all plugins; no request may be running. */
   close(): void;
 }
@@ -74,6 +78,7 @@ class IncrementalEngine implements WorkerEngine {
   readonly #pluginConfigs = new Map<string, PluginConfig>();
   readonly #globalRules = new Map<string, GlobalRule>();
   readonly #consumers: ConsumerIndex;
+  readonly #certificates = new CertificateIndex();
   readonly #instances: PluginInstances;
   readonly #compiler: PlanCompiler;
   readonly #dependents = new Dependents();
@@ -114,6 +119,10 @@ class IncrementalEngine implements WorkerEngine {
 
   get consumers(): ConsumerLookup {
     return this.#consumers;
+  }
+
+  get certificates(): CertificateLookup {
+    return this.#certificates;
   }
 
   match(ctx: RequestContext): Plan {
@@ -220,6 +229,9 @@ class IncrementalEngine implements WorkerEngine {
       case "consumer_groups":
         this.#consumers.setGroup(id, conf as ConsumerGroup | null);
         this.#instances.retain(`consumer_groups/${id}`, (conf as ConsumerGroup | null)?.plugins);
+        break;
+      case "ssls":
+        this.#certificates.set(id, text, conf as Ssl | null);
         break;
       default:
         // Nothing is compiled from the other kinds here.

@@ -27,6 +27,7 @@ export function request(fields: {
     method,
     remoteAddr,
     scheme: "http",
+    tls: null,
     values: new Map<string, unknown>(),
     header: (name: string) => headers[name],
     argument: (name: string) => new URLSearchParams(query).get(name) ?? undefined,

@@ -37,6 +37,7 @@ const spec = (source: ErrorSource, retry: RetrySafety, status: number, summary: 
 /** Every code, in the order of `docs/errors.md`. */
 export const errors = {
   DOWNSTREAM_MALFORMED: spec("downstream", "never", 400, "The request breaks RFC 9112 or is ambiguous."),
+  DOWNSTREAM_UNPROVEN: spec("downstream", "never", 400, "The client showed no certificate that the host demands."),
   DOWNSTREAM_TIMEOUT: spec("downstream", "never", 408, "The client did not send its request in time."),
   DOWNSTREAM_BODY_TOO_LARGE: spec("downstream", "never", 413, "The body exceeds client_max_body_size."),
   DOWNSTREAM_TARGET_TOO_LONG: spec("downstream", "never", 414, "The request line exceeds its buffer."),

@@ -2,6 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { TargetEntry } from "../upstream/targets.ts";
 import type { Change, Rejection } from "../schema/kinds.ts";
 import type { Address, Settings } from "../settings/settings.ts";
+import type { TicketSeed } from "../tls/ticket-keys.ts";
 
 /** Every message between threads. Text travels as strings; nothing else is shared but the board and the counters. */
 
@@ -29,6 +30,8 @@ export interface WorkerData {
   /** Index of this thread's record on the board. */
   readonly record: number;
   readonly slot: number;
+  /** Of the keys that sessions of TLS are resumed with. */
+  readonly tickets: TicketSeed;
   readonly faults: readonly Fault[];
 }
 

@@ -78,6 +78,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     query,
     protocol: options.protocol ?? "HTTP/1.1",
     scheme: "http",
+    tls: null,
     host: (find(headers, "host") ?? "").replace(/:\d+$/, "").toLowerCase(),
     get remoteAddr() {
       return remote.address;

@@ -6,8 +6,9 @@ import { canonicalIp } from "./address.ts";
 import { adminSettings } from "./admin-settings.ts";
 import type { CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
 import { kubernetesSettings, type KubernetesConfig } from "./kubernetes-settings.ts";
-import { httpAddresses } from "./listeners.ts";
+import { httpListeners } from "./listeners.ts";
 import { prometheusSettings } from "./prometheus-settings.ts";
+import { tlsSettings } from "./tls-settings.ts";
 import type {
   Address,
   DiscoverySettings,
@@ -38,6 +39,7 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     configFile: around.configFile,
     workers: around.workers,
     http: httpSettings(config),
+    tls: tlsSettings(config.apisix.ssl, around.prefix),
     upstream: upstreamSettings(nginx.http.upstream),
     router: apisix.router.http,
     matching: {
@@ -82,7 +84,7 @@ function httpSettings(config: CheckedConfig): HttpSettings {
   const { apisix, nginx_config: nginx } = config;
   const { http } = nginx;
   return {
-    listen: config.deployment.role === "control_plane" ? [] : httpAddresses(config),
+    listen: config.deployment.role === "control_plane" ? [] : httpListeners(config),
     deleteUriTailSlash: apisix.delete_uri_tail_slash,
     normalizeUriLikeServlet: apisix.normalize_uri_like_servlet,
     keepaliveTimeoutMs: ms(http.keepalive_timeout),

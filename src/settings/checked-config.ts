@@ -34,7 +34,8 @@ export interface CheckedConfig {
     readonly show_revision_in_response_header: boolean;
     readonly tcp_migrate_req: boolean;
     readonly id?: string;
-    readonly ssl: { readonly enable: boolean; readonly listen: readonly HttpsListen[] };
+    readonly enable_http2: boolean;
+    readonly ssl: SslConfig;
   };
   readonly nginx_config: {
     readonly worker_processes: Scalar;
@@ -118,11 +119,24 @@ export interface NodeListen {
   readonly ip?: string;
   readonly port?: number;
   readonly enable_ipv6?: boolean;
+  readonly enable_http2?: boolean;
 }
 
 export interface HttpsListen {
   readonly ip?: string;
   readonly port?: number;
+  readonly enable_http2?: boolean;
+}
+
+/** `apisix.ssl`. */
+export interface SslConfig {
+  readonly enable: boolean;
+  readonly listen: readonly HttpsListen[];
+  readonly ssl_trusted_certificate: string;
+  readonly ssl_protocols: string;
+  readonly ssl_ciphers: string;
+  readonly ssl_session_tickets: boolean;
+  readonly fallback_sni?: string;
 }
 
 export interface StatusConfig {

@@ -3,7 +3,7 @@ import { adminAddress } from "./admin-settings.ts";
 import type { CheckedConfig, HttpsListen, NodeListen } from "./checked-config.ts";
 import { type KeyPath, pathsTouch } from "./key-path.ts";
 import type { Report } from "./report.ts";
-import type { Address } from "./settings.ts";
+import type { Address, HttpListen } from "./settings.ts";
 
 /** A socket that this configuration opens. */
 interface Listener {
@@ -21,6 +21,29 @@ export function httpAddresses(config: CheckedConfig): Address[] {
   return distinct(entries.flatMap((entry) => entryAddresses(entry, 9080, ipv6)));
 }
 
+/** `apisix.ssl.listen` in the same way; empty where TLS is turned off. */
+function httpsAddresses({ apisix: { ssl, enable_ipv6: ipv6 } }: CheckedConfig): Address[] {
+  return ssl.enable ? distinct(ssl.listen.flatMap((entry) => entryAddresses(entry, 9443, ipv6))) : [];
+}
+
+/** Everything that HTTP is served on; an address that is written twice counts as it is written first. */
+export function httpListeners(config: CheckedConfig): HttpListen[] {
+  const { apisix } = config;
+  const { node_listen: written, enable_ipv6: ipv6, enable_http2: allowed } = apisix;
+  const plain = (typeof written === "number" ? [written] : written).flatMap((entry) => {
+    const http2 = allowed && (typeof entry === "number" || entry.enable_http2 !== false);
+    return entryAddresses(entry, 9080, ipv6).map((address) => ({ ...address, tls: false, http2 }));
+  });
+  const secure = (apisix.ssl.enable ? apisix.ssl.listen : []).flatMap((entry) =>
+    entryAddresses(entry, 9443, ipv6).map((address) => ({
+      ...address,
+      tls: true,
+      http2: allowed && entry.enable_http2 !== false,
+    })),
+  );
+  return distinct([...plain, ...secure]);
+}
+
 function entryAddresses(entry: number | NodeListen | HttpsListen, fallback: number, ipv6: boolean): Address[] {
   if (typeof entry === "number") return entryAddresses({ port: entry }, fallback, ipv6);
   const port = entry.port ?? fallback;
@@ -29,7 +52,7 @@ function entryAddresses(entry: number | NodeListen | HttpsListen, fallback: numb
   return [{ ip: "0.0.0.0", port }, ...(alsoIpv6 ? [{ ip: "::", port }] : [])];
 }
 
-function distinct(addresses: readonly Address[]): Address[] {
+function distinct<A extends Address>(addresses: readonly A[]): A[] {
   return addresses.filter(
     (address, index) =>
       address.port === 0 ||
@@ -79,10 +102,8 @@ function listenersOf(config: CheckedConfig): Listener[] {
   }
   const traffic = deployment.role !== "control_plane";
   for (const address of traffic ? httpAddresses(config) : []) add("http listen", address, ["apisix", "node_listen"]);
-  if (apisix.ssl.enable) {
-    const addresses = apisix.ssl.listen.flatMap((entry) => entryAddresses(entry, 9443, apisix.enable_ipv6));
-    for (const address of addresses) add("https listen", address, ["apisix", "ssl", "listen"]);
-  }
+  for (const address of traffic ? httpsAddresses(config) : [])
+    add("https listen", address, ["apisix", "ssl", "listen"]);
   if (typeof apisix.status === "object" && apisix.status !== null) {
     add("status", apisix.status, ["apisix", "status", "port"]);
   }

@@ -11,6 +11,8 @@ export interface Settings {
   /** Configured number of workers, 1–256; worker ids are 0 … workers − 1. */
   readonly workers: number;
   readonly http: HttpSettings;
+  /** `apisix.ssl`; `null`: turned off. */
+  readonly tls: TlsSettings | null;
   readonly upstream: UpstreamSettings;
   readonly matching: MatchingSettings;
   readonly dns: DnsSettings;
@@ -56,9 +58,31 @@ export interface Address {
   readonly port: number;
 }
 
+/** An address that HTTP is served on. */
+export interface HttpListen extends Address {
+  readonly tls: boolean;
+  /** HTTP/2 as well as HTTP/1.1: by ALPN with TLS, by its preface in clear text. */
+  readonly http2: boolean;
+}
+
+export type TlsVersion = "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
+
+/** `apisix.ssl`, but for where it listens. */
+export interface TlsSettings {
+  /** At least one; an `ssl` resource may have others. */
+  readonly protocols: readonly TlsVersion[];
+  /** OpenSSL's list for versions before 1.3. */
+  readonly ciphers: string;
+  readonly sessionTickets: boolean;
+  /** The name that is assumed where a client sends none that is known; `null`: none. */
+  readonly fallbackSni: string | null;
+  /** `ssl_trusted_certificate`: whom to trust in upstreams; absolute path, `null`: the system's. */
+  readonly trustedFile: string | null;
+}
+
 export interface HttpSettings {
-  /** `apisix.node_listen`, one row per address and family. */
-  readonly listen: readonly Address[];
+  /** `apisix.node_listen` and `apisix.ssl.listen`, one row per address and family. */
+  readonly listen: readonly HttpListen[];
   readonly deleteUriTailSlash: boolean;
   readonly normalizeUriLikeServlet: boolean;
   /** The names of `nginx_config.http`; 0 means unlimited. */

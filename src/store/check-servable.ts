@@ -1,11 +1,15 @@
 import { reasonOf } from "../lib/errors.ts";
+import { compileSafeRegex } from "../plugin/safe-regex.ts";
 import { dryCounters } from "../plugin/counters.ts";
 import { dryMetrics } from "../plugin/metrics.ts";
 import { encryptFieldsOf } from "../plugin/plugin.ts";
 import type { PluginEnv, PluginRegistry } from "../plugin/plugin.ts";
+import { certificatesFault } from "../schema/certificates.ts";
 import type { Kind } from "../schema/kinds.ts";
 import type { PluginConf } from "../schema/plugins.ts";
 import { findSecretReference } from "../schema/secret-reference.ts";
+import type { Ssl } from "../schema/ssl.ts";
+import { formatPath } from "../source/document.ts";
 import { failure, plainFault, type Fault } from "./check-plugins.ts";
 import { maskSecrets } from "./mask.ts";
 
@@ -34,6 +38,7 @@ export function checkServable(kind: Kind, resource: unknown, check: ServableChec
     const detail = "references such as $secret:// and $env:// have no meaning here";
     return [{ ...plainFault(reference, detail), message: `property "${reference.join(".")}": ${detail}` }];
   }
+  if (kind === "ssls") return checkCertificates(resource as Ssl);
   const unsupported = check.checkSupport?.(kind, resource) ?? null;
   return unsupported === null ? [] : [plainFault(pathIn(unsupported), unsupported)];
 }
@@ -60,6 +65,24 @@ function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: Servable
     const detail = maskSecrets(reasonOf(error), conf, encryptFieldsOf(plugin, "conf"));
     return [{ ...plainFault(path, detail), message: `${failure(name, kind)}${detail}` }];
   }
+}
+
+/** Why a certificate cannot be shown to anybody. One that has expired can: clients decide, and it is told elsewhere. */
+function checkCertificates(ssl: Ssl): readonly Fault[] {
+  const fault = certificatesFault(ssl);
+  if (fault !== null) return [faultAt(fault.path, fault.reason)];
+  return (ssl.client?.skip_mtls_uri_regex ?? []).flatMap((pattern, index) => {
+    try {
+      compileSafeRegex(pattern);
+      return [];
+    } catch (error) {
+      return [faultAt(["client", "skip_mtls_uri_regex", index], reasonOf(error))];
+    }
+  });
+}
+
+function faultAt(path: Fault["path"], detail: string): Fault {
+  return { ...plainFault(path, detail), message: `property "${formatPath(path)}" validation failed: ${detail}` };
 }
 
 /** Knows no consumers; the workers say what is worth a warning, with the resource's name. */

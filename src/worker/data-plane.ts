@@ -71,6 +71,8 @@ export class DataPlane {
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,
+      certificates: this.#engine.certificates,
+      tickets: data.tickets,
       record: this.#record,
       metrics: this.#metrics,
       slot,

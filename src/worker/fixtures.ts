@@ -2,6 +2,7 @@ import { Board, type WorkerRecord } from "../board/board.ts";
 import type { Engine, Plan } from "../compile/plan.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { Settings } from "../settings/settings.ts";
+import { CertificateIndex } from "../tls/certificate-index.ts";
 import { createRoundRobin } from "../upstream/picker.ts";
 import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { AccessLogSink } from "./environment.ts";
@@ -16,7 +17,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     configFile: "/conf/config.yaml",
     workers: 1,
     http: {
-      listen: [{ ip: "127.0.0.1", port: 0 }],
+      listen: [{ ip: "127.0.0.1", port: 0, tls: false, http2: false }],
       deleteUriTailSlash: false,
       normalizeUriLikeServlet: false,
       keepaliveTimeoutMs: 60_000,
@@ -36,6 +37,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
       trustedAddresses: null,
       ...http,
     },
+    tls: null,
     upstream: { keepalive: 320, keepaliveRequests: 1_000, keepaliveTimeoutMs: 60_000 },
     matching: { encodedSlash: false, graphqlMaxSize: 1_048_576, postArgMaxSize: 67_108_864 },
     dns: { servers: null, validMs: null, timeoutMs: 5_000, search: true },
@@ -136,7 +138,17 @@ export async function startServer(
   const logged: string[] = [];
   const log = { warn: (message: string) => logged.push(message), error: (message: string) => logged.push(message) };
   const record = new Board().record(0);
-  const server = createHttpServer({ settings, engine: engineOf(match), record, slot: 0, accessLog, log });
-  const [address] = await server.listen([{ ip: "127.0.0.1", port: 0 }]);
+  const tickets = { epoch: 0, secret: new Uint8Array(32) };
+  const server = createHttpServer({
+    settings,
+    engine: engineOf(match),
+    certificates: new CertificateIndex(),
+    tickets,
+    record,
+    slot: 0,
+    accessLog,
+    log,
+  });
+  const [address] = await server.listen(settings.http.listen);
   return { server, port: address!.port, logged, record };
 }

@@ -1,3 +1,14 @@
+import type { TlsInfo } from "../plugin/context.ts";
+import type { Certificate } from "../tls/certificate-index.ts";
+
+/** What TLS has found out about a client. */
+export interface TlsPeer extends TlsInfo {
+  /** The one that it was met with. */
+  readonly certificate: Certificate;
+  /** Whether it has proved who it is, to whoever signed for `certificate`. */
+  readonly verified: boolean;
+}
+
 /** The two ends of a downstream connection, known once per connection. */
 export interface Peer {
   /** Address of the client's end of the TCP connection; IPv4 also where the socket is IPv6. */
@@ -6,6 +17,10 @@ export interface Peer {
   readonly serverAddress: string;
   readonly serverPort: number;
   readonly scheme: "http" | "https";
+  /** Requests come by HTTP/2. */
+  readonly http2: boolean;
+  /** `null`: the connection is in clear text. */
+  readonly tls: TlsPeer | null;
   /** Unique within the process. */
   readonly connectionId: number;
   /** Whether it may say for whom it asks (`real_ip_from`). */

@@ -5,6 +5,7 @@ import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
 import { Answer } from "./answer.ts";
+import { mayAsk } from "./client-proof.ts";
 import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
 import { EarlyBody, limitOf } from "./early-body.ts";
 import { type Environment, httpDate } from "./environment.ts";
@@ -55,6 +56,10 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   /** Matches and runs the phases; everything else follows from events. */
   start(): void {
     const { ctx } = this;
+    if (ctx.peer.tls !== null && !mayAsk(ctx, this.#env.certificates)) {
+      this.#fail("DOWNSTREAM_UNPROVEN");
+      return;
+    }
     let plan: Plan;
     try {
       if (this.#env.routePath !== null) ctx.routePath = this.#env.routePath(ctx.target, ctx.uri);

@@ -1,5 +1,5 @@
 import { findField, forEachField } from "../lib/header-fields.ts";
-import type { Attempt, BodyUse, Consumer, RequestContext, RouteInfo } from "../plugin/context.ts";
+import type { Attempt, BodyUse, Consumer, RequestContext, RouteInfo, TlsInfo } from "../plugin/context.ts";
 import type { Answer } from "./answer.ts";
 import type { RequestHead } from "./http1/request-head.ts";
 import type { Peer } from "./peer.ts";
@@ -76,11 +76,16 @@ export class HttpRequestContext implements RequestContext {
   }
 
   get protocol(): string {
+    if (this.peer.http2) return "HTTP/2.0";
     return this.head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0";
   }
 
   get scheme(): "http" | "https" {
     return this.peer.scheme;
+  }
+
+  get tls(): TlsInfo | null {
+    return this.peer.tls;
   }
 
   get host(): string {

@@ -33,7 +33,7 @@ const nodeListen: Key = {
       ip: ip(undefined, "Address; without it all of IPv4, and of IPv6 where enable_ipv6 is true."),
       port: port(9080, "Port.", { port: "zeroInTests" }),
       enable_ipv6: flag(true, "Whether an entry without ip listens on IPv6 too; enable_ipv6 must be true as well."),
-      enable_http2: flag(false, "HTTP/2 without TLS on this address.", planned),
+      enable_http2: flag(true, "Whether clients may speak HTTP/2 without TLS here, by prior knowledge."),
     },
   },
 };
@@ -60,42 +60,53 @@ const control: Key = section("Where the Control API listens.", {
   port: port(9090, "Port to listen on.", { port: "zeroInTests" }),
 });
 
-const ssl: Key = section(
-  "TLS in front of the gateway.",
-  {
-    enable: flag(true, "Whether HTTPS is served."),
-    listen: list(
-      mapping("One address.", {
-        ip: ip(undefined, "Address; without it all of them."),
-        port: port(9443, "Port."),
-        enable_http2: flag(true, "HTTP/2."),
-        enable_http3: flag(false, "HTTP/3."),
-        enable_quic: flag(false, "The old name of enable_http3."),
-      }),
-      "Where HTTPS is served.",
-      { default: [{ port: 9443 }] },
-    ),
-    ssl_trusted_certificate: text("File with the certificates to trust, or system.", { default: "system" }),
-    ssl_protocols: text("TLS versions.", { default: "TLSv1.2 TLSv1.3" }),
-    ssl_ciphers: text("Cipher suites, separated by colons.", {
-      default:
-        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" +
-        "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:" +
-        "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384",
+/** Suites of versions before 1.3 where none are written. */
+export const defaultCiphers =
+  "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" +
+  "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:" +
+  "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384";
+
+const neverHttp3 = { not: { const: true }, expected: "false: HTTP/3 is not served" } as const;
+
+const ssl: Key = section("TLS in front of the gateway.", {
+  enable: flag(true, "Whether HTTPS is served."),
+  listen: list(
+    mapping("One address.", {
+      ip: ip(undefined, "Address; without it all of them."),
+      port: port(9443, "Port.", { port: "zeroInTests" }),
+      enable_http2: flag(true, "Whether clients may speak HTTP/2 here."),
+      enable_http3: flag(false, "HTTP/3, which is not served.", neverHttp3),
+      enable_quic: flag(false, "The old name of enable_http3.", neverHttp3),
     }),
-    ssl_session_tickets: flag(false, "Whether sessions are resumed with tickets."),
-    fallback_sni: text("Name assumed where a client sends none."),
-    key_encrypt_salt: {
-      type: ["string", "array"],
-      expected: "a string of 16 characters or a list of them",
-      description: "The old name of data_encryption.keyring.",
-      minLength: 16,
-      maxLength: 16,
-      items: text("One key.", { minLength: 16, maxLength: 16, expected: "a string of 16 characters" }),
-    },
+    "Where HTTPS is served.",
+    { default: [{ port: 9443 }] },
+  ),
+  ssl_trusted_certificate: text("File with the certificates to trust in upstreams, or system.", { default: "system" }),
+  ssl_protocols: text("TLS versions, separated by blanks.", {
+    default: "TLSv1.2 TLSv1.3",
+    pattern: "^\\s*TLSv1\\.[123](\\s+TLSv1\\.[123])*\\s*$",
+    expected: "TLS versions from TLSv1.1 to TLSv1.3, separated by blanks",
+  }),
+  ssl_ciphers: text("Cipher suites of versions before 1.3, separated by colons.", {
+    default: defaultCiphers,
+    pattern: "^[A-Za-z0-9!+@=:, -]+$",
+    expected: "names of cipher suites, separated by colons",
+  }),
+  ssl_session_tickets: flag(true, "Whether sessions are resumed; keys of tickets change every hour."),
+  fallback_sni: text("Name assumed where a client sends none, or one without a certificate.", {
+    minLength: 1,
+    expected: "a host name",
+  }),
+  key_encrypt_salt: {
+    type: ["string", "array"],
+    expected: "a string of 16 characters or a list of them",
+    description: "The old name of data_encryption.keyring.",
+    minLength: 16,
+    maxLength: 16,
+    items: text("One key.", { minLength: 16, maxLength: 16, expected: "a string of 16 characters" }),
+    ...planned,
   },
-  planned,
-);
+});
 
 const proxyCache: Key = section(
   "Caches for proxy-cache.",
@@ -208,7 +219,7 @@ export const apisixKeys: Keys = {
   disable_upstream_healthcheck: flag(false, "Whether health checks of upstreams are turned off."),
   match_uri_encoded_slash: flag(false, "Whether %2F is kept while matching."),
   max_post_args_readable_size: count(64, "MB of a body that post_arg conditions may read."),
-  enable_http2: flag(true, "HTTP/2 with clients.", planned),
+  enable_http2: flag(true, "Whether clients may speak HTTP/2."),
   tracing: flag(false, "Spans for the phases of a request.", planned),
   lru: section(
     "Caches of secrets.",
