@@ -80,6 +80,7 @@ export class Http2Connection implements Timed {
     env.wheel.set(this, env.settings.http.clientHeaderTimeoutMs);
   }
 
+  /** What it does at the moment, in the words of nginx. */
   get activity(): "writing" | "waiting" {
     return this.#open > 0 ? "writing" : "waiting";
   }
