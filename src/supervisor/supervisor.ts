@@ -360,7 +360,7 @@ function listenersOf(settings: Settings): readonly Listened[] {
   const { http, stream, control, prometheus } = settings;
   const metrics = prometheus?.listen ?? null;
   return [
-    ...http.listen.map((address) => ({ what: "http listen", address })),
+    ...http.listen.map((address) => ({ what: address.tls ? "https listen" : "http listen", address })),
     ...(stream?.tcp ?? []).map((address) => ({ what: "stream tcp", address })),
     ...(stream?.udp ?? []).map((address) => ({ what: "stream udp", address, udp: true })),
     ...(control === null ? [] : [{ what: "control", address: control }]),

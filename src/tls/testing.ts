@@ -57,8 +57,19 @@ export function makePair({
       `/CN=${name}`,
     ]);
     const signer = issuer === undefined ? ["-signkey", file("key")] : signedBy(issuer, file);
-    const time = days < 0 ? pastDates(days) : ["-days", String(days)];
-    openssl(["x509", "-req", "-in", file("csr"), "-out", file("crt"), "-extfile", file("ext"), ...signer, ...time]);
+    openssl([
+      "x509",
+      "-req",
+      "-in",
+      file("csr"),
+      "-out",
+      file("crt"),
+      "-extfile",
+      file("ext"),
+      ...signer,
+      "-days",
+      String(days),
+    ]);
     return { cert: readFileSync(file("crt"), "utf8"), key: readFileSync(file("key"), "utf8") };
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -69,11 +80,6 @@ function signedBy(issuer: Pair, file: (leaf: string) => string): string[] {
   writeFileSync(file("ca.crt"), issuer.cert);
   writeFileSync(file("ca.key"), issuer.key);
   return ["-CA", file("ca.crt"), "-CAkey", file("ca.key"), "-CAcreateserial"];
-}
-
-/** `openssl x509` before 3.4 cannot say when a certificate begins, but takes a lifetime that has passed. */
-function pastDates(days: number): string[] {
-  return ["-days", String(days)];
 }
 
 function openssl(args: readonly string[]): void {

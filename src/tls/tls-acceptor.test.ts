@@ -141,6 +141,7 @@ test("without a certificate for the name the handshake ends with internal_error,
   assert.equal(await visit(without.port, { servername: "b.test" }), "ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR");
   assert.equal(await visit(without.port, {}), "ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR");
   assert.equal(await without.next(), null);
+  assert.deepEqual(without.logged, ['no certificate for "b.test"']);
   const { port } = await serve(t, [sslOf("1", ["a.test"], plain)], { changes: { fallbackSni: "A.Test" } });
   for (const options of [{ servername: "b.test" }, {}]) (await visitWell(port, options)).destroy();
 });

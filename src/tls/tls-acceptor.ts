@@ -47,6 +47,9 @@ const DRAIN_MS = 2_000;
 /** Handshakes under way in one thread; of more of them the oldest are given up. */
 const MAX_PENDING = 1_024;
 
+/** Time between two lines in the log about names without a certificate. */
+const COMPLAINT_MS = 10_000;
+
 /** Does handshakes: with the certificate that the client's hello names, within bounds of time and number. */
 export class TlsAcceptor {
   readonly #parts: TlsAcceptorParts;
@@ -54,6 +57,8 @@ export class TlsAcceptor {
   readonly #limit: number;
   /** The oldest first. */
   readonly #pending = new Set<Handshake>();
+  /** On the clock of the wheel. */
+  #nextComplaint = 0;
   /** Certificates that could not be used, so that each is named once. */
   readonly #named = new WeakSet<Certificate>();
 
@@ -95,7 +100,10 @@ export class TlsAcceptor {
     const fallback = settings.fallbackSni === null ? null : normaliseName(settings.fallbackSni);
     const certificate =
       (name === null ? null : certificates.find(name)) ?? (fallback === null ? null : certificates.find(fallback));
-    if (certificate === null) return null;
+    if (certificate === null) {
+      this.#complain(name);
+      return null;
+    }
     try {
       return { certificate, context: this.#contexts.contextOf(certificate) };
     } catch (error) {
@@ -103,6 +111,14 @@ export class TlsAcceptor {
       this.#named.add(certificate);
       return null;
     }
+  }
+
+  /** Says now and then that there is no certificate: clients choose the names, and how often. */
+  #complain(name: string | null): void {
+    const { wheel, log } = this.#parts;
+    if (wheel.now < this.#nextComplaint) return;
+    this.#nextComplaint = wheel.now + COMPLAINT_MS;
+    log.warn(name === null ? "no certificate for a client without SNI" : `no certificate for ${JSON.stringify(name)}`);
   }
 
   /** For handshakes: this one is under way no longer. */
