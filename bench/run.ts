@@ -17,6 +17,7 @@ import { plain } from "./measure/plain.ts";
 import { pluginsMeasurement } from "./measure/plugins.ts";
 import { probeMeasurement } from "./measure/probe.ts";
 import { routes } from "./measure/routes.ts";
+import { tlsMeasurement } from "./measure/tls.ts";
 import { varying } from "./measure/varying.ts";
 
 /** In this order; the first is the one that is quoted most. */
@@ -26,6 +27,7 @@ const measurements: readonly Measurement[] = [
   pluginsMeasurement,
   body100k,
   body1g,
+  tlsMeasurement,
   latency,
   memory,
   probeMeasurement,

@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly standalone: string;
   /** `yaml` unless given; with `embedded` there is an Admin API, and no standalone file. */
   readonly provider?: "yaml" | "json" | "embedded";
+  /** A port for HTTPS, which is `port` then; sessions are not resumed. */
+  readonly tlsPort?: number;
 }
 
 /** The key of the Admin API. */
@@ -40,13 +42,13 @@ export class Gateway implements Program {
     const [port, statusPort, adminPort] = ports;
     const { workers = 1, core = null, name = "Turnpike", standalone, provider = "yaml" } = options;
     this.name = name;
-    this.port = port;
+    this.port = options.tlsPort ?? port;
     this.statusPort = statusPort;
     this.#adminPort = adminPort;
     this.#file = `${prefix}/conf/apisix.${provider}`;
     this.#end = provider === "yaml" ? "\n#END\n" : "";
     mkdirSync(`${prefix}/conf`, { recursive: true });
-    writeFileSync(`${prefix}/conf/config.yaml`, configOf(ports, workers, provider));
+    writeFileSync(`${prefix}/conf/config.yaml`, configOf(ports, workers, provider, options.tlsPort));
     if (provider !== "embedded") this.write(standalone);
     this.child = launch(core, [turnpike, "start", "-p", prefix]);
     this.pid = this.child.pid!;
@@ -112,13 +114,15 @@ function configOf(
   [port, statusPort, adminPort]: readonly [number, number, number],
   workers: number,
   provider: string,
+  tlsPort?: number,
 ): string {
+  const tls = `{listen: [{ip: 127.0.0.1, port: ${tlsPort}}], ssl_session_tickets: false}`;
   return `
 apisix:
   node_listen: [{ip: 127.0.0.1, port: ${port}}]
   status: {ip: 127.0.0.1, port: ${statusPort}}
   enable_control: false
-  ssl: {enable: false}
+  ssl: ${tlsPort === undefined ? "{enable: false}" : tls}
 nginx_config:
   worker_processes: ${workers}
   error_log_level: error

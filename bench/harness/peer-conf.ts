@@ -21,8 +21,8 @@ http {
 }`;
 }
 
-/** nginx as a proxy. */
-export function nginxConf(port: number, origin: number, dir: string): string {
+/** nginx as a proxy; `tls`: what its server is to say of certificates. */
+export function nginxConf(port: number, origin: number, dir: string, tls = ""): string {
   return `
 user root; worker_processes 1; daemon off; pid ${dir}/proxy.pid; error_log ${dir}/proxy.log crit;
 events { worker_connections 4096; }
@@ -31,7 +31,7 @@ http {
   ${temporaryPaths(dir, "p")}
   upstream origin { server 127.0.0.1:${origin}; keepalive 320; keepalive_requests 100000000; }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port} backlog=4096${tls === "" ? "" : " ssl"}; ${tls}
     location / {
       proxy_buffers 16 32k; proxy_buffer_size 32k; proxy_busy_buffers_size 256k; proxy_max_temp_file_size 0;
       proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";

@@ -57,9 +57,10 @@ export class Stage {
     return await this.#nginx("origin", LOAD_CORE, port, originConf(port, this.directory));
   }
 
-  async nginx(origin: Program): Promise<Program> {
+  /** @param tls what the server is to say of certificates; `""`: it serves clear text. */
+  async nginx(origin: Program, tls = ""): Promise<Program> {
     const port = await freePort();
-    return await this.#nginx("nginx", PROXY_CORE, port, nginxConf(port, origin.port, this.directory));
+    return await this.#nginx("nginx", PROXY_CORE, port, nginxConf(port, origin.port, this.directory, tls));
   }
 
   async haproxy(origin: Program): Promise<Program> {

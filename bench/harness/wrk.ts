@@ -12,6 +12,8 @@ export interface WrkLoad {
   readonly script?: string;
   readonly words?: readonly string[];
   readonly core?: Core;
+  /** Over TLS, to `localhost`; the certificate is not verified. */
+  readonly tls?: boolean;
 }
 
 /** What it saw. */
@@ -22,11 +24,11 @@ export interface WrkResult {
 
 /** Loads a server for some seconds with kept-alive connections; throws where any answer is not 2xx or is missing. */
 export async function wrk(load: WrkLoad, seconds: number): Promise<WrkResult> {
-  const { port, path = "/", connections = 64, headers = {}, script, words = [], core = LOAD_CORE } = load;
+  const { port, path = "/", connections = 64, headers = {}, script, words = [], core = LOAD_CORE, tls = false } = load;
   const command = [need("wrk"), "-t1", `-c${connections}`, `-d${seconds}s`];
   for (const [name, value] of Object.entries(headers)) command.push("-H", `${name}: ${value}`);
   if (script !== undefined) command.push("-s", `${root}bench/programs/${script}`);
-  command.push(`http://127.0.0.1:${port}${path}`);
+  command.push(tls ? `https://localhost:${port}${path}` : `http://127.0.0.1:${port}${path}`);
   if (words.length > 0) command.push("--", ...words);
   const text = await run(core, command);
   const failed = /Non-2xx or 3xx responses: \d+|Socket errors: .*/.exec(text);
