@@ -324,7 +324,10 @@ export class Supervisor {
 
 /** What other programs may hold; the Status API finds out by itself when it listens. */
 function listenersOf(settings: Settings): readonly { what: string; address: Address }[] {
-  const http = settings.http.listen.map((address) => ({ what: "http listen", address }));
+  const http = settings.http.listen.map((address) => ({
+    what: address.tls ? "https listen" : "http listen",
+    address,
+  }));
   return settings.control === null ? http : [...http, { what: "control", address: settings.control }];
 }
 
