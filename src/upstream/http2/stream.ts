@@ -1,6 +1,5 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import type { ErrorCode } from "../../lib/errors.ts";
-import { loadHttp2 } from "../../lib/lazy-http2.ts";
 import type { Timed, TimerWheel } from "../../lib/timer-wheel.ts";
 import type { ResponseText } from "../response-head.ts";
 import { type FieldList, fieldsOf, responseText, trailerLines } from "./response-text.ts";
@@ -34,9 +33,25 @@ export interface StreamTimes {
 }
 
 const EMPTY = Buffer.alloc(0);
-/** RFC 9113, section 7. */
-const REFUSED_STREAM = 0x7;
-const CANCEL = 0x8;
+/** By code (RFC 9113, section 7). */
+const errorNames = [
+  "NO_ERROR",
+  "PROTOCOL_ERROR",
+  "INTERNAL_ERROR",
+  "FLOW_CONTROL_ERROR",
+  "SETTINGS_TIMEOUT",
+  "STREAM_CLOSED",
+  "FRAME_SIZE_ERROR",
+  "REFUSED_STREAM",
+  "CANCEL",
+  "COMPRESSION_ERROR",
+  "CONNECT_ERROR",
+  "ENHANCE_YOUR_CALM",
+  "INADEQUATE_SECURITY",
+  "HTTP_1_1_REQUIRED",
+];
+const REFUSED_STREAM = errorNames.indexOf("REFUSED_STREAM");
+const CANCEL = errorNames.indexOf("CANCEL");
 /** RFC 9113, section 6.2. */
 const END_STREAM = 0x1;
 
@@ -229,17 +244,6 @@ export class UpstreamStream implements Timed {
     const { rstCode } = this.#stream;
     if (this.#owner.error !== "") return this.#owner.error;
     if (rstCode === undefined || rstCode === 0) return this.#error === "" ? "connection closed" : this.#error;
-    return `stream reset by the node: ${errorName(rstCode)}`;
+    return `stream reset by the node: ${errorNames[rstCode] ?? rstCode}`;
   }
-}
-
-/** `NGHTTP2_CANCEL` as RFC 9113 has it: `CANCEL`. */
-function errorName(code: number): string {
-  const { constants } = loadHttp2();
-  const found = Object.entries(constants).find(
-    ([name, value]) =>
-      value === code &&
-      /^NGHTTP2_(?:[A-Z]+_ERROR|REFUSED_STREAM|CANCEL|STREAM_CLOSED|ENHANCE|INADEQ|HTTP_1|SETTINGS_TIMEOUT)/.test(name),
-  );
-  return found === undefined ? String(code) : found[0].slice("NGHTTP2_".length);
 }
