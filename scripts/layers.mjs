@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 const levels = {
   lib: 0,
   schema: 1,
+  batch: 1,
   settings: 2,
   board: 2,
   plugin: 2,

@@ -62,7 +62,10 @@ test("streams", async (t) => {
   });
 
   await t.test("a side that breaks off is not taken for one that has ended", async (t) => {
-    const cut = await startTcp(t, (socket) => socket.write("half", () => setImmediate(() => socket.resetAndDestroy())));
+    const cut = await startTcp(t, (socket) => {
+      socket.write("half");
+      socket.once("data", () => socket.resetAndDestroy());
+    });
     const held = await startTcp(t, (socket) => socket.resume());
     await apply(gateway, {
       stream_routes: [
@@ -70,7 +73,10 @@ test("streams", async (t) => {
         route("b", [held.node], { server_port: tcp[1] }),
       ],
     });
-    assert.match(await readAll(dial(t, tcp[0])), /\[reset\]$/);
+    const cutOff = dial(t, tcp[0]);
+    assert.equal(await readText(cutOff, 4), "half");
+    cutOff.write("more");
+    assert.equal(await readAll(cutOff), "[reset]");
     const accepted = once(held.server, "connection");
     const client = dial(t, tcp[1]);
     const [socket] = (await accepted) as [Socket];

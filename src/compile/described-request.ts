@@ -92,6 +92,10 @@ const unsent: Omit<
   bodyFor: () => null,
   readBody: () => Promise.resolve(null),
   limitBody: nothing,
+  captureBody: nothing,
+  captureAnswer: nothing,
+  capturedBody: null,
+  capturedAnswer: null,
   setRemote: nothing,
   route: { id: "", name: "", serviceId: "", serviceName: "" },
   consumer: null,
@@ -117,5 +121,6 @@ const unsent: Omit<
   requestTime: 0,
   attempts: [],
   responseHeader: nothing,
+  responseHeaders: () => [],
   takeTrailers: () => [],
 };

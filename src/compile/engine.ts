@@ -1,7 +1,9 @@
+import type { Batches } from "../batch/batches.ts";
 import type { CounterTable } from "../board/counter-table.ts";
 import { addHash, contentHash, subtractHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
+import { dryMetrics, type PluginMetrics } from "../plugin/metrics.ts";
 import type { ConsumerLookup, BuiltPlugins } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
 import type { ConsumerResource } from "../schema/consumer.ts";
@@ -11,8 +13,8 @@ import { kinds, type Change, type Kind } from "../schema/kinds.ts";
 import type { PluginConfig } from "../schema/plugin-config.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
-import type { StreamRoute } from "../schema/stream-route.ts";
 import type { Ssl } from "../schema/ssl.ts";
+import type { StreamRoute } from "../schema/stream-route.ts";
 import type { InlineUpstream, UpstreamResource } from "../schema/upstream.ts";
 import type { Settings } from "../settings/settings.ts";
 import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
@@ -35,12 +37,22 @@ import { compileUpstream, servesHttp, sourcesOf, type UpstreamSurroundings } fro
 
 /** What an engine is made with. */
 export interface EngineOptions {
-  readonly settings: Pick<Settings, "router" | "upstream" | "pluginAttr" | "trustedCertificates">;
+  readonly settings: Pick<Settings, "router" | "upstream" | "pluginAttr" | "trustedCertificates"> &
+    Partial<Pick<Settings, "prefix">>;
   /** Finds the health of nodes; `null`: nothing is checked. */
   readonly health?: UpstreamSurroundings["health"];
   readonly plugins: BuiltPlugins;
+  /**
+   * Puts a version of a user's plugin in force (`null`: takes it out), which changes `plugins`; the
+   * names that mean something else then. Throws where it cannot, and nothing has changed.
+   */
+  readonly adoptPlugin?: (id: string, text: string | null) => Iterable<string>;
   /** What limits count in; `null`: there are none, and whatever needs them counts nothing. */
   readonly counters?: CounterTable | null;
+  /** Sends what plugins gather; `null`: nothing is sent. The engine does not close it. */
+  readonly batches?: Batches | null;
+  /** What plugins count in for operators; absent: nothing is counted. */
+  readonly metrics?: PluginMetrics;
   readonly log: EngineLog;
 }
 
@@ -92,11 +104,15 @@ class IncrementalEngine implements WorkerEngine {
   /** Services and upstreams by what else they are compiled from. */
   readonly #bySource = new Map<string, Set<string>>();
   readonly #surroundings: UpstreamSurroundings;
+  readonly #adoptPlugin: NonNullable<EngineOptions["adoptPlugin"]>;
   /** Grows with every change of targets and certificates. */
   #sourceChanges = 0;
   #hash = 0n;
 
-  constructor({ settings, plugins, log, health = null, counters = null }: EngineOptions) {
+  constructor(options: EngineOptions) {
+    const { settings, plugins, adoptPlugin = () => [], log, health = null } = options;
+    const { counters = null, batches = null, metrics = dryMetrics } = options;
+    this.#adoptPlugin = adoptPlugin;
     this.#surroundings = {
       defaults: settings.upstream,
       targets: this.#targets,
@@ -107,13 +123,18 @@ class IncrementalEngine implements WorkerEngine {
     const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;
     this.#routes = new RouteTable(settings.router, hostsOf, (id, reason) => log.warn(`routes/${id}: ${reason}`));
     this.#consumers = new ConsumerIndex(plugins);
-    const counterSource = counters === null ? null : new CounterSource(counters);
     const choosable = {
       byId: (id: string) => this.#upstreams.get(id)?.upstream ?? null,
       compile: (key: string, conf: InlineUpstream) => this.#choosable(key, conf),
     };
-    const { pluginAttr } = settings;
-    this.#instances = new PluginInstances(plugins, pluginAttr, this.#consumers, choosable, log, counterSource);
+    const surroundings = {
+      attributes: settings.pluginAttr,
+      prefix: settings.prefix ?? "",
+      counters: counters === null ? null : new CounterSource(counters),
+      batches,
+      metrics,
+    };
+    this.#instances = new PluginInstances(plugins, surroundings, this.#consumers, choosable, log);
     const sources = {
       service: (id: string) => this.#services.get(id)?.conf,
       pluginConfig: (id: string) => this.#pluginConfigs.get(id),
@@ -157,8 +178,10 @@ class IncrementalEngine implements WorkerEngine {
 
   apply(changes: readonly Change[]): readonly CompileFailure[] {
     const failures: CompileFailure[] = [];
+    // Plugins of users come first: global rules are compiled with them at once.
+    for (const change of changes) if (change.kind === "plugins") this.#change(change, failures);
     // Routes come last: they are put under the hosts that their services have then.
-    for (const change of changes) if (change.kind !== "routes") this.#change(change, failures);
+    for (const change of changes) if (!atItsTime.has(change.kind)) this.#change(change, failures);
     for (const change of changes) if (change.kind === "routes") this.#change(change, failures);
     return failures;
   }
@@ -248,6 +271,9 @@ class IncrementalEngine implements WorkerEngine {
         break;
       case "credentials":
         this.#consumers.setCredential(id, conf as CredentialResource | null);
+        break;
+      case "plugins":
+        for (const name of this.#adoptPlugin(id, text)) this.#pluginChanged(name);
         break;
       case "consumer_groups":
         this.#consumers.setGroup(id, conf as ConsumerGroup | null);
@@ -353,6 +379,11 @@ class IncrementalEngine implements WorkerEngine {
 
   #setMetadata(plugin: string, text: string | null): void {
     this.#instances.setMetadata(plugin, text);
+    this.#pluginChanged(plugin);
+  }
+
+  /** Drops every plan that this plugin takes part in; instances are made anew when they are next asked for. */
+  #pluginChanged(plugin: string): void {
     this.#consumers.forgetPlugin(plugin);
     const global = [...this.#globalRules.values()].some(({ plugins }) => plugins[plugin] !== undefined);
     if (global) {
@@ -362,6 +393,9 @@ class IncrementalEngine implements WorkerEngine {
     this.#dependents.dropAll(`plugin_metadata/${plugin}`);
   }
 }
+
+/** Kinds whose changes are not applied in the order in which they come. */
+const atItsTime: ReadonlySet<Kind> = new Set<Kind>(["plugins", "routes"]);
 
 function setOrDelete<T>(map: Map<string, T>, id: string, value: T | null): void {
   if (value === null) map.delete(id);

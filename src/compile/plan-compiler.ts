@@ -11,6 +11,7 @@ import type { Upstream } from "../upstream/upstream.ts";
 import { CompiledPlan, type PlanParts } from "./compiled-plan.ts";
 import { ownerOf } from "./consumers.ts";
 import { bodyUses } from "../plugin/expression.ts";
+import { routePatterns } from "./route-patterns.ts";
 import { byPriority, compileFilter, compilePhases, requestHandlers, type ActivePlugin, type Phases } from "./phases.ts";
 import type { Plan, RequestHandler } from "./plan.ts";
 import type { EngineLog, PluginInstances } from "./plugin-instances.ts";
@@ -250,6 +251,9 @@ function routeInfo(route: Route, service: Service | undefined): RouteInfo {
     name: route.name ?? "",
     serviceId: route.service_id ?? "",
     serviceName: service?.name ?? "",
-    uris: route.uris ?? (route.uri === undefined ? [] : [route.uri]),
+    patterns: routePatterns(
+      route.uris ?? [route.uri ?? ""],
+      route.hosts ?? (route.host === undefined ? (service?.hosts ?? []) : [route.host]),
+    ),
   };
 }

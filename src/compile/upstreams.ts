@@ -11,8 +11,8 @@ import {
   type ExpandedNode,
   type Targets,
 } from "../upstream/targets.ts";
-import type { NodeHealth, StreamUpstream, Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { CertificatePair, NodeTls, NodeTlsSource } from "../upstream/node-tls.ts";
+import type { NodeHealth, StreamUpstream, Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { UpstreamChoice } from "../plugin/context.ts";
 import type { Plan } from "./plan.ts";
 import { compileBalancing } from "./balancing.ts";
@@ -45,7 +45,7 @@ export function compileUpstream(key: string, conf: InlineUpstream, surroundings:
   const { defaults, targets } = surroundings;
   if (!isHttpScheme(scheme)) throw new Error(`scheme ${scheme} cannot serve HTTP routes`);
   const health = surroundings.health?.(conf) ?? null;
-  const nodes = expandNodes(conf, targets).map((node) => compileNode(node, key, defaultPort(scheme), health));
+  const nodes = expandNodes(conf, targets).map((node) => compileNode(node, key, conf, health));
   const pool = conf.keepalive_pool;
   return {
     key,
@@ -76,9 +76,7 @@ export function compileStreamUpstream(
 ): StreamUpstream {
   const { scheme } = conf;
   const health = surroundings.health?.(conf) ?? null;
-  const nodes = expandNodes(conf, surroundings.targets).map((node) =>
-    compileNode(node, key, defaultPort(scheme), health),
-  );
+  const nodes = expandNodes(conf, surroundings.targets).map((node) => compileNode(node, key, conf, health));
   const portless = nodes.find(({ port }) => port === 0);
   if (portless !== undefined)
     throw new Error(`node ${portless.host} has no port, and scheme ${scheme} has none either`);
@@ -146,9 +144,10 @@ function milliseconds(seconds: number): number {
 function compileNode(
   node: ExpandedNode,
   upstreamKey: string,
-  schemePort: number,
+  { scheme, keepalive_pool: pool }: InlineUpstream,
   health: HealthLookup | null,
 ): UpstreamNode {
+  const schemePort = defaultPort(scheme);
   const { host, weight, priority } = node;
   const port = node.port ?? schemePort;
   const address = formatAddress(host, port);
@@ -160,6 +159,7 @@ function compileNode(
     priority,
     address,
     hostHeader: port === schemePort ? name : `${name}:${port}`,
+    poolKey: pool === undefined ? address : `${address} ${pool.size}/${pool.idle_timeout}/${pool.requests}`,
     health: health?.(upstreamKey, address) ?? null,
   };
 }

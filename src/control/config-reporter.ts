@@ -20,6 +20,11 @@ export class ConfigReporter {
     };
   }
 
+  /** What was told last. */
+  get report(): ConfigReport {
+    return this.#report;
+  }
+
   /** A load was accepted, with `changes` changes of resources. */
   loaded(revision: number, hash: bigint, changes: number, rejected: readonly Rejection[], now: number): void {
     const { lastFailure } = this.#report;

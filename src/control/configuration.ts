@@ -2,7 +2,7 @@ import type { Logger } from "../observe/logger.ts";
 import type { LastGoodFile } from "../source/last-good.ts";
 import type { KeyedSnapshot, KeyedStep, SourceDocument, SourceSink } from "../source/source.ts";
 import type { Staged } from "../store/stage.ts";
-import type { Applied, Store } from "../store/store.ts";
+import type { Applied, PluginState, Store } from "../store/store.ts";
 import type { ConfigReporter } from "./config-reporter.ts";
 import type { Publisher } from "./publisher.ts";
 import type { SecretFlow } from "./secrets/secret-flow.ts";
@@ -18,8 +18,9 @@ export interface ConfigurationParts {
   readonly lastGood: LastGoodFile | null;
 }
 
-/** Reads what is next once it is its turn: a load, or references whose secrets have changed. */
-type Work = () => { readonly staged: Staged } | { readonly changed: ReadonlySet<string> };
+/** Reads what is next once it is its turn: a load, references whose secrets have changed, or plugins of users. */
+type Work = () =>
+  { readonly staged: Staged } | { readonly changed: ReadonlySet<string> } | { readonly plugins: PluginState };
 
 /** Waits for a revision to be loaded. */
 interface Waiter {
@@ -78,6 +79,11 @@ export class Configuration implements SourceSink {
     this.#enqueue(() => ({ changed: new Set(references) }));
   }
 
+  /** Puts plugins of users in force; `adopt` is called when it is their turn. */
+  changePlugins(adopt: () => PluginState): void {
+    this.#enqueue(() => ({ plugins: adopt() }));
+  }
+
   failed(error: string): void {
     this.#log.error(error);
     if (this.#store.revision === 0) this.#resume();
@@ -133,6 +139,11 @@ export class Configuration implements SourceSink {
       const work = this.#queue.shift();
       if (work === undefined) break;
       const next = work();
+      if ("plugins" in next) {
+        const applied = this.#store.applyPlugins(next.plugins, Date.now());
+        if (applied !== null) this.#finish(applied);
+        continue;
+      }
       if ("changed" in next) {
         this.#finish(this.#store.recheck(next.changed, Date.now()));
         continue;

@@ -1,9 +1,10 @@
 import type { Server } from "node:http";
 import type { MessagePort } from "node:worker_threads";
 import { join } from "node:path";
-import type { Board } from "../board/board.ts";
+import { Board } from "../board/board.ts";
+import { GatewayVitals } from "../board/gateway-vitals.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
-import type { ControlToSupervisor } from "../messages/messages.ts";
+import type { ControlData, ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import type { Address, Settings } from "../settings/settings.ts";
 import { createLastGoodFile, identityOf, type LastGoodFile } from "../source/last-good.ts";
@@ -20,12 +21,17 @@ import { createControlApi, listenControlApi } from "./control-api/server.ts";
 import { buildControlEndpoints, type Served } from "./control-wiring.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import { keptNodeId } from "./fleet/node-id.ts";
+import { ModifyIndexes } from "./metrics/modify-indexes.ts";
+import { Metrics } from "./metrics-wiring.ts";
 import { openProvider, type Provider } from "./provider.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
+import { surviveUserErrors } from "../plugins/user/stray-errors.ts";
+import { UserPluginTable } from "../plugins/user/user-plugin-table.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 import { SecretFlow } from "./secrets/secret-flow.ts";
 import { createVaultClient, type VaultClient } from "./secrets/vault.ts";
+import { UserPlugins } from "./user-plugins/user-plugins.ts";
 import { UpstreamWatch } from "./upstream-watch.ts";
 
 /** How long a new control thread waits for a worker to tell what is being served. */
@@ -50,6 +56,11 @@ export class Control {
   readonly #vault: VaultClient;
   readonly #secrets: SecretFlow;
   readonly #upstreams: UpstreamWatch;
+  readonly #indexes = new ModifyIndexes();
+  /** `null`: nothing is exported. */
+  readonly #metrics: Metrics | null;
+  #store: Store | null = null;
+  readonly #users: { readonly table: UserPluginTable; readonly plugins: UserPlugins };
   #provider: Provider | null = null;
   #configuration: Configuration | null = null;
   #lastGood: LastGoodFile | null = null;
@@ -60,11 +71,13 @@ export class Control {
   /** What the Control API shows, once there is something. */
   readonly #served = Promise.withResolvers<Served>();
 
-  /** `kept`: what the thread before this one has left for it; `null`: nothing. */
-  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void, kept: string | null) {
+  constructor(
+    { settings, board: memory, kept, vitals, metrics }: ControlData,
+    send: (message: ControlToSupervisor) => void,
+  ) {
     this.#settings = settings;
     this.#kept = kept;
-    this.#board = board;
+    const board = (this.#board = new Board(memory));
     this.#send = send;
     this.#log = createLogger(settings.log, "control");
     this.#publisher = new Publisher(board);
@@ -76,11 +89,16 @@ export class Control {
       healthChecksOff: settings.healthChecksOff,
       publish: (entries) => this.#publisher.publishTargets(entries),
       discovered: (sources) => send({ type: "discovery", sources }),
+      checked: (report) => send({ type: "checked-nodes", report }),
       log: this.#log,
     });
     this.#publisher.precede(this.#upstreams);
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
-    const check = resourceCheckFor(settings);
+    const table = new UserPluginTable();
+    const { prefix, extraPlugins: entries } = settings;
+    if (entries.length > 0) surviveUserErrors(this.#log);
+    this.#users = { table, plugins: new UserPlugins({ entries, prefix, table, log: this.#log }) };
+    const check = resourceCheckFor(settings, table);
     this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
     this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
     const resolver = createSecretResolver({
@@ -91,11 +109,14 @@ export class Control {
     });
     this.#secrets = new SecretFlow(resolver);
     this.#check = { ...check, lookupSecret: this.#secrets.lookup };
+    this.#metrics = this.#buildMetrics(new GatewayVitals(vitals));
+    for (const memory of metrics) this.addMetrics(memory);
   }
 
   /** Opens the source and the APIs, takes over what is being served, then follows the source. */
   async start(): Promise<void> {
     await this.#listen();
+    await this.#listenMetrics();
     const { source } = this.#settings;
     const provider = await openProvider(source, this.#log, {
       kept: this.#kept,
@@ -104,9 +125,13 @@ export class Control {
     this.#provider = provider;
     const revision = this.#board.revision;
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
+    const { plugins } = this.#users;
+    await plugins.inherit(inherited?.resources ?? []);
+    await plugins.load();
     const decrypt = this.#cipher.decrypt;
     const store = new Store({ ...this.#check, decrypt, revision, inherited: inherited?.resources ?? [] });
     if (source.kind === "etcd") this.#lastGood = this.#openLastGood();
+    this.#store = store;
     const configuration = new Configuration({
       store,
       publisher: this.#publisher,
@@ -121,15 +146,23 @@ export class Control {
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
+    const adopt = (): void => configuration.changePlugins(() => plugins.adopt(store));
+    if (plugins.some) adopt();
+    plugins.follow(adopt);
     this.#served.resolve({ store, provider, configuration });
     await this.#openAdmin(provider, configuration, store);
     this.#fleet = await this.#joinFleet(provider, store);
-    provider.source.start(this.#fleet?.observe(configuration) ?? configuration);
+    provider.source.start(this.#indexes.observe(this.#fleet?.observe(configuration) ?? configuration));
   }
 
   /** Takes over the line to the worker that owns the record. */
   connect(record: number, port: MessagePort): void {
     this.#publisher.connect(record, port);
+  }
+
+  /** One more worker counts in this memory. */
+  addMetrics(memory: SharedArrayBuffer): void {
+    this.#metrics?.exporter.add(memory);
   }
 
   reopenLogs(): void {
@@ -141,6 +174,7 @@ export class Control {
     await this.#fleet?.close();
     await this.#provider?.source.close();
     this.#upstreams.close();
+    await this.#users.plugins.close();
     await this.#lastGood?.close();
     this.#secrets.close();
     this.#vault.close();
@@ -149,6 +183,7 @@ export class Control {
       api.closeAllConnections();
       await new Promise((resolve) => api.close(resolve));
     }
+    await this.#metrics?.close();
     this.#publisher.close();
   }
 
@@ -170,8 +205,10 @@ export class Control {
       configuration,
       store,
       check: this.#check,
+      users: this.#users.table,
       cipher: this.#cipher,
-      reloadPlugins: () => this.#log.info("plugins/reload: plugins are reloaded with config.yaml (turnpike reload)"),
+      reloadPlugins: () =>
+        this.#users.plugins.reload(() => configuration.changePlugins(() => this.#users.plugins.adopt(store))),
     });
     if (api === null) return;
     this.#admin = api;
@@ -186,6 +223,7 @@ export class Control {
     const endpoints = buildControlEndpoints({
       settings: this.#settings,
       check: this.#check,
+      users: this.#users.table,
       served: this.#served.promise,
       upstreams: this.#upstreams,
       drain: (on) => this.#send({ type: "drain", on }),
@@ -197,6 +235,33 @@ export class Control {
     } catch (error) {
       throw inUse("control", address, error);
     }
+  }
+
+  #buildMetrics(vitals: GatewayVitals): Metrics | null {
+    const settings = this.#settings;
+    const { prometheus } = settings;
+    if (prometheus === null) return null;
+    const metrics = new Metrics({
+      settings,
+      prometheus,
+      board: this.#board,
+      vitals,
+      reporter: this.#reporter,
+      upstreams: this.#upstreams,
+      indexes: this.#indexes,
+      log: this.#log,
+      store: () => this.#store,
+    });
+    this.#publisher.exposition = () => metrics.exporter.text();
+    return metrics;
+  }
+
+  async #listenMetrics(): Promise<void> {
+    const address = this.#settings.prometheus?.listen ?? null;
+    if (address === null) return;
+    await this.#metrics?.listen().catch((error: unknown) => {
+      throw inUse("prometheus", address, error);
+    });
   }
 
   async #joinFleet({ etcd }: Provider, store: Store): Promise<Fleet | null> {

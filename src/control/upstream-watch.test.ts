@@ -23,6 +23,7 @@ test("upstreams inside plugins are checked as long as they stand there", (t) => 
     healthChecksOff: false,
     publish: () => undefined,
     discovered: () => undefined,
+    checked: () => undefined,
     log: { warn: () => undefined, notice: () => undefined },
   });
   t.after(() => watch.close());

@@ -1,5 +1,5 @@
 import type { HealthTable } from "../board/health-table.ts";
-import type { DiscoveryReport } from "../messages/messages.ts";
+import type { CheckedNodes, DiscoveryReport } from "../messages/messages.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { DiscoverySettings, DnsSettings } from "../settings/settings.ts";
@@ -20,6 +20,7 @@ import type { HealthReport } from "./control-api/healthcheck.ts";
 import { ClientCertificates, shownCertificate } from "../compile/client-certificates.ts";
 import type { Ssl } from "../schema/ssl.ts";
 import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
+import { createCheckedNodesFeed, type CheckedNodesFeed } from "./health/checked-nodes.ts";
 import { Prober } from "./health/prober.ts";
 
 /** What the watch is made of. */
@@ -35,6 +36,8 @@ export interface UpstreamWatchParts {
   readonly publish: (entries: readonly TargetEntry[]) => void;
   /** Is told whether the sources of `discovery` have delivered their first list. */
   readonly discovered: (sources: readonly DiscoveryReport[]) => void;
+  /** Is told which nodes are checked. */
+  readonly checked: (nodes: CheckedNodes) => void;
   readonly log: { warn(message: string): void; notice(message: string): void };
 }
 
@@ -63,6 +66,7 @@ export class UpstreamWatch {
   readonly #lookups: Lookups;
   readonly #targets: TargetWatch;
   readonly #prober: Prober | null;
+  readonly #checkedNodes: CheckedNodesFeed;
   readonly #tls: NodeTlsSource;
   readonly #certificates = new ClientCertificates();
   /** Upstreams that have names or are checked, by the key of the resource that holds them. */
@@ -77,7 +81,7 @@ export class UpstreamWatch {
   readonly #byTarget = new Map<string, Set<string>>();
 
   constructor(parts: UpstreamWatchParts) {
-    const { table, dns, discovery, healthChecksOff, publish, discovered, log } = parts;
+    const { table, dns, discovery, healthChecksOff, publish, discovered, checked, log } = parts;
     this.#tls = new NodeTlsSource(new TrustedAuthorities(parts.trustedCertificates));
     this.#publish = publish;
     this.#discovered = discovered;
@@ -94,6 +98,7 @@ export class UpstreamWatch {
       log,
     });
     this.#prober = healthChecksOff ? null : new Prober(table, log);
+    this.#checkedNodes = createCheckedNodesFeed(() => this.#prober?.checked() ?? [], checked);
   }
 
   /**
@@ -135,6 +140,7 @@ export class UpstreamWatch {
   close(): void {
     this.#targets.close();
     this.#lookups.close();
+    this.#checkedNodes.close();
     this.#prober?.close();
   }
 
@@ -190,6 +196,7 @@ export class UpstreamWatch {
     if (users?.delete(key) !== true || users.size > 0) return;
     this.#byTarget.delete(target);
     this.#targets.remove(target);
+    this.#lookups.forget(target);
     this.#publish([[target, null]]);
   }
 
@@ -213,6 +220,7 @@ export class UpstreamWatch {
         return { host, port, name, tls, address: formatAddress(host, port) };
       });
     this.#prober?.set(key, upstream.checks ?? null, checked);
+    this.#checkedNodes.changed();
   }
 
   #changed(target: string, targets: readonly Target[]): void {

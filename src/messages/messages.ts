@@ -13,6 +13,10 @@ export interface ControlData {
   readonly board: SharedArrayBuffer;
   /** What the thread before this one left with `keep`; `null`: nothing. */
   readonly kept: string | null;
+  /** What the supervisor tells of the gateway (`GatewayVitals`). */
+  readonly vitals: SharedArrayBuffer;
+  /** What workers have counted so far (`MetricMemory`). */
+  readonly metrics: readonly SharedArrayBuffer[];
 }
 
 export interface WorkerData {
@@ -21,6 +25,8 @@ export interface WorkerData {
   readonly board: SharedArrayBuffer;
   /** Of the counters that all workers share. */
   readonly counters: SharedArrayBuffer;
+  /** What this thread counts in (`MetricMemory`); `null`: nothing is exported. */
+  readonly metrics: SharedArrayBuffer | null;
   /** Index of this thread's record on the board. */
   readonly record: number;
   readonly slot: number;
@@ -35,6 +41,8 @@ export type Fault = "crash" | "hang" | "hold-start" | "hold-config";
 export type SupervisorToControl =
   /** A worker thread was started; `port` leads to it. */
   | { readonly type: "connect"; readonly record: number; readonly port: MessagePort }
+  /** One more worker counts in this memory. */
+  | { readonly type: "metrics"; readonly memory: SharedArrayBuffer }
   /** Open the log files anew (log rotation). */
   | { readonly type: "reopen-logs" }
   /** Stop the source and the Control API, answer `closed`, then exit. */
@@ -47,6 +55,7 @@ export type ControlToSupervisor =
   | { readonly type: "config"; readonly report: ConfigReport }
   | { readonly type: "fleet"; readonly report: FleetReport }
   | { readonly type: "discovery"; readonly sources: readonly DiscoveryReport[] }
+  | { readonly type: "checked-nodes"; readonly report: CheckedNodes }
   | { readonly type: "drain"; readonly on: boolean }
   | { readonly type: "fault"; readonly worker: number; readonly fault: Fault | "release" }
   /** For the thread that comes after this one, which alone reads it: what its source cannot tell it. */
@@ -80,12 +89,20 @@ export interface WorkerDump {
   readonly resources: readonly Change[];
 }
 
-export type WorkerToControl = WorkerHello | WorkerDump;
+/** Asks for all metrics of the node as text; `exposition` answers. */
+export interface WorkerScrape {
+  readonly type: "scrape";
+  readonly id: number;
+}
+
+export type WorkerToControl = WorkerHello | WorkerDump | WorkerScrape;
 
 export type ControlToWorker =
   /** What names and services stand for now. */
   | { readonly type: "targets"; readonly entries: readonly TargetEntry[] }
   | { readonly type: "dump" }
+  /** What `scrape` asked for; `null`: it cannot be given. */
+  | { readonly type: "exposition"; readonly id: number; readonly text: string | null }
   /** A part of a whole configuration; visible once the `snapshot` that follows has come. */
   | { readonly type: "chunk"; readonly resources: readonly Change[] }
   /** The end of a whole configuration. */
@@ -164,4 +181,24 @@ export interface FleetRejection {
   readonly id: string;
   readonly error: string;
   readonly revision: number;
+}
+
+/** The nodes that are health-checked; their health is on the board. */
+export interface CheckedNodes {
+  readonly upstreams: readonly CheckedUpstream[];
+  /** Nodes that are checked, but left out here because there are too many. */
+  readonly unlisted: number;
+}
+
+export interface CheckedUpstream {
+  /** The resource that holds the upstream, as in `upstreams/1`. */
+  readonly key: string;
+  readonly probe: "http" | "https" | "tcp";
+  readonly nodes: readonly {
+    /** `host:port`. */
+    readonly address: string;
+    readonly name: string;
+    /** In the health table. */
+    readonly place: number;
+  }[];
 }

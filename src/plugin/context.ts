@@ -30,8 +30,19 @@ export interface RouteInfo {
   readonly name: string;
   readonly serviceId: string;
   readonly serviceName: string;
-  /** What its paths look like, as they are configured. */
-  readonly uris?: readonly string[];
+  /** The route's paths and hosts as they are written; absent where no route matched. */
+  readonly patterns?: RoutePatterns;
+}
+
+/** Which of its paths and hosts a route was matched by. */
+export interface RoutePatterns {
+  readonly uris: readonly string[];
+  /** Empty: every host. */
+  readonly hosts: readonly string[];
+  /** Index in `uris` of the one that a path is matched by. */
+  uriOf(path: string): number;
+  /** Index in `hosts`; 0 where there are none. */
+  hostOf(host: string): number;
 }
 
 /** An upstream that a plugin may choose; what it is made of is the data path's matter. */
@@ -113,6 +124,17 @@ export interface RequestContext {
    * the client goes away: the request has ended then.
    */
   readBody(limit: number): Promise<Buffer | null>;
+  /**
+   * Keeps the first `limit` bytes of the request's body as they pass, for `log`; the request does
+   * not wait for them. To be called before the request goes to its node.
+   */
+  captureBody(limit: number): void;
+  /** The same of the answer's body as it is sent; to be called in `header_filter`. */
+  captureAnswer(limit: number): void;
+  /** What `captureBody` and `captureAnswer` kept; `null` where nobody asked for it or nothing passed. */
+  readonly capturedBody: Buffer | null;
+  readonly capturedAnswer: Buffer | null;
+
   /** Refuses a body of more bytes with 413, as it comes; 0: the gateway's own limit alone holds. */
   limitBody(bytes: number): void;
 
@@ -144,6 +166,8 @@ export interface RequestContext {
   readonly attempts: readonly Attempt[];
   /** A header of the answer by lower-case name. */
   responseHeader(name: string): string | undefined;
+  /** The headers of the answer in order, with their case, but for those that frame it. */
+  responseHeaders(): readonly (readonly [name: string, value: string])[];
   /**
    * Takes the trailers of the answer, for a body filter that is called with `last` and puts them
    * elsewhere: they are not sent as trailers then. Empty where there are none.

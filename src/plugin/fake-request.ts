@@ -11,6 +11,7 @@ type HeaderList = [name: string, value: string][];
 export interface FakeRequestOptions {
   method?: string;
   body?: string;
+  answerBody?: string | Buffer;
   target?: string;
   protocol?: string;
   headers?: readonly (readonly [name: string, value: string])[];
@@ -71,6 +72,8 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
   const trailers = [...(options.trailers ?? [])];
   let consumer: Consumer | null = null;
   let bodyLimit = 0;
+  let captured: Buffer | null = null;
+  let capturedAnswer: Buffer | null = null;
   let remote = { address: options.remoteAddr ?? "127.0.0.1", port: 50000 };
   return {
     method: options.method ?? "GET",
@@ -106,6 +109,19 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     },
     limitBody(bytes) {
       bodyLimit = bytes;
+    },
+    captureBody(limit) {
+      captured = options.body === undefined ? null : Buffer.from(options.body).subarray(0, limit);
+    },
+    captureAnswer(limit) {
+      const body = options.answerBody;
+      capturedAnswer = body === undefined ? null : Buffer.from(body as string).subarray(0, limit);
+    },
+    get capturedBody() {
+      return captured;
+    },
+    get capturedAnswer() {
+      return capturedAnswer;
     },
     get bodyLimit() {
       return bodyLimit;
@@ -144,6 +160,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     requestTime: 0.0042,
     attempts: options.attempts ?? [],
     responseHeader: (name) => find(answered, name),
+    responseHeaders: () => answered,
     takeTrailers: () => trailers.splice(0),
   };
 }

@@ -1,6 +1,8 @@
+import type { Batches } from "../batch/batches.ts";
 import type { JsonSchema } from "../schema/json-schema.ts";
 import type { ConfOf } from "./conf-of.ts";
 import type { Counters } from "./counters.ts";
+import type { PluginMetrics } from "./metrics.ts";
 import type { BodyUse, Consumer, RequestContext, ResponseHead, UpstreamChoice } from "./context.ts";
 
 /**
@@ -62,6 +64,14 @@ export interface PluginEnv {
   readonly consumers: ConsumerLookup;
   /** Counters shared by all workers; counts nothing where a configuration is only checked. */
   readonly counters: Counters;
+  /** Sends what requests leave behind, in batches, and tells what became of it. */
+  readonly batches: Batches;
+  /** The resource that holds the configuration: `routes/1`. */
+  readonly owner: string;
+  /** The directory that relative paths of files begin at. */
+  readonly prefix: string;
+  /** What is counted for operators. */
+  readonly metrics: PluginMetrics;
   /** `plugin_attr.<name>` of config.yaml. */
   readonly attr: Readonly<Record<string, unknown>>;
   /**
@@ -106,6 +116,8 @@ export interface ConfCheck {
   readonly schemaFault: (schema: JsonSchema, conf: unknown) => string | null;
   /** Another plugin that configurations may name. */
   readonly plugin: (name: string) => PluginFacts | undefined;
+  /** `plugin_attr.<name>` of config.yaml; absent where it cannot be looked up. */
+  readonly attr?: (name: string) => Readonly<Record<string, unknown>>;
   /** `plugin_metadata/<name>`; absent where it cannot be looked up. */
   readonly metadata?: (name: string) => Readonly<Record<string, unknown>> | undefined;
 }

@@ -7,7 +7,8 @@ import { grpcWeb } from "./grpc-web.ts";
 import { decodeBase64Pieces } from "./grpc-web-text.ts";
 
 const handlers = compileChecked(grpcWeb, {});
-const route = { uris: ["/exact", "/web/*", "/web/v1/*"] };
+const uris = ["/exact", "/web/*", "/web/v1/*"];
+const route = { patterns: { uris, hosts: [], uriOf: () => 0, hostOf: () => 0 } };
 
 function call(options: FakeRequestOptions = {}) {
   const headers: readonly (readonly [string, string])[] = [["Content-Type", "application/grpc-web+proto"]];

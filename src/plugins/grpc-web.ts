@@ -87,7 +87,7 @@ async function decodeBody(ctx: RequestContext): Promise<Reply | void> {
 
 /** The path of the call: what the `*` of the route stands for; `null`: it has none. */
 function callPath({ uri, route }: RequestContext): string | null {
-  const prefixes = (route.uris ?? [])
+  const prefixes = (route.patterns?.uris ?? [])
     .filter((pattern) => pattern.indexOf("*") === pattern.length - 1)
     .map((pattern) => pattern.slice(0, -1))
     .filter((prefix) => uri.startsWith(prefix));

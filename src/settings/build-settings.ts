@@ -4,13 +4,16 @@ import { parseDuration } from "../lib/duration.ts";
 import { normaliseLogFormat } from "./access-log-format.ts";
 import { canonicalIp } from "./address.ts";
 import { adminSettings } from "./admin-settings.ts";
-import type { CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
+import type { CacheZoneConfig, CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
 import { kubernetesSettings, type KubernetesConfig } from "./kubernetes-settings.ts";
-import { servesHttp, streamSettings } from "./stream-settings.ts";
 import { httpListeners } from "./listeners.ts";
+import { prometheusSettings } from "./prometheus-settings.ts";
+import { servesHttp, streamSettings } from "./stream-settings.ts";
 import { tlsSettings } from "./tls-settings.ts";
 import type {
   Address,
+  CacheSettings,
+  CacheZoneSettings,
   DiscoverySettings,
   DnsSettings,
   HttpSettings,
@@ -67,8 +70,10 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     shutdown: { delayMs: ms(apisix.shutdown_delay), timeoutMs: ms(nginx.worker_shutdown_timeout) },
     log: logSettings(nginx, around.prefix),
     plugins: [...new Set(config.plugins)],
+    prometheus: config.plugins.includes("prometheus") ? prometheusSettings(config.plugin_attr.prometheus) : null,
     streamPlugins: [...new Set(config.stream_plugins)],
-    pluginAttr: pluginAttributes(config, around.pluginAttr),
+    extraPlugins: [...new Set(apisix.extra_plugins)],
+    pluginAttr: pluginAttributes(config, around),
     showRevision: apisix.show_revision_in_response_header,
     showUpstreamStatus: apisix.show_upstream_status_in_response_header,
     serverTokens: apisix.enable_server_tokens,
@@ -76,11 +81,31 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
   };
 }
 
-/** `plugin_attr` as written; `redirect` knows the port for HTTPS in any case. */
-function pluginAttributes({ apisix: { ssl } }: CheckedConfig, written: Settings["pluginAttr"]): Settings["pluginAttr"] {
+/** `plugin_attr` as written; `redirect` knows the port for HTTPS and `proxy-cache` its zones in any case. */
+function pluginAttributes({ apisix }: CheckedConfig, { pluginAttr, prefix }: Surroundings): Settings["pluginAttr"] {
+  const { ssl, proxy_cache: cache } = apisix;
   const port = ssl.enable ? (ssl.listen[0]?.port ?? 9443) : undefined;
+  const written = { ...pluginAttr, "proxy-cache": cacheSettings(cache, prefix) };
   if (port === undefined) return written;
-  return { ...written, redirect: { https_port: port, ...(written["redirect"] as object | undefined) } };
+  return { ...written, redirect: { https_port: port, ...(pluginAttr["redirect"] as object | undefined) } };
+}
+
+function cacheSettings(cache: CheckedConfig["apisix"]["proxy_cache"], prefix: string): CacheSettings {
+  return { ttlMs: ms(cache.cache_ttl), zones: cache.zones.map((zone) => cacheZone(zone, prefix)) };
+}
+
+/** Zones are APISIX's default ones where none are written, for which no key has filled anything in. */
+function cacheZone(zone: CacheZoneConfig, prefix: string): CacheZoneSettings {
+  const {
+    name = "",
+    memory_size: memory = "50m",
+    disk_path: path,
+    disk_size: size = "1G",
+    cache_levels: levels,
+  } = zone;
+  const digits = (levels ?? "1:2").split(":").map(Number);
+  const disk = path === undefined ? null : { path: resolve(prefix, path), bytes: bytes(size), levels: digits };
+  return { name, memoryBytes: bytes(memory), disk };
 }
 
 function httpSettings(config: CheckedConfig): HttpSettings {
@@ -145,6 +170,7 @@ function discoverySettings({
         : {
             servers: consul.servers.map((server) => server.replace(/\/$/, "")),
             token: consul.token ?? null,
+            waitMs: consul.keepalive ? Math.max(1, Number(consul.timeout.wait)) * 1_000 : null,
             intervalMs: Math.max(1, Number(consul.fetch_interval)) * 1_000,
             weight: Number(consul.weight),
           },

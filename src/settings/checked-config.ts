@@ -1,4 +1,5 @@
 import type { KubernetesConfig } from "./kubernetes-settings.ts";
+import type { PrometheusConfig } from "./prometheus-settings.ts";
 import type { LogSettings, Settings } from "./settings.ts";
 
 /**
@@ -33,6 +34,8 @@ export interface CheckedConfig {
     readonly show_revision_in_response_header: boolean;
     readonly tcp_migrate_req: boolean;
     readonly id?: string;
+    readonly proxy_cache: { readonly cache_ttl: Scalar; readonly zones: readonly CacheZoneConfig[] };
+    readonly extra_plugins: readonly string[];
     readonly proxy_protocol: {
       readonly listen_http_port?: number;
       readonly listen_https_port?: number;
@@ -69,6 +72,8 @@ export interface CheckedConfig {
     readonly consul?: {
       readonly servers?: readonly string[];
       readonly token?: string;
+      readonly keepalive: boolean;
+      readonly timeout: { readonly wait: Scalar };
       readonly fetch_interval: Scalar;
       readonly weight: Scalar;
     };
@@ -77,7 +82,7 @@ export interface CheckedConfig {
   readonly plugins: readonly string[];
   readonly stream_plugins: readonly string[];
   readonly plugin_attr: {
-    readonly prometheus: {
+    readonly prometheus: PrometheusConfig & {
       readonly enable_export_server: boolean;
       readonly export_addr: { readonly ip: string; readonly port: number };
     };
@@ -121,6 +126,15 @@ export interface EtcdConfig {
     readonly verify: boolean;
     readonly sni?: string;
   };
+}
+
+/** `apisix.proxy_cache.zones`. */
+export interface CacheZoneConfig {
+  readonly name?: string;
+  readonly memory_size?: Scalar;
+  readonly disk_size?: Scalar;
+  readonly disk_path?: string;
+  readonly cache_levels?: string;
 }
 
 /** A duration, size or count. */

@@ -12,6 +12,7 @@ import { isMapping, type KeyPath, type Mapping, pathsTouch, valueAt } from "./ke
 import { configSchema } from "./keys/config.ts";
 import type { Key } from "./keys/key.ts";
 import { reportConflicts } from "./listeners.ts";
+import { reportPrometheusFaults } from "./prometheus-settings.ts";
 import { Report } from "./report.ts";
 import type { Finding, Settings } from "./settings.ts";
 import { chooseSource, profiled } from "./source-settings.ts";
@@ -82,6 +83,7 @@ function evaluate(written: Mapping, place: Place, report: Report): Settings | nu
   );
   const config = value as unknown as CheckedConfig;
   reportConflicts(config, invalid, (path) => valueAt(written, path) !== undefined, report);
+  reportPrometheusFaults(config.plugin_attr.prometheus, invalid, report);
   reportStreams(config, report);
   checkTrustedCertificates(config, place.prefix, report);
   reportCiphers(config, invalid, report);

@@ -44,7 +44,14 @@ export interface Settings {
   readonly plugins: readonly string[];
   /** `stream_plugins`: names of the plugins that stream routes may use. */
   readonly streamPlugins: readonly string[];
-  /** `plugin_attr` as written; `redirect.https_port` is there in any case where `apisix.ssl` is enabled. */
+  /** `plugin_attr.prometheus`; `null`: the plugin is not enabled, nothing is exported. */
+  readonly prometheus: PrometheusSettings | null;
+  /** `apisix.extra_plugins`: files (`./…`, `../…`, `/…`) and names of packages, each once. */
+  readonly extraPlugins: readonly string[];
+  /**
+   * `plugin_attr` as written; `redirect.https_port` is there in any case where `apisix.ssl` is
+   * enabled, and `proxy-cache` has what `apisix.proxy_cache` says (`CacheSettings`).
+   */
   readonly pluginAttr: Readonly<Record<string, unknown>>;
   /** `apisix.show_revision_in_response_header`. */
   readonly showRevision: boolean;
@@ -188,8 +195,25 @@ export interface ConsulSettings {
   readonly servers: readonly string[];
   /** Never logged, never shown. */
   readonly token: string | null;
+  /** How long a server may hold an answer back until something changes; `null`: it is asked again and again. */
+  readonly waitMs: number | null;
   readonly intervalMs: number;
   readonly weight: number;
+}
+
+/** `apisix.proxy_cache`. */
+export interface CacheSettings {
+  /** How long answers are kept on disk that do not say. */
+  readonly ttlMs: number;
+  readonly zones: readonly CacheZoneSettings[];
+}
+
+export interface CacheZoneSettings {
+  readonly name: string;
+  /** Bytes in each worker. */
+  readonly memoryBytes: number;
+  /** `null`: the cache is in memory. `levels`: how many digits of a name each directory takes. */
+  readonly disk: { readonly path: string; readonly bytes: number; readonly levels: readonly number[] } | null;
 }
 
 /** `nginx_config.http.upstream`. */
@@ -274,6 +298,29 @@ export interface DataEncryptionSettings {
   readonly enabled: boolean;
   /** AES-128 keys of 16 bytes; the first encrypts, all decrypt. Never logged, never shown. */
   readonly keyring: readonly string[];
+}
+
+/** `plugin_attr.prometheus`. */
+export interface PrometheusSettings {
+  /** Where metrics are served; `null`: nowhere but through `public-api` (`enable_export_server: false`). */
+  readonly listen: Address | null;
+  /** `export_uri`. */
+  readonly uri: string;
+  /** `metric_prefix`. */
+  readonly prefix: string;
+  readonly metrics: Readonly<Record<"http_status" | "http_latency" | "bandwidth", MetricSettings>>;
+  /** `default_buckets`: upper bounds of `http_latency`, milliseconds, ascending. */
+  readonly buckets: readonly number[];
+  /** `max_series`: sets of labels of one metric that a worker counts. */
+  readonly maxSeries: number;
+}
+
+/** What settings say of one metric. */
+export interface MetricSettings {
+  /** `extra_labels`: labels with the variable that fills each. */
+  readonly extraLabels: readonly { readonly name: string; readonly variable: string }[];
+  /** `expire`: a series goes after this time without a change; 0: never. */
+  readonly expireMs: number;
 }
 
 export interface ShutdownSettings {

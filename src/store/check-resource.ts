@@ -186,7 +186,7 @@ function checkMetadata(kind: Kind, resource: Record<string, unknown>, check: Res
 }
 
 function pluginCheckOf(kind: Kind, check: ResourceCheck, all: boolean): PluginCheck {
-  const { metadata } = check;
+  const { metadata, pluginAttr = {} } = check;
   const registry = registryFor(kind, check);
-  return { kind, registry, all, ...(metadata === undefined ? {} : { metadata }) };
+  return { kind, registry, all, pluginAttr, ...(metadata === undefined ? {} : { metadata }) };
 }

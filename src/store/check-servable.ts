@@ -1,6 +1,8 @@
 import { reasonOf } from "../lib/errors.ts";
+import { dryBatches } from "../batch/dry-batches.ts";
 import { compileSafeRegex } from "../plugin/safe-regex.ts";
 import { dryCounters } from "../plugin/counters.ts";
+import { dryMetrics } from "../plugin/metrics.ts";
 import { encryptFieldsOf } from "../plugin/plugin.ts";
 import type { PluginEnv, PluginRegistry } from "../plugin/plugin.ts";
 import { certificatesFault } from "../schema/certificates.ts";
@@ -96,6 +98,10 @@ function dryEnv(name: string, check: ServableCheck): PluginEnv {
   return {
     consumers: { byKey: () => undefined, byName: () => undefined },
     counters: dryCounters,
+    batches: dryBatches,
+    owner: "",
+    prefix: "",
+    metrics: dryMetrics,
     attr: (check.pluginAttr?.[name] ?? {}) as PluginEnv["attr"],
     compileOther(other, conf) {
       const plugin = check.plugins.get(other);

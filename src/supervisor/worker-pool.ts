@@ -7,6 +7,7 @@ import type { Fault, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
 import { epochOf, TicketKeys } from "../tls/ticket-keys.ts";
 import { HangWatch } from "./hang-watch.ts";
+import type { MetricMemories } from "./metric-memories.ts";
 import { Slot, type SlotHost } from "./slot.ts";
 import { type WorkerExit, WorkerThread } from "./worker-thread.ts";
 
@@ -31,6 +32,7 @@ export class WorkerPool implements SlotHost {
   readonly #board: Board;
   /** Outlives every thread. */
   readonly #counters = new CounterTable();
+  readonly #metrics: MetricMemories;
   /** So that a session of one worker is resumed by any other, and after a reload. */
   readonly #tickets = new TicketKeys({ epoch: epochOf(Date.now()), secret: randomBytes(32) });
   readonly #events: WorkerPoolEvents;
@@ -45,11 +47,13 @@ export class WorkerPool implements SlotHost {
     board: Board,
     settings: Settings,
     faults: ReadonlyMap<number, readonly Fault[]>,
+    metrics: MetricMemories,
     events: WorkerPoolEvents,
   ) {
     this.#board = board;
     this.#settings = settings;
     this.#faults = faults;
+    this.#metrics = metrics;
     this.#events = events;
   }
 
@@ -110,9 +114,11 @@ export class WorkerPool implements SlotHost {
 
   spawn(slot: Slot): WorkerThread {
     const generation = slot.nextGeneration();
+    const metrics = this.#metrics.take();
     const thread = new WorkerThread({
       board: this.#board,
       counters: this.#counters,
+      metrics,
       record: this.#freeRecord(),
       slot: slot.id,
       generation,
@@ -120,6 +126,7 @@ export class WorkerPool implements SlotHost {
       tickets: this.#tickets.seedAt(Date.now()),
       faults: generation === 1 ? (this.#faults.get(slot.id) ?? []) : [],
       onMessage: (_, message) => this.#events.message(slot.id, message),
+      onGone: () => metrics !== null && this.#metrics.giveBack(metrics),
     });
     this.#threads.add(thread);
     this.#connect(thread);

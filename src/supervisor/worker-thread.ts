@@ -1,6 +1,7 @@
 import type { MessagePort, Worker } from "node:worker_threads";
 import { type Board, type WorkerRecord, WorkerState } from "../board/board.ts";
 import { type CounterTable, holderOf } from "../board/counter-table.ts";
+import type { MetricMemory } from "../board/metric-memory.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import { spawnThread } from "../lib/spawn-thread.ts";
 import type { Fault, SupervisorToWorker, WorkerData, WorkerToSupervisor } from "../messages/messages.ts";
@@ -24,6 +25,8 @@ export interface WorkerExit {
 export interface WorkerThreadOptions {
   readonly board: Board;
   readonly counters: CounterTable;
+  /** What the thread counts in for operators; `null`: nothing. */
+  readonly metrics: MetricMemory | null;
   readonly record: WorkerRecord;
   readonly slot: number;
   readonly generation: number;
@@ -32,6 +35,8 @@ export interface WorkerThreadOptions {
   readonly faults: readonly Fault[];
   /** Messages of the thread. */
   onMessage(thread: WorkerThread, message: WorkerToSupervisor): void;
+  /** Nothing of the thread runs any more; not called for one that could not be ended. */
+  onGone(): void;
 }
 
 /**
@@ -63,6 +68,7 @@ export class WorkerThread {
       settings,
       board: board.memory,
       counters: counters.memory,
+      metrics: options.metrics?.memory ?? null,
       record: record.index,
       slot,
       tickets: options.tickets,
@@ -81,7 +87,10 @@ export class WorkerThread {
     this.#worker.on("error", (error: Error) => {
       this.#failure ??= `uncaught ${error.stack?.split("\n").slice(0, 2).join(" ") ?? error.message}`;
     });
-    this.#worker.on("exit", (code) => this.#ended(this.#failure ?? `exit ${code}`));
+    this.#worker.on("exit", (code) => {
+      options.onGone();
+      this.#ended(this.#failure ?? `exit ${code}`);
+    });
   }
 
   /** Connects the thread with control. */

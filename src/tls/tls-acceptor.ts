@@ -131,6 +131,8 @@ export class Handshake implements Timed {
   readonly #read = (chunk: Buffer): void => this.#data(chunk);
   readonly #ended = (): void => this.destroy();
   readonly #closed = (): void => this.#fail();
+  /** What it does, in the words of nginx. */
+  readonly activity = "reading";
 
   /** Made by `TlsAcceptor.accept`. */
   constructor(

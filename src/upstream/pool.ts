@@ -28,6 +28,9 @@ export type ConnectionTicket = Ticket<UpstreamConnection>;
  */
 export const FIRST_CONNECTS = 64;
 
+/** What a pool keeps; the same for all upstreams that share it. */
+type Keepalive = Readonly<Pick<Upstream, "keepalive" | "keepaliveTimeoutMs" | "keepaliveRequests">>;
+
 /** The connections to one node. */
 export class Pool implements ConnectionOwner {
   readonly #node: UpstreamNode;
@@ -44,12 +47,10 @@ export class Pool implements ConnectionOwner {
   #connecting = 0;
   #maxConnecting = FIRST_CONNECTS;
   #closed = false;
-  /** What the upstream that used the pool last says. */
-  #keepalive = 0;
-  #keepaliveTimeoutMs = 0;
-  #keepaliveRequests = 0;
+  readonly #limits: Keepalive;
 
   constructor(
+    limits: Keepalive,
     node: UpstreamNode,
     tls: NodeTls | null,
     tlsName: string,
@@ -57,6 +58,7 @@ export class Pool implements ConnectionOwner {
     counters: PoolCounters,
     emptied: () => void,
   ) {
+    this.#limits = limits;
     this.#node = node;
     this.#tls = tls;
     this.#tlsName = tlsName;
@@ -69,10 +71,7 @@ export class Pool implements ConnectionOwner {
    * An idle connection, or a new one that is being opened (`fresh`: never an idle one);
    * `null` where so many are being opened that the request has to `wait`.
    */
-  take(upstream: Upstream, fresh: boolean): UpstreamConnection | null {
-    this.#keepalive = upstream.keepalive;
-    this.#keepaliveTimeoutMs = upstream.keepaliveTimeoutMs;
-    this.#keepaliveRequests = upstream.keepaliveRequests;
+  take(fresh: boolean): UpstreamConnection | null {
     while (!fresh && this.#idle.length > 0) {
       const idle = this.#idle.pop()!;
       if (idle.usable) return idle;
@@ -100,16 +99,17 @@ export class Pool implements ConnectionOwner {
   }
 
   release(connection: UpstreamConnection): void {
-    const spent = this.#keepaliveRequests > 0 && connection.requests >= this.#keepaliveRequests;
+    const { keepalive, keepaliveTimeoutMs, keepaliveRequests } = this.#limits;
+    const spent = keepaliveRequests > 0 && connection.requests >= keepaliveRequests;
     if (this.#closed || spent) {
       connection.destroy();
       return;
     }
     const ticket = this.#nextInQueue();
     if (ticket !== null) ticket.grant(connection);
-    else if (this.#idle.length >= this.#keepalive) connection.destroy();
+    else if (this.#idle.length >= keepalive) connection.destroy();
     else {
-      connection.rest(this.#keepaliveTimeoutMs);
+      connection.rest(keepaliveTimeoutMs);
       this.#idle.push(connection);
     }
   }

@@ -2,15 +2,15 @@ import type { TimerWheel } from "../lib/timer-wheel.ts";
 import { SessionPool } from "./http2/session-pool.ts";
 import type { NodeTls } from "./node-tls.ts";
 import { Pool, type PoolCounters } from "./pool.ts";
-import type { UpstreamNode } from "./upstream.ts";
+import type { Upstream, UpstreamNode } from "./upstream.ts";
 
 /** Pools of connections over TLS: beyond so many the one made first keeps no idle connections. */
 const MAX_TLS_POOLS = 1_024;
 
 /**
  * Kept-alive connections of one thread, by address of the node and, over TLS, by the name
- * asked for and the certificate shown. They survive configuration changes; upstreams that
- * name the same node share them.
+ * asked for and the certificate shown. They survive configuration changes. Upstreams that name
+ * the same node share them, unless they have a `keepalive_pool` each and these differ.
  */
 export class UpstreamPools {
   /** Sums over all nodes. */
@@ -24,25 +24,25 @@ export class UpstreamPools {
     this.#wheel = wheel;
   }
 
-  /** The pool of a node for plain TCP. */
-  get(node: UpstreamNode): Pool {
+  /** The pool of a node of the upstream for plain TCP. */
+  get(upstream: Upstream, node: UpstreamNode): Pool {
     const pools = this.#plain;
-    const key = node.address;
+    const key = node.poolKey;
     let pool = pools.get(key);
     if (pool === undefined) {
-      pool = new Pool(node, null, "", this.#wheel, this.counters, () => pools.delete(key));
+      pool = new Pool(upstream, node, null, "", this.#wheel, this.counters, () => pools.delete(key));
       pools.set(key, pool);
     }
     return pool;
   }
 
   /** The pool of a node for TLS; `name` is the one that is asked for. */
-  secure(node: UpstreamNode, tls: NodeTls, name: string): Pool {
+  secure(upstream: Upstream, node: UpstreamNode, tls: NodeTls, name: string): Pool {
     const pools = this.#tls;
-    const key = `${node.address} ${name} ${tls.id}`;
+    const key = `${node.poolKey} ${name} ${tls.id}`;
     let pool = pools.get(key);
     if (pool === undefined) {
-      const made = new Pool(node, tls, name, this.#wheel, this.counters, () => {
+      const made = new Pool(upstream, node, tls, name, this.#wheel, this.counters, () => {
         // It may have been closed for want of room, and made again since.
         if (pools.get(key) === made) pools.delete(key);
       });
@@ -56,7 +56,7 @@ export class UpstreamPools {
   /** The HTTP/2 sessions to a node; `tls` is `null` for clear text, which needs no name. */
   sessions(node: UpstreamNode, tls: NodeTls | null, name: string): SessionPool {
     const pools = this.#sessions;
-    const key = tls === null ? node.address : `${node.address} ${name} ${tls.id}`;
+    const key = tls === null ? node.poolKey : `${node.poolKey} ${name} ${tls.id}`;
     let pool = pools.get(key);
     if (pool === undefined) {
       const made = new SessionPool(node, tls, name, this.#wheel, this.counters, () => {

@@ -17,6 +17,8 @@ export interface UpstreamNode {
   readonly address: string;
   /** Host header under `pass_host: node`: without the scheme's default port. */
   readonly hostHeader: string;
+  /** Whose connections it shares: the address, and what a `keepalive_pool` says. */
+  readonly poolKey: string;
   /** What checks say of the node; `null` where it is not checked. */
   readonly health: NodeHealth | null;
 }

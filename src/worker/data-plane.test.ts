@@ -16,6 +16,7 @@ test("a worker whose modules took long to load is not taken for hung when it rep
     role: "worker",
     settings,
     board: board.memory,
+    metrics: null,
     counters: new CounterTable().memory,
     record: 0,
     slot: 0,

@@ -57,6 +57,8 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     shutdown: { delayMs: 0, timeoutMs: 1_000 },
     log: { errorLog: "/dev/stderr", level: "warn", access: null },
     plugins: [],
+    prometheus: null,
+    extraPlugins: [],
     streamPlugins: [],
     pluginAttr: {},
     showRevision: false,
@@ -71,7 +73,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
 /** A node on this machine. */
 export function nodeAt(port: number, host = "127.0.0.1"): UpstreamNode {
   const address = `${host}:${port}`;
-  return { host, port, weight: 1, priority: 0, address, hostHeader: address, health: null };
+  return { host, port, weight: 1, priority: 0, address, hostHeader: address, poolKey: address, health: null };
 }
 
 let keys = 0;

@@ -1,5 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { WorkerRecord } from "../board/board.ts";
+import { WorkerCell } from "../board/metric-memory.ts";
+import type { MetricWriter } from "../board/metric-writer.ts";
 import type { Engine } from "../compile/plan.ts";
 import { TimerWheel } from "../lib/timer-wheel.ts";
 import type { Address, HttpListen, Settings } from "../settings/settings.ts";
@@ -14,7 +16,7 @@ import { Http2Connection } from "./http2/connection.ts";
 import { addressFailure, formatListen } from "./listen-failure.ts";
 import { type Peer, withoutMapping } from "./peer.ts";
 import { ProxyHeaderReader } from "./proxy-protocol/read-header.ts";
-import { statusPage } from "./status-pages.ts";
+import { statusPage } from "../lib/status-pages.ts";
 import { tlsPeer } from "./tls-peer.ts";
 
 /** What a server is made of. It owns its sockets, pools and timer; the rest belongs to the caller. */
@@ -26,6 +28,8 @@ export interface HttpServerParts {
   /** Of the keys of session tickets. */
   readonly tickets: TicketSeed;
   readonly record: WorkerRecord;
+  /** Where numbers are counted on from those of the thread before; `null`: nowhere. */
+  readonly metrics?: MetricWriter | null;
   /** The worker id. */
   readonly slot: number;
   readonly accessLog: AccessLogSink | null;
@@ -46,7 +50,7 @@ export interface HttpServer {
   drain(timeoutMs: number): Promise<void>;
   /** Cuts everything. */
   close(): void;
-  /** Writes the numbers of connections, to clients and nodes, and of requests to the board. */
+  /** Writes the numbers of connections, to clients and nodes, and of requests to the board and the metrics. */
   flushCounters(): void;
 }
 
@@ -71,6 +75,8 @@ let lastConnectionId = 0;
 
 /** A connection of a client, or one that is about to be. */
 interface Connection {
+  /** What it does at the moment, in the words of nginx. */
+  readonly activity: "reading" | "writing" | "waiting";
   drain(): void;
   destroy(): void;
 }
@@ -78,6 +84,8 @@ interface Connection {
 class RawHttpServer implements HttpServer {
   readonly #env: Environment;
   readonly #record: WorkerRecord;
+  readonly #metrics: MetricWriter | null;
+  #refused = 0;
   readonly #slot: number;
   readonly #connections = new Set<Connection>();
   /** `null`: nothing is served over TLS. */
@@ -96,6 +104,7 @@ class RawHttpServer implements HttpServer {
     const wheel = new TimerWheel();
     const pools = new UpstreamPools(wheel);
     this.#record = parts.record;
+    this.#metrics = parts.metrics ?? null;
     this.#slot = parts.slot;
     this.#env = createEnvironment(
       { settings, engine, certificates, accessLog, log, wheel, pools },
@@ -146,6 +155,23 @@ class RawHttpServer implements HttpServer {
     this.#record.upstreamConnections = open;
     this.#record.upstreamQueued = queued;
     this.#record.connectFailures = connectFailures;
+    if (this.#metrics !== null) this.#flushMetrics(this.#metrics, connectFailures);
+  }
+
+  #flushMetrics(metrics: MetricWriter, connectFailures: number): void {
+    metrics.total(WorkerCell.requests, this.#env.requests);
+    metrics.total(WorkerCell.accepted, this.#accepted);
+    metrics.total(WorkerCell.refused, this.#refused);
+    metrics.total(WorkerCell.connectFailures, connectFailures);
+    let reading = 0;
+    let writing = 0;
+    for (const { activity } of this.#connections) {
+      if (activity === "writing") writing++;
+      else if (activity === "reading") reading++;
+    }
+    metrics.gauge(WorkerCell.reading, reading);
+    metrics.gauge(WorkerCell.writing, writing);
+    metrics.gauge(WorkerCell.waiting, this.#connections.size - reading - writing);
   }
 
   #open(address: HttpListen): Promise<Address> {
@@ -238,6 +264,7 @@ class RawHttpServer implements HttpServer {
   /** Closes the newest of too many connections. */
   #isFull(socket: Socket): boolean {
     if (this.#connections.size < this.#env.settings.http.workerConnections) return false;
+    this.#refused++;
     socket.destroy();
     this.#warnOfTooMany();
     return true;
@@ -245,6 +272,7 @@ class RawHttpServer implements HttpServer {
 
   /** Says 503 to one too many; to a flood of them nothing, since each answer keeps its socket for a while. */
   #turnAway(connection: Http1Connection | Http2Connection): void {
+    this.#refused++;
     const limit = this.#env.settings.http.workerConnections;
     if (this.#connections.size > limit + MAX_TURNED_AWAY) connection.destroy();
     else connection.turnAway();

@@ -1,6 +1,7 @@
 import type { BodyHandler, Plan, RequestHandler } from "../compile/plan.ts";
 import { type ErrorCode, errors, reasonOf } from "../lib/errors.ts";
 import type { Reply } from "../plugin/plugin.ts";
+import { failureReport } from "../plugins/user/failure-text.ts";
 import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
@@ -15,7 +16,7 @@ import { noPlan } from "./no-plan.ts";
 import type { NodeRelay, RelayOwner } from "./node-relay.ts";
 import { Relay } from "./relay.ts";
 import type { BodyReader, HttpRequestContext } from "./request-context.ts";
-import { statusPage } from "./status-pages.ts";
+import { statusPage } from "../lib/status-pages.ts";
 
 /**
  * The life of one request:
@@ -26,6 +27,7 @@ import { statusPage } from "./status-pages.ts";
  */
 
 const Stage = { rewrite: 0, consumerRewrite: 1, access: 2, beforeProxy: 3, relay: 4 } as const;
+const stageNames = ["rewrite", "consumerRewrite", "access", "beforeProxy"] as const;
 
 const EMPTY = Buffer.alloc(0);
 const NOT_FOUND = Buffer.from('{"error_msg":"404 Route Not Found"}\n');
@@ -115,6 +117,10 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     });
   }
 
+  get readSoFar(): readonly Buffer[] {
+    return this.#early === null ? [] : this.#early.pieces;
+  }
+
   /** Answers with the page of an error before anything was matched. */
   refuse(code: ErrorCode, detail: string): void {
     this.#fail(code, detail);
@@ -140,7 +146,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #advance(from: number, first: number): void {
     let index = first;
     for (let stage = from; stage < Stage.relay; stage++, index = 0) {
-      const handlers = index > 0 ? this.#plan[stageName(stage)] : this.#handlers(stage);
+      const handlers = index > 0 ? this.#plan[stageNames[stage] ?? "access"] : this.#handlers(stage);
       if (handlers === null) continue;
       for (; index < handlers.length; index++) {
         const handler = handlers[index]!;
@@ -174,7 +180,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   }
 
   #pluginFailed(plugin: string, error: unknown): void {
-    this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${stackOf(error)}`);
+    this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${failureReport(error)}`);
     this.#fail("PLUGIN_FAILED");
   }
 
@@ -269,6 +275,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   // ---- the client's side
 
   requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
+    if (this.ctx.bodyCapture !== null) this.ctx.bodyCapture.add(buffer, from, to);
     if (this.#relay !== null) return this.#relay.requestBody(buffer, from, to, complete, trailers);
     if (this.#early === null || this.#ended) return true;
     this.#early.add(buffer.subarray(from, to), complete, trailers);
@@ -300,6 +307,8 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     complete: boolean,
     source: BufferOwner | null,
   ): boolean {
+    // Header filters may ask for it.
+    this.ctx.status = given.status;
     const answer = this.#filterHead(given);
     if (answer === null) return true;
     const { ctx } = this;
@@ -308,8 +317,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     const extra = this.#extraLines(answer);
     let flowing: boolean;
     if (answer.replacement === null && this.#plan.bodyFilter === null) {
-      const bytes = ctx.method === "HEAD" ? 0 : to - from;
-      ctx.bodyBytesSent += bytes;
+      if (ctx.method !== "HEAD") this.#sending(buffer, from, to);
       flowing = this.#downstream.head(answer, extra, buffer, from, to, complete, source);
     } else flowing = this.#sendFiltered(answer, extra, buffer, from, to, complete);
     if (complete || this.#replaced) this.#end();
@@ -350,7 +358,14 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       last = this.#replaced = true;
     }
     const filtered = this.#filterBody(body, last);
-    if (filtered === null) return true;
+    if (filtered === null) {
+      // Nothing was sent yet: the answer can still be another one.
+      this.#plan = { ...this.#plan, headerFilter: null, bodyFilter: null };
+      this.#answer = null;
+      this.#replaced = false;
+      this.#fail("PLUGIN_FAILED");
+      return true;
+    }
     // With the whole body here its length is sure; else filters either promised to keep it or made it unknown.
     // An answer to HEAD has no body that could tell, unless its body was replaced.
     if (last && (replacement !== null || this.ctx.method !== "HEAD")) {
@@ -358,7 +373,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       answer.ownLength = filtered.length;
     }
     if (!answer.streamed && answer.contentLength >= 0) this.#announced = answer.contentLength;
-    if (this.ctx.method !== "HEAD") this.ctx.bodyBytesSent += filtered.length;
+    if (this.ctx.method !== "HEAD") this.#sending(filtered, 0, filtered.length);
     this.#announced -= filtered.length;
     if (replacement !== null && !complete) this.#relay?.cancel();
     return this.#downstream.head(answer, extra, filtered, 0, filtered.length, last, null);
@@ -374,12 +389,16 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   ): boolean {
     let flowing: boolean;
     if (this.#bodyFilter === null) {
-      this.ctx.bodyBytesSent += to - from;
+      this.#sending(buffer, from, to);
       flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
     } else {
       this.ctx.trailers = trailers;
       const filtered = this.#filterBody(Buffer.from(buffer.subarray(from, to)), complete);
-      if (filtered === null) return true;
+      if (filtered === null) {
+        this.#relay?.cancel();
+        this.#cut();
+        return true;
+      }
       this.#announced -= filtered.length;
       if (this.#announced < 0 || (complete && this.#announced > 0 && this.#announced !== Infinity)) {
         this.#env.log.error(`body filters on route ${this.ctx.route.id} changed the length without streamBody()`);
@@ -387,14 +406,21 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         this.#cut();
         return true;
       }
-      this.ctx.bodyBytesSent += filtered.length;
+      this.#sending(filtered, 0, filtered.length);
       flowing = this.#downstream.body(filtered, 0, filtered.length, complete, this.ctx.trailers, null);
     }
     if (complete) this.#end();
     return flowing;
   }
 
-  /** `null`: a filter threw and the request has been ended. */
+  /** Takes note of bytes of the body that go to the client. */
+  #sending(buffer: Buffer, from: number, to: number): void {
+    const { ctx } = this;
+    ctx.bodyBytesSent += to - from;
+    if (ctx.answerCapture !== null) ctx.answerCapture.add(buffer, from, to);
+  }
+
+  /** `null`: a filter threw. */
   #filterBody(body: Buffer, last: boolean): Buffer | null {
     let chunk = body;
     for (const { plugin, run } of this.#bodyFilter ?? []) {
@@ -402,9 +428,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         const out = chunk.length === 0 ? chunk : run(this.ctx, chunk, false);
         chunk = last ? joined(out, run(this.ctx, EMPTY, true)) : out;
       } catch (error) {
-        this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${stackOf(error)}`);
-        this.#relay?.cancel();
-        this.#cut();
+        this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${failureReport(error)}`);
         return null;
       }
     }
@@ -432,7 +456,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         try {
           run(ctx);
         } catch (error) {
-          env.log.error(`plugin ${plugin} failed in log on route ${ctx.route.id}: ${stackOf(error)}`);
+          env.log.error(`plugin ${plugin} failed in log on route ${ctx.route.id}: ${failureReport(error)}`);
         }
       }
     }
@@ -444,14 +468,4 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
 function joined(a: Buffer, b: Buffer): Buffer {
   if (b.length === 0) return a;
   return a.length === 0 ? b : Buffer.concat([a, b]);
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-function stageName(stage: number): "rewrite" | "consumerRewrite" | "access" | "beforeProxy" {
-  if (stage === Stage.rewrite) return "rewrite";
-  if (stage === Stage.consumerRewrite) return "consumerRewrite";
-  return stage === Stage.access ? "access" : "beforeProxy";
 }

@@ -155,8 +155,9 @@ export class Relay extends NodeRelay implements ResponseSink, ConnectionWaiter {
     const upstream = this.upstream;
     const host = upstreamHost(ctx, upstream, node);
     const { pools } = this.env;
-    const pool = upstream.tls === null ? pools.get(node) : pools.secure(node, upstream.tls, hostName(host));
-    const connection = pool.take(upstream, fresh);
+    const pool =
+      upstream.tls === null ? pools.get(upstream, node) : pools.secure(upstream, node, upstream.tls, hostName(host));
+    const connection = pool.take(fresh);
     this.beginAttempt(node, connection?.open === true);
     if (connection === null) this.#ticket = pool.wait(this, upstream.connectTimeoutMs);
     else this.#sendOn(connection, host, upstream.connectTimeoutMs);

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { TestContext } from "node:test";
@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly workers?: number;
   /** Content of conf/apisix.yaml as an object (`#END` is added) or as text; `null`: no file. */
   readonly standalone?: object | string | null;
+  /** More files below the prefix, by path. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Merged over the generated config.yaml, one level below the top. */
   readonly config?: Readonly<Record<string, object>>;
   /** More keys of `apisix.status`. */
@@ -195,7 +197,7 @@ export function makePrefix(ports: Ports, options: GatewayOptions = {}): string {
   mkdirSync(join(prefix, "conf"));
   const [http, status, control, admin] = ports;
   const provider = options.provider ?? "yaml";
-  const { apisix = {}, nginx_config = {}, ...rest } = options.config ?? {};
+  const { apisix = {}, nginx_config = {}, plugin_attr = {}, ...rest } = options.config ?? {};
   const config = {
     apisix: {
       node_listen: [{ ip: "127.0.0.1", port: http }],
@@ -206,9 +208,15 @@ export function makePrefix(ports: Ports, options: GatewayOptions = {}): string {
     },
     nginx_config: { worker_processes: options.workers ?? 2, error_log_level: "info", ...nginx_config },
     deployment: deploymentOf(provider, admin),
+    // Gateways of several tests run at the same time.
+    plugin_attr: { prometheus: { enable_export_server: false }, ...plugin_attr },
     ...rest,
   };
   writeFileSync(join(prefix, "conf", "config.yaml"), stringify(config, yaml11));
+  for (const [path, text] of Object.entries(options.files ?? {})) {
+    mkdirSync(dirname(join(prefix, path)), { recursive: true });
+    writeFileSync(join(prefix, path), text);
+  }
   const standalone = options.standalone === undefined ? {} : options.standalone;
   if (standalone !== null && (provider === "yaml" || provider === "json")) {
     writeStandalone(prefix, standalone, provider);

@@ -102,8 +102,8 @@ export async function createTestAdmin(options: TestAdminOptions = {}): Promise<T
         stream: options.stream ?? true,
         now: Date.now,
       },
-      catalogue: buildCatalogue({ plugins: defaultPlugins, streamPlugins }, loaded),
-      reloadPlugins: () => undefined,
+      catalogue: buildCatalogue({ plugins: defaultPlugins, streamPlugins, pluginAttr: {} }, loaded),
+      reloadPlugins: () => Promise.resolve(),
     },
   });
   const { port } = await api.listen();

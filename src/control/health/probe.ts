@@ -1,8 +1,9 @@
-import { request as httpRequest, type RequestOptions } from "node:http";
+import type { RequestOptions } from "node:http";
 import type { RequestOptions as HttpsOptions } from "node:https";
 import { connect, isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import { loadHttps } from "../../lib/lazy-https.ts";
+import { request as httpRequest } from "../../lib/node-http.ts";
 import type { ActiveCheck } from "../../schema/health-check.ts";
 import type { NodeTls } from "../../upstream/node-tls.ts";
 import { eventOf, type HealthEvent, type Judgement } from "../../upstream/health.ts";

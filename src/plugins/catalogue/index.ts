@@ -36,7 +36,7 @@ const families: readonly (readonly [names: string, load: () => readonly PluginFa
     () => (load("limits") as typeof import("./limits.ts")).limits,
   ],
   [
-    "proxy-buffering graphql-proxy-cache brotli traffic-label",
+    "proxy-buffering graphql-proxy-cache traffic-label",
     () => (load("traffic") as typeof import("./traffic.ts")).traffic,
   ],
   [

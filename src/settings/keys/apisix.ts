@@ -108,24 +108,35 @@ const ssl: Key = section("TLS in front of the gateway.", {
   },
 });
 
-const proxyCache: Key = section(
-  "Caches for proxy-cache.",
-  {
-    cache_ttl: duration("10s", "How long an answer is kept where the upstream does not say."),
-    zones: list(
-      mapping("One cache.", {
-        name: text("Name of the cache."),
-        memory_size: size("50m", "Memory to use."),
-        disk_size: size("1G", "Disk to use."),
-        disk_path: text("Directory on disk."),
-        cache_levels: text("Levels of directories."),
+/** APISIX's caches where none are written. */
+const defaultZones = [
+  { name: "disk_cache_one", disk_path: "/tmp/disk_cache_one" },
+  { name: "memory_cache", memory_size: "50m" },
+];
+
+const proxyCache: Key = section("Caches for proxy-cache.", {
+  cache_ttl: duration("10s", "How long an answer is kept on disk where the upstream does not say."),
+  zones: list(
+    mapping("One cache.", {
+      name: text("Name of the cache.", { minLength: 1 }),
+      memory_size: size(
+        "50m",
+        "Memory in each worker: what a cache in memory holds, or what is being read from disk and written at once.",
+      ),
+      disk_size: size("1G", "Bytes on disk; what was used longest ago goes first."),
+      disk_path: text("Directory on disk, relative to the prefix; without it the cache is in memory.", {
+        minLength: 1,
       }),
-      "The caches.",
-      { minItems: 1, expected: "a list of at least one zone" },
-    ),
-  },
-  planned,
-);
+      cache_levels: text("Levels of directories: digits of a name that each takes.", {
+        pattern: "^[12](:[12]){0,2}$",
+        default: "1:2",
+        expected: "one to three digits 1 or 2 such as 1:2",
+      }),
+    }),
+    "The caches.",
+    { default: defaultZones, minItems: 1, expected: "a list of at least one zone" },
+  ),
+});
 
 const listenText = { format: "listen", port: "zeroInTests" } as const;
 
@@ -243,6 +254,15 @@ export const apisixKeys: Keys = {
     pattern: "^[\\w.-]{1,100}$",
     expected: "letters, digits, points, underscores and dashes, at most 100",
   }),
+  extra_plugins: list(
+    text("One file or package.", {
+      minLength: 1,
+      maxLength: 500,
+      expected: "a path such as ./plugins/hello.ts, or the name of a package",
+    }),
+    "Plugins of your own: files (relative to the prefix, with ./ or /) and packages that export them.",
+    { default: [], expected: "a list of files and packages" },
+  ),
   enable_reuseport: foreign("Workers always share their ports."),
   extra_lua_path: foreign("There is no Lua."),
   extra_lua_cpath: foreign("There is no Lua."),

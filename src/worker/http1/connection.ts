@@ -86,6 +86,11 @@ export class Http1Connection implements Downstream, Timed {
 
   // ---- what the server asks for
 
+  /** What it does at the moment, in the words of nginx: a tunnel is being written to. */
+  get activity(): "reading" | "writing" | "waiting" {
+    return this.#state === State.head ? "reading" : this.#state === State.idle ? "waiting" : "writing";
+  }
+
   /** Keeps nothing beyond what is in flight; a connection that is idle may still ask within a grace. */
   drain(): void {
     if (this.#state !== State.idle) return;
@@ -160,10 +165,7 @@ export class Http1Connection implements Downstream, Timed {
       this.#state = State.head;
       return;
     }
-    if (isRefusal(result)) {
-      this.#refuse(result.code, result.detail);
-      return;
-    }
+    if (isRefusal(result)) return this.#refuse(result.code, result.detail);
     const rest = reader.restAt;
     if (rest < count)
       this.#waiting = borrowed ? Buffer.from(buffer.subarray(rest, count)) : buffer.subarray(rest, count);

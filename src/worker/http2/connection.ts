@@ -78,6 +78,10 @@ export class Http2Connection implements Timed {
     env.wheel.set(this, env.settings.http.clientHeaderTimeoutMs);
   }
 
+  get activity(): "writing" | "waiting" {
+    return this.#open > 0 ? "writing" : "waiting";
+  }
+
   /** Lets what is under way end; a connection that is idle may still ask within a grace. */
   drain(): void {
     this.#announceEnd();

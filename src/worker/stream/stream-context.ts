@@ -60,6 +60,8 @@ export class StreamContext implements RequestContext {
   readonly connectionRequests = 1;
   readonly consumer = null;
   readonly upstream = NO_REQUEST;
+  readonly capturedBody = null;
+  readonly capturedAnswer = null;
 
   constructor(peer: StreamPeer) {
     this.#peer = peer;
@@ -148,6 +150,14 @@ export class StreamContext implements RequestContext {
     return Promise.resolve(null);
   }
 
+  captureBody(): void {
+    // A stream has no body.
+  }
+
+  captureAnswer(): void {
+    // A stream has no body.
+  }
+
   limitBody(): void {
     // A stream has no body.
   }
@@ -160,11 +170,15 @@ export class StreamContext implements RequestContext {
     // Nobody can say who they are.
   }
 
+  responseHeader(): undefined {
+    return undefined;
+  }
+
   takeTrailers(): readonly never[] {
     return NO_HEADERS;
   }
 
-  responseHeader(): undefined {
-    return undefined;
+  responseHeaders(): readonly never[] {
+    return NO_HEADERS;
   }
 }
