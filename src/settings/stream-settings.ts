@@ -57,8 +57,18 @@ export function servesStreams({ apisix, deployment }: CheckedConfig): boolean {
   return deployment.role !== "control_plane" && apisix.proxy_mode !== "http";
 }
 
-/** Reports mappings under `stream_proxy.tcp` that do not say where to listen. */
+/** Reports mappings under `stream_proxy.tcp` that do not say where to listen, and listeners that nothing opens. */
 export function reportStreams({ apisix }: CheckedConfig, report: Report): void {
+  const { stream_proxy: streams, proxy_mode: mode, proxy_protocol: proxy, ssl } = apisix;
+  if (mode === "http" && (streams.tcp !== undefined || streams.udp !== undefined)) {
+    report.warning(["apisix", "stream_proxy"], "nothing is opened: proxy_mode is http, not stream or http&stream");
+  }
+  if (mode !== "http" && streams.tcp === undefined && streams.udp === undefined) {
+    report.warning(["apisix", "proxy_mode"], `${mode}, but stream_proxy names no address to open`);
+  }
+  if (proxy.listen_https_port !== undefined && !ssl.enable) {
+    report.error(["apisix", "proxy_protocol", "listen_https_port"], "needs apisix.ssl.enable: true");
+  }
   for (const [index, written] of (apisix.stream_proxy.tcp ?? []).entries()) {
     if (!hasAddress(written)) report.error(["apisix", "stream_proxy", "tcp", index], "expected a mapping with addr");
   }

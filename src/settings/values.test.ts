@@ -32,7 +32,14 @@ test("where TCP and UDP listen", (t) => {
   );
   assert.equal(stream?.access, null);
   assert.equal(http.listen.length, 4);
-  assert.equal(loadClean(t, streams.replace("http&stream", "http")).stream, null);
+  const off = load(t, `${dataPlane}${streams.replace("http&stream", "http")}`);
+  assert.equal(off.settings?.stream, null);
+  assert.match(off.findings.map(({ message }) => message).join(), /nothing is opened: proxy_mode is http/);
+  assert.match(complaints(t, "apisix: {proxy_mode: stream}\n").join(), /stream, but stream_proxy names no address/);
+  assert.match(
+    complaints(t, "apisix: {ssl: {enable: false}, proxy_protocol: {listen_https_port: 9182}}\n").join(),
+    /error apisix.proxy_protocol.listen_https_port: needs apisix.ssl.enable: true/,
+  );
   assert.deepEqual(loadClean(t, streams.replace("http&stream", "stream")).http.listen, []);
 
   const logged = loadClean(t, `${streams}nginx_config: {stream: {enable_access_log: true}}\n`).stream?.access;

@@ -17,6 +17,8 @@ const DRAIN_MS = 2_000;
 export class ProxyHeaderReader implements Timed {
   deadline = Infinity;
   dueTick = -1;
+  /** What it does, in the words of nginx. */
+  readonly activity = "reading";
   readonly #socket: Socket;
   readonly #wheel: TimerWheel;
   readonly #owner: ProxyHeaderOwner;
