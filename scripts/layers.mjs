@@ -14,6 +14,7 @@ const levels = {
   source: 3,
   store: 3,
   upstream: 3,
+  tls: 3,
   observe: 3,
   compile: 4,
   messages: 4,

@@ -48,8 +48,11 @@ function checked(plugin: string, conf: object): object {
 }
 
 const record = new Board().record(0);
-const server = createHttpServer({ settings, engine, record, slot: 0, accessLog: null, log: console });
-await server.listen([{ ip: "127.0.0.1", port: Number(port) }]);
+const { certificates } = engine;
+const tickets = { epoch: 0, secret: new Uint8Array(32) };
+const parts = { settings, engine, certificates, tickets, record, slot: 0, accessLog: null, log: console };
+const server = createHttpServer(parts);
+await server.listen([{ ip: "127.0.0.1", port: Number(port), tls: false, http2: true, proxyProtocol: false }]);
 process.on("SIGTERM", () => {
   server.close();
   process.exit(0);

@@ -1,4 +1,4 @@
-import { type Board, WorkerState } from "./board.ts";
+import { type Board, type WorkerRecord, WorkerState } from "./board.ts";
 
 /** A worker id that has not applied a revision. */
 export interface Laggard {
@@ -9,17 +9,26 @@ export interface Laggard {
   readonly revision: number;
 }
 
-/** Worker ids that have not applied `revision`, with what they are at. */
+/** Worker ids that have not applied `revision` as it is now, with what they are at. */
 export function findLaggards(board: Board, revision: number): readonly Laggard[] {
   const list: Laggard[] = [];
   for (let id = 0; id < board.workerCount; id++) {
     const record = board.active(id);
-    if (record !== undefined && record.state === WorkerState.running && record.revision >= revision) continue;
+    if (record !== undefined && record.state === WorkerState.running && hasApplied(board, record, revision)) continue;
     const state = record === undefined ? WorkerState.absent : record.state;
     const name = Object.entries(WorkerState).find(([, value]) => value === state)?.[0] ?? "absent";
     list.push({ id, state: name, revision: record?.revision ?? 0 });
   }
   return list;
+}
+
+/**
+ * Plugins of users and secrets change what is served within a revision: at the published one
+ * a worker has applied everything once it holds the same.
+ */
+function hasApplied(board: Board, record: WorkerRecord, revision: number): boolean {
+  if (record.revision < revision) return false;
+  return record.revision !== board.revision || record.hash === board.hash;
 }
 
 /** Resolves with nobody once every worker has applied the revision, or with who has not when the time is over. */

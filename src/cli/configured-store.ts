@@ -1,6 +1,7 @@
 import { buildCipher } from "../control/admin/cipher.ts";
 import { TurnpikeError } from "../lib/errors.ts";
 import { knownPlugins } from "../plugins/catalogue/index.ts";
+import type { UserPluginTable } from "../plugins/user/user-plugin-table.ts";
 import { encryptedFieldsOf } from "../store/encryption.ts";
 import type { Settings } from "../settings/settings.ts";
 import { createEmbeddedStore, type EmbeddedStore } from "../source/embedded/embedded-store.ts";
@@ -49,6 +50,6 @@ export function openConfiguredStore({ source }: Settings, access: "read" | "shar
 }
 
 /** Secrets at rest as the settings want them, for every plugin there is: also for one that is not enabled. */
-export function buildStoreCipher(settings: Settings): Cipher {
-  return buildCipher(settings.dataEncryption, encryptedFieldsOf(knownPlugins));
+export function buildStoreCipher(settings: Settings, users: UserPluginTable): Cipher {
+  return buildCipher(settings.dataEncryption, encryptedFieldsOf(users.over(knownPlugins)));
 }

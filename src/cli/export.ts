@@ -6,6 +6,7 @@ import { exportDocument } from "../store/export-document.ts";
 import type { Place } from "../supervisor/run.ts";
 import { buildStoreCipher, openConfiguredStore } from "./configured-store.ts";
 import { ExitCode } from "./exit-codes.ts";
+import { loadUserPlugins } from "./user-plugins.ts";
 import { processTerminal, type Terminal } from "./status-client.ts";
 
 export interface ExportOptions {
@@ -29,8 +30,9 @@ export async function exportCommand(options: ExportOptions, terminal: Terminal =
     const store = openConfiguredStore(settings, "read");
     try {
       const { revision, values } = await store.repository.list("");
+      const { table } = await loadUserPlugins(settings);
       const title = `Exported from ${store.name} at its revision ${revision}. Secrets are in clear text.`;
-      const exported = exportDocument(values, buildStoreCipher(settings), title);
+      const exported = exportDocument(values, buildStoreCipher(settings, table), title);
       if (options.output === undefined) terminal.out(exported.text.trimEnd());
       else writePrivately(options.output, exported.text);
       for (const warning of exported.warnings) terminal.err(`turnpike: warning: ${warning}`);

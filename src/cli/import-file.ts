@@ -7,6 +7,7 @@ import type { EmbeddedStore } from "../source/embedded/embedded-store.ts";
 import type { StoredValue } from "../source/repository.ts";
 import { planImport, type ImportFile, type ImportOptions, type ImportPlan } from "../store/import-plan.ts";
 import { buildStoreCipher } from "./configured-store.ts";
+import { loadUserPlugins } from "./user-plugins.ts";
 import type { Terminal } from "./status-client.ts";
 
 /** Makes the plan from what is stored; throws where the file is wrong. */
@@ -40,8 +41,10 @@ export function readImportFile(file: string): ImportFile {
 }
 
 /** Checks a file against the settings and plans its import. */
-export function plannerOf(file: ImportFile, mode: ImportOptions["mode"], settings: Settings): Planner {
-  const options = { mode, check: resourceCheckFor(settings), cipher: buildStoreCipher(settings), now: Date.now() };
+export async function plannerOf(file: ImportFile, mode: ImportOptions["mode"], settings: Settings): Promise<Planner> {
+  const { table } = await loadUserPlugins(settings);
+  const check = resourceCheckFor(settings, table);
+  const options = { mode, check, cipher: buildStoreCipher(settings, table), now: Date.now() };
   return (stored) => {
     const plan = planImport(file, stored, options);
     if ("findings" in plan) throw new Refused(plan.findings);

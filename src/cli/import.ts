@@ -32,7 +32,7 @@ export async function importCommand(options: ImportOptions, terminal: Terminal =
     return ExitCode.failed;
   }
   try {
-    const planner = plannerOf(readImportFile(options.file), options.mode, settings);
+    const planner = await plannerOf(readImportFile(options.file), options.mode, settings);
     const { plan, revision } = await (options.dryRun ? tryOut(settings, planner) : write(settings, planner));
     report(plan, revision, options.dryRun, terminal);
     if (!options.dryRun && plan.changes.length > 0 && runningPid(options.place.prefix) !== null) {

@@ -17,6 +17,7 @@ const commands = {
   seed: async () => (await import("./seed.ts")).seedStore,
   export: async () => (await import("./export.ts")).exportCommand,
   import: async () => (await import("./import.ts")).importCommand,
+  newPlugin: async () => (await import("./plugin-new.ts")).newPlugin,
 };
 
 interface PlaceOptions {
@@ -48,11 +49,12 @@ function createProgram(finish: (code: number) => void): Command {
   addLifecycle(program, finish);
   addQuestions(program, finish);
   addTransfer(program, finish);
+  addPlugin(program, finish);
   program
     .command("version")
     .description("print the version")
     .action(() => console.log(`turnpike ${version}`));
-  for (const command of program.commands) command.exitOverride();
+  for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.exitOverride();
   return program;
 }
 
@@ -85,12 +87,14 @@ function addQuestions(program: Command, finish: (code: number) => void): void {
   })
     .option("--standalone <file>", "check this standalone file (.yaml or .json) instead of the configured one")
     .action(async (options: PlaceOptions & { standalone?: string }) => {
-      finish((await commands.test())(place(options), options.standalone));
+      finish(await (await commands.test())(place(options), options.standalone));
     });
   command(program, "status", "show readiness, workers, configuration and what was rejected", {
+    after: "With --watch until it is interrupted: a screen, plain lines where there is no terminal, or JSON lines.",
     codes: "0 ready, 1 not ready, 3 nothing answers",
   })
     .option("--url <url>", "the Status API, instead of the one in config.yaml")
+    .option("-w, --watch", "go on, and show every change as it happens")
     .option("--json", "print JSON")
     .action(async (options: PlaceOptions & Omit<StatusOptions, "place">) =>
       finish(await (await commands.status())({ ...options, place: place(options) })),
@@ -103,6 +107,7 @@ function addQuestions(program: Command, finish: (code: number) => void): void {
     .option("--fleet", "wait for every node that follows the same etcd")
     .option("--timeout <duration>", "how long, as in 500ms, 30s, 2m", "30s")
     .option("--rejected <what>", "ignore: do not end with 2 when a change was rejected")
+    .option("--json", "print JSON")
     .option("--url <url>", "the Status API, instead of the one in config.yaml")
     .action(async (options: PlaceOptions & Omit<WaitOptions, "place">) =>
       finish(await (await commands.wait())({ ...options, place: place(options) })),
@@ -132,6 +137,20 @@ function addTransfer(program: Command, finish: (code: number) => void): void {
     .action(async (file: string, options: PlaceOptions & { replace?: true; dryRun?: true }) => {
       const mode = options.replace === true ? "replace" : "merge";
       finish(await (await commands.import())({ place: place(options), file, mode, dryRun: options.dryRun === true }));
+    });
+}
+
+function addPlugin(program: Command, finish: (code: number) => void): void {
+  const plugin = program.command("plugin").description("plugins of your own; docs/plugin-development.md tells how");
+  command(plugin, "new", "make a plugin in TypeScript, with its test", {
+    codes: "0 made, 1 not: the name or a file is taken",
+  })
+    .argument("<name>", "lower-case letters, digits and dashes")
+    .option("--dir <dir>", "where to, instead of PREFIX/plugins")
+    .action(async (name: string, options: PlaceOptions & { dir?: string }) => {
+      const { prefix } = place(options);
+      const dir = options.dir === undefined ? {} : { dir: options.dir };
+      finish((await commands.newPlugin())({ name, prefix, ...dir }));
     });
 }
 

@@ -27,7 +27,7 @@ export async function seedStore(place: Place, file: string, terminal: Terminal =
   // Loaded when it is needed: every other start is to be quick.
   const { explainFailure, plannerOf, readImportFile, writeAtOnce } = await import("./import-file.ts");
   try {
-    const { plan } = await writeAtOnce(store, plannerOf(readImportFile(file), "merge", settings));
+    const { plan } = await writeAtOnce(store, await plannerOf(readImportFile(file), "merge", settings));
     const into = relative(process.cwd(), source.file);
     terminal.err(`turnpike: first start: ${plan.changes.length} resources of ${file} were imported into ${into}`);
     return true;

@@ -5,19 +5,21 @@ import { type Finding, formatFinding, type Settings } from "../settings/settings
 import { checkStandalone } from "../store/check-document.ts";
 import type { Place } from "../supervisor/run.ts";
 import { ExitCode } from "./exit-codes.ts";
+import { loadUserPlugins, type LoadedPlugins } from "./user-plugins.ts";
 
 /**
- * `turnpike test`: prints everything that is wrong with config.yaml and with the
- * standalone file, a line each. `standalone` names the file to check instead of the one
+ * `turnpike test`: prints everything that is wrong with config.yaml, with the plugins of
+ * users that it names, and with the standalone file, a line each. `standalone` names the file to check instead of the one
  * that config.yaml leads to; it is checked even where config.yaml cannot be used.
  */
-export function testCommand(place: Place, standalone?: string): ExitCode {
+export async function testCommand(place: Place, standalone?: string): Promise<ExitCode> {
   const { settings, findings } = loadSettings({
     prefix: place.prefix,
     ...(place.configFile === undefined ? {} : { configFile: place.configFile }),
   });
   const file = standalone === undefined ? standaloneOf(settings, place) : resolve(standalone);
-  const all = [...findings, ...(file === null ? [] : checkFile(file, settings))];
+  const users = await loadUserPlugins(settings);
+  const all = [...findings, ...users.findings, ...(file === null ? [] : checkFile(file, settings, users))];
   for (const finding of all) console.error(formatFinding(finding));
   const errors = all.filter((finding) => finding.severity === "error").length;
   if (errors > 0) console.error(`turnpike: ${errors} ${errors === 1 ? "mistake" : "mistakes"}`);
@@ -34,8 +36,8 @@ function standaloneOf(settings: Settings | null, place: Place): string | null {
   return resolve(place.prefix, "conf", "apisix.yaml");
 }
 
-function checkFile(file: string, settings: Settings | null): readonly Finding[] {
-  const { plugins, ...check } = resourceCheckFor(settings);
+function checkFile(file: string, settings: Settings | null, { table }: LoadedPlugins): readonly Finding[] {
+  const { plugins, ...check } = resourceCheckFor(settings, table);
   const format = extname(file) === ".json" ? "json" : "yaml";
   const shown = relative(process.cwd(), file);
   return checkStandalone(file, format, plugins, check).map((finding) => ({

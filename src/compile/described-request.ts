@@ -76,6 +76,7 @@ const unsent: Omit<
 > = {
   protocol: "HTTP/1.1",
   scheme: "http",
+  tls: null,
   remoteAddr: "",
   remotePort: 0,
   realipRemoteAddr: "",
@@ -121,4 +122,5 @@ const unsent: Omit<
   attempts: [],
   responseHeader: nothing,
   responseHeaders: () => [],
+  takeTrailers: () => [],
 };

@@ -83,6 +83,11 @@ export class PluginInstances {
     this.#log = log;
   }
 
+  /** What the plugin says of itself; `undefined`: this version cannot run it. */
+  definition(name: string): PluginDefinition | undefined {
+    return this.#registry.get(name);
+  }
+
   /**
    * The instance of a plugin for the resource `owner`. Throws an Error that names
    * the plugin and the reason where it cannot be compiled: a route is never served
@@ -96,7 +101,8 @@ export class PluginInstances {
     const text = textOf(conf);
     const present = owned.get(name);
     const metadata = this.#metadata.get(name);
-    if (present !== undefined && present.text === text && present.metadata === metadata?.text) return present;
+    const same = present?.definition === definition && present.text === text && present.metadata === metadata?.text;
+    if (present !== undefined && same) return present;
     const instance = this.#compile(owner, definition, conf, text);
     owned.set(name, instance);
     return instance;

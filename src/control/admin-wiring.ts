@@ -2,6 +2,7 @@ import type { Board } from "../board/board.ts";
 import { untilApplied } from "../board/laggards.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { AdminSettings, Settings } from "../settings/settings.ts";
+import type { UserPluginTable } from "../plugins/user/user-plugin-table.ts";
 import type { ResourceCheck } from "../store/check-resource.ts";
 import { buildLoadedView } from "../store/store-view.ts";
 import type { Store } from "../store/store.ts";
@@ -23,14 +24,15 @@ export interface AdminParts {
   readonly configuration: Configuration;
   readonly store: Store;
   readonly check: ResourceCheck;
+  readonly users: UserPluginTable;
   readonly cipher: ResourceCipher;
   /** `PUT plugins/reload`. */
-  reloadPlugins(): void;
+  reloadPlugins(): Promise<void>;
 }
 
 /** The Admin API of a node; `null`: its source takes no writes. */
 export function buildAdminApi(parts: AdminParts): AdminApi | null {
-  const { settings, admin, log, provider, configuration, store, check, cipher, reloadPlugins } = parts;
+  const { settings, admin, log, provider, configuration, store, check, users, cipher, reloadPlugins } = parts;
   if (provider.pushed !== null) {
     const configs = buildPushHandler(parts, provider.pushed);
     return createAdminApi({ settings: admin, log, content: { configs } });
@@ -48,7 +50,7 @@ export function buildAdminApi(parts: AdminParts): AdminApi | null {
     stream: settings.proxyMode !== "http",
     now: Date.now,
   };
-  const content = { resources, catalogue: buildCatalogue(settings.plugins, loaded), reloadPlugins };
+  const content = { resources, catalogue: buildCatalogue(settings, loaded, users), reloadPlugins };
   return createAdminApi({ settings: admin, log, content });
 }
 

@@ -2,7 +2,8 @@ import type { Logger } from "../observe/logger.ts";
 import type { LastGoodFile } from "../source/last-good.ts";
 import type { KeyedSnapshot, KeyedStep, SourceDocument, SourceSink } from "../source/source.ts";
 import type { Staged } from "../store/stage.ts";
-import type { Applied, Store } from "../store/store.ts";
+import type { Applied, PluginState, Store } from "../store/store.ts";
+import { CertificateExpiries } from "./certificate-expiry.ts";
 import type { ConfigReporter } from "./config-reporter.ts";
 import type { Publisher } from "./publisher.ts";
 import type { SecretFlow } from "./secrets/secret-flow.ts";
@@ -18,8 +19,9 @@ export interface ConfigurationParts {
   readonly lastGood: LastGoodFile | null;
 }
 
-/** Reads what is next once it is its turn: a load, or references whose secrets have changed. */
-type Work = () => { readonly staged: Staged } | { readonly changed: ReadonlySet<string> };
+/** Reads what is next once it is its turn: a load, references whose secrets have changed, or plugins of users. */
+type Work = () =>
+  { readonly staged: Staged } | { readonly changed: ReadonlySet<string> } | { readonly plugins: PluginState };
 
 /** Waits for a revision to be loaded. */
 interface Waiter {
@@ -43,6 +45,8 @@ export class Configuration implements SourceSink {
   /** Secrets are being fetched for what comes next. */
   #waiting = false;
   readonly #idle: (() => void)[] = [];
+  /** Of what is served. */
+  readonly certificates = new CertificateExpiries();
   /** Reasons that were logged already, so that a rejection is said once. */
   #said: ReadonlySet<string> = new Set();
 
@@ -53,6 +57,7 @@ export class Configuration implements SourceSink {
     this.#publisher = publisher;
     this.#reporter = reporter;
     this.#log = log;
+    if (this.certificates.apply(store.snapshot())) reporter.certificates(this.certificates.report());
   }
 
   /** From now on workers that introduce themselves are given what is held. */
@@ -76,6 +81,11 @@ export class Configuration implements SourceSink {
   /** These secrets have other values now. */
   secretsChanged(references: readonly string[]): void {
     this.#enqueue(() => ({ changed: new Set(references) }));
+  }
+
+  /** Puts plugins of users in force; `adopt` is called when it is their turn. */
+  changePlugins(adopt: () => PluginState): void {
+    this.#enqueue(() => ({ plugins: adopt() }));
   }
 
   failed(error: string): void {
@@ -133,6 +143,11 @@ export class Configuration implements SourceSink {
       const work = this.#queue.shift();
       if (work === undefined) break;
       const next = work();
+      if ("plugins" in next) {
+        const applied = this.#store.applyPlugins(next.plugins, Date.now());
+        if (applied !== null) this.#finish(applied);
+        continue;
+      }
       if ("changed" in next) {
         this.#finish(this.#store.recheck(next.changed, Date.now()));
         continue;
@@ -176,6 +191,7 @@ export class Configuration implements SourceSink {
     const said = new Set(rejected.map(({ kind, id, error }) => `${kind}/${id} rejected: ${error}`));
     for (const text of said) if (!this.#said.has(text)) this.#log.warn(text);
     this.#said = said;
+    if (this.certificates.apply(changes)) this.#reporter.certificates(this.certificates.report());
     this.#reporter.loaded(revision, hash, changes.length, rejected, Date.now());
     this.#publisher.publish({ fromRevision, revision, hash, changes });
     this.serve();

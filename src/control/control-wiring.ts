@@ -1,5 +1,6 @@
 import type { ExplainTable } from "../compile/explain.ts";
 import type { Settings, SourceSettings } from "../settings/settings.ts";
+import type { UserPluginTable } from "../plugins/user/user-plugin-table.ts";
 import type { ResourceCheck } from "../store/check-resource.ts";
 import { buildLoadedView } from "../store/store-view.ts";
 import type { Store } from "../store/store.ts";
@@ -25,6 +26,7 @@ export interface Served {
 export interface ControlParts {
   readonly settings: Settings;
   readonly check: ResourceCheck;
+  readonly users: UserPluginTable;
   /** There once this thread has taken over what is being served. */
   readonly served: Promise<Served>;
   /** What is known of names and of the health of nodes. */
@@ -37,6 +39,7 @@ export interface ControlParts {
 export function buildControlEndpoints({
   settings,
   check,
+  users,
   served,
   upstreams,
   drain,
@@ -55,6 +58,8 @@ export function buildControlEndpoints({
     drain,
     faults,
     plugins: settings.plugins,
+    users,
+    streamPlugins: settings.streamPlugins,
     health: () => upstreams.health(prefixOf(settings.source)),
     targets: upstreams,
     registry: check.plugins,

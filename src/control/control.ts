@@ -26,9 +26,12 @@ import { Metrics } from "./metrics-wiring.ts";
 import { openProvider, type Provider } from "./provider.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
+import { surviveUserErrors } from "../plugins/user/stray-errors.ts";
+import { UserPluginTable } from "../plugins/user/user-plugin-table.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 import { SecretFlow } from "./secrets/secret-flow.ts";
 import { createVaultClient, type VaultClient } from "./secrets/vault.ts";
+import { UserPlugins } from "./user-plugins/user-plugins.ts";
 import { UpstreamWatch } from "./upstream-watch.ts";
 
 /** How long a new control thread waits for a worker to tell what is being served. */
@@ -57,6 +60,7 @@ export class Control {
   /** `null`: nothing is exported. */
   readonly #metrics: Metrics | null;
   #store: Store | null = null;
+  readonly #users: { readonly table: UserPluginTable; readonly plugins: UserPlugins };
   #provider: Provider | null = null;
   #configuration: Configuration | null = null;
   #lastGood: LastGoodFile | null = null;
@@ -81,14 +85,20 @@ export class Control {
       table: board.health,
       dns: settings.dns,
       discovery: settings.discovery,
+      trustedCertificates: settings.trustedCertificates,
       healthChecksOff: settings.healthChecksOff,
       publish: (entries) => this.#publisher.publishTargets(entries),
       discovered: (sources) => send({ type: "discovery", sources }),
+      checked: (report) => send({ type: "checked-nodes", report }),
       log: this.#log,
     });
     this.#publisher.precede(this.#upstreams);
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
-    const check = resourceCheckFor(settings);
+    const table = new UserPluginTable();
+    const { prefix, extraPlugins: entries } = settings;
+    if (entries.length > 0) surviveUserErrors(this.#log);
+    this.#users = { table, plugins: new UserPlugins({ entries, prefix, table, log: this.#log }) };
+    const check = resourceCheckFor(settings, table);
     this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
     this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
     const resolver = createSecretResolver({
@@ -115,6 +125,9 @@ export class Control {
     this.#provider = provider;
     const revision = this.#board.revision;
     const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
+    const { plugins } = this.#users;
+    await plugins.inherit(inherited?.resources ?? []);
+    await plugins.load();
     const decrypt = this.#cipher.decrypt;
     const store = new Store({ ...this.#check, decrypt, revision, inherited: inherited?.resources ?? [] });
     if (source.kind === "etcd") this.#lastGood = this.#openLastGood();
@@ -133,6 +146,9 @@ export class Control {
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
+    const adopt = (): void => configuration.changePlugins(() => plugins.adopt(store));
+    if (plugins.some) adopt();
+    plugins.follow(adopt);
     this.#served.resolve({ store, provider, configuration });
     await this.#openAdmin(provider, configuration, store);
     this.#fleet = await this.#joinFleet(provider, store);
@@ -158,6 +174,7 @@ export class Control {
     await this.#fleet?.close();
     await this.#provider?.source.close();
     this.#upstreams.close();
+    await this.#users.plugins.close();
     await this.#lastGood?.close();
     this.#secrets.close();
     this.#vault.close();
@@ -188,8 +205,10 @@ export class Control {
       configuration,
       store,
       check: this.#check,
+      users: this.#users.table,
       cipher: this.#cipher,
-      reloadPlugins: () => this.#log.info("plugins/reload: plugins are reloaded with config.yaml (turnpike reload)"),
+      reloadPlugins: () =>
+        this.#users.plugins.reload(() => configuration.changePlugins(() => this.#users.plugins.adopt(store))),
     });
     if (api === null) return;
     this.#admin = api;
@@ -204,6 +223,7 @@ export class Control {
     const endpoints = buildControlEndpoints({
       settings: this.#settings,
       check: this.#check,
+      users: this.#users.table,
       served: this.#served.promise,
       upstreams: this.#upstreams,
       drain: (on) => this.#send({ type: "drain", on }),

@@ -2,6 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { TargetEntry } from "../upstream/targets.ts";
 import type { Change, Rejection } from "../schema/kinds.ts";
 import type { Address, Settings } from "../settings/settings.ts";
+import type { TicketSeed } from "../tls/ticket-keys.ts";
 
 /** Every message between threads. Text travels as strings; nothing else is shared but the board and the counters. */
 
@@ -29,6 +30,8 @@ export interface WorkerData {
   /** Index of this thread's record on the board. */
   readonly record: number;
   readonly slot: number;
+  /** Of the keys that sessions of TLS are resumed with. */
+  readonly tickets: TicketSeed;
   readonly faults: readonly Fault[];
 }
 
@@ -52,6 +55,7 @@ export type ControlToSupervisor =
   | { readonly type: "config"; readonly report: ConfigReport }
   | { readonly type: "fleet"; readonly report: FleetReport }
   | { readonly type: "discovery"; readonly sources: readonly DiscoveryReport[] }
+  | { readonly type: "checked-nodes"; readonly report: CheckedNodes }
   | { readonly type: "drain"; readonly on: boolean }
   | { readonly type: "fault"; readonly worker: number; readonly fault: Fault | "release" }
   /** For the thread that comes after this one, which alone reads it: what its source cannot tell it. */
@@ -138,6 +142,25 @@ export interface ConfigReport {
   /** The source's present failure or the last one; `current` while it lasts. */
   readonly lastFailure: { readonly at: number; readonly error: string; readonly current: boolean } | null;
   readonly rejected: readonly Rejection[];
+  /** How many certificates are in use, and those that end first; absent: none was ever told of. */
+  readonly certificates?: CertificateReport;
+}
+
+/** Until when certificates count. */
+export interface CertificateReport {
+  readonly count: number;
+  /** By the time at which they end, the first one first; at most 20. */
+  readonly soonest: readonly CertificateExpiry[];
+}
+
+/** Until when a certificate counts. A resource with several has the time of the first to end. */
+export interface CertificateExpiry {
+  /** The id of the resource `ssls/<id>`. */
+  readonly id: string;
+  /** Its names; of a client's certificate none. */
+  readonly names: readonly string[];
+  /** Unix milliseconds. */
+  readonly expiresAt: number;
 }
 
 /** The nodes that follow the same etcd, as control sees them; shown by `GET /status/fleet`. */
@@ -177,4 +200,24 @@ export interface FleetRejection {
   readonly id: string;
   readonly error: string;
   readonly revision: number;
+}
+
+/** The nodes that are health-checked; their health is on the board. */
+export interface CheckedNodes {
+  readonly upstreams: readonly CheckedUpstream[];
+  /** Nodes that are checked, but left out here because there are too many. */
+  readonly unlisted: number;
+}
+
+export interface CheckedUpstream {
+  /** The resource that holds the upstream, as in `upstreams/1`. */
+  readonly key: string;
+  readonly probe: "http" | "https" | "tcp";
+  readonly nodes: readonly {
+    /** `host:port`. */
+    readonly address: string;
+    readonly name: string;
+    /** In the health table. */
+    readonly place: number;
+  }[];
 }

@@ -1,3 +1,5 @@
+import type { X509Certificate } from "node:crypto";
+
 /**
  * What a plugin, a matcher or a log format sees of one request. The data path
  * implements these interfaces; everything is computed on first use, so that a
@@ -49,6 +51,21 @@ export interface UpstreamChoice {
   readonly key: string;
 }
 
+/** What TLS tells of the client's connection; the names are nginx's. */
+export interface TlsInfo {
+  /** The name that the client asked for; `""` without one. */
+  readonly serverName: string;
+  /** `TLSv1.3`. */
+  readonly protocol: string;
+  readonly cipher: string;
+  /** Whether a session was resumed. */
+  readonly reused: boolean;
+  /** `NONE`, `SUCCESS` or `FAILED:<reason>`. */
+  readonly clientVerify: string;
+  /** The certificate that the client has shown, whatever it is worth; `undefined` without one. */
+  clientCertificate(): X509Certificate | undefined;
+}
+
 /** A request on its way through the phases. */
 export interface RequestContext {
   readonly method: string;
@@ -60,9 +77,11 @@ export interface RequestContext {
   readonly routePath: string;
   /** The query without `?`, as received; `""` without one. */
   readonly query: string;
-  /** `HTTP/1.0` or `HTTP/1.1`. */
+  /** `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`. */
   readonly protocol: string;
   readonly scheme: "http" | "https";
+  /** `null`: the client's connection is in clear text. */
+  readonly tls: TlsInfo | null;
   /** The Host in lower case without port and final dot; `""` without one. */
   readonly host: string;
   /** The peer, or what `real_ip_header` says of it where the peer is believed. */
@@ -149,6 +168,11 @@ export interface RequestContext {
   responseHeader(name: string): string | undefined;
   /** The headers of the answer in order, with their case, but for those that frame it. */
   responseHeaders(): readonly (readonly [name: string, value: string])[];
+  /**
+   * Takes the trailers of the answer, for a body filter that is called with `last` and puts them
+   * elsewhere: they are not sent as trailers then. Empty where there are none.
+   */
+  takeTrailers(): readonly (readonly [name: string, value: string])[];
 }
 
 /** One attempt at one node. */

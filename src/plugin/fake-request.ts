@@ -21,6 +21,7 @@ export interface FakeRequestOptions {
   status?: number;
   responseHeaders?: readonly (readonly [name: string, value: string])[];
   attempts?: readonly Attempt[];
+  trailers?: readonly (readonly [name: string, value: string])[];
 }
 
 function find(headers: HeaderList, name: string): string | undefined {
@@ -68,6 +69,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
   const headers: HeaderList = (options.headers ?? [["Host", "127.0.0.1:9080"]]).map(([name, value]) => [name, value]);
   const sent: HeaderList = headers.map(([name, value]) => [name, value]);
   const answered: HeaderList = (options.responseHeaders ?? []).map(([name, value]) => [name, value]);
+  const trailers = [...(options.trailers ?? [])];
   let consumer: Consumer | null = null;
   let bodyLimit = 0;
   let captured: Buffer | null = null;
@@ -81,6 +83,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     query,
     protocol: options.protocol ?? "HTTP/1.1",
     scheme: "http",
+    tls: null,
     host: (find(headers, "host") ?? "").replace(/:\d+$/, "").toLowerCase(),
     get remoteAddr() {
       return remote.address;
@@ -158,6 +161,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     attempts: options.attempts ?? [],
     responseHeader: (name) => find(answered, name),
     responseHeaders: () => answered,
+    takeTrailers: () => trailers.splice(0),
   };
 }
 

@@ -116,6 +116,8 @@ export interface ConfCheck {
   readonly schemaFault: (schema: JsonSchema, conf: unknown) => string | null;
   /** Another plugin that configurations may name. */
   readonly plugin: (name: string) => PluginFacts | undefined;
+  /** `plugin_attr.<name>` of config.yaml; absent where it cannot be looked up. */
+  readonly attr?: (name: string) => Readonly<Record<string, unknown>>;
   /** `plugin_metadata/<name>`; absent where it cannot be looked up. */
   readonly metadata?: (name: string) => Readonly<Record<string, unknown>> | undefined;
 }
@@ -161,6 +163,11 @@ export interface PluginDefinition<Conf = unknown> extends PluginFacts {
   /** One sentence for the generated reference. */
   readonly summary?: string;
   /**
+   * Whether its handlers `access` and `log` run for TCP and UDP streams too. There an answer closes
+   * the stream, and of the context everything that belongs to HTTP is empty.
+   */
+  readonly servesStreams?: boolean;
+  /**
    * Checked configuration to handlers; may throw an Error with the reason why the
    * configuration cannot work. Runs once in control (dry, disposed at once) and
    * once in every worker; it must not do I/O.
@@ -169,7 +176,7 @@ export interface PluginDefinition<Conf = unknown> extends PluginFacts {
 }
 
 /** A plugin that configurations may name; without `compile` this version cannot run it. */
-export type KnownPlugin = PluginFacts & Partial<Pick<PluginDefinition, "compile">>;
+export type KnownPlugin = PluginFacts & Partial<Pick<PluginDefinition, "compile" | "servesStreams">>;
 
 /** Declares a plugin; the type of `conf` follows from the schema. */
 export function definePlugin<const S extends JsonSchema>(

@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { pluginReference } from "../../scripts/plugin-docs.ts";
 import { compileVariable } from "../plugin/variables.ts";
@@ -28,24 +25,6 @@ test("every attribute is described", () => {
       assert.ok(description ?? $comment, `${plugin.name}.${name}`);
     }
   }
-});
-
-test("the example of the development guide works, as it is printed", (t) => {
-  const here = fileURLToPath(new URL("./", import.meta.url));
-  const directory = mkdtempSync(join(here, ".example-"));
-  t.after(() => rmSync(directory, { recursive: true }));
-  const blocks = [...docs("plugin-development.md").matchAll(/```ts\n([^]*?)```/g)].map((match) =>
-    (match[1] as string).replaceAll('"../plugin/', '"../../plugin/').replaceAll('"./checked', '"../checked'),
-  );
-  assert.equal(blocks.length, 2);
-  writeFileSync(join(directory, "example.ts"), blocks[0] as string);
-  writeFileSync(join(directory, "example.test.ts"), blocks[1] as string);
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const output = execFileSync(process.execPath, ["--test", join(directory, "example.test.ts")], {
-    encoding: "utf8",
-    env,
-  });
-  assert.match(output, /pass 1/);
 });
 
 test("every variable of the documentation is one", () => {

@@ -1,5 +1,5 @@
-import type { ResponseHead } from "../plugin/context.ts";
 import { definePlugin } from "../plugin/plugin.ts";
+import { compileCompression } from "./compression.ts";
 import { GzipStream } from "./gzip-stream.ts";
 
 export const gzip = definePlugin({
@@ -37,26 +37,12 @@ export const gzip = definePlugin({
   },
 
   compile(conf) {
-    const types =
-      conf.types === "*" ? null : new Set((conf.types as readonly string[]).map((type) => type.toLowerCase()));
-    const { min_length: minLength, comp_level: level } = conf;
-    const oldClients = conf.http_version === 1;
+    const compresses = compileCompression("gzip", conf);
+    const { comp_level: level } = conf;
     const key = "gzip";
     return {
       header_filter(ctx, head) {
-        if (!isEligible(head, types, minLength)) return;
-        if (conf.vary === true) head.addHeader("Vary", "Accept-Encoding");
-        if (!oldClients && ctx.protocol === "HTTP/1.0") return;
-        const accepted = ctx.header("accept-encoding");
-        // As nginx, which leaves what goes through a proxy to the proxy.
-        if (accepted === undefined || !acceptsGzip(accepted) || ctx.header("via") !== undefined) return;
-        ctx.values.set(key, new GzipStream(level));
-        head.streamBody();
-        head.removeHeader("Accept-Ranges");
-        const tag = head.header("etag");
-        // The bytes are others now (RFC 9110 section 8.8.3).
-        if (tag?.startsWith('"') === true) head.setHeader("ETag", `W/${tag}`);
-        head.setHeader("Content-Encoding", "gzip");
+        if (compresses(ctx, head)) ctx.values.set(key, new GzipStream(level));
       },
       body_filter(ctx, chunk, last) {
         const stream = ctx.values.get(key);
@@ -67,31 +53,3 @@ export const gzip = definePlugin({
     };
   },
 });
-
-/** Whether the answer may be compressed for clients that accept it. */
-function isEligible(head: ResponseHead, types: ReadonlySet<string> | null, minLength: number): boolean {
-  const { status } = head;
-  if (status !== 200 && status !== 403 && status !== 404) return false;
-  if (head.header("content-encoding") !== undefined) return false;
-  const type = head.header("content-type");
-  if (type === undefined || (types !== null && !types.has(mediaType(type)))) return false;
-  const length = head.header("content-length");
-  if (length !== undefined && Number(length) < minLength) return false;
-  // RFC 9111 section 5.2.2.6.
-  return !/\bno-transform\b/i.test(head.header("cache-control") ?? "");
-}
-
-function mediaType(value: string): string {
-  const end = value.indexOf(";");
-  return (end === -1 ? value : value.slice(0, end)).trim().toLowerCase();
-}
-
-/** Whether a list of codings (RFC 9110 section 12.5.3) names gzip with a weight that is not 0. */
-export function acceptsGzip(list: string): boolean {
-  for (const part of list.split(",")) {
-    const [coding = "", ...parameters] = part.split(";");
-    if (coding.trim().toLowerCase() !== "gzip") continue;
-    return !parameters.some((parameter) => /^\s*q\s*=\s*0(?:\.0*)?\s*$/i.test(parameter));
-  }
-  return false;
-}

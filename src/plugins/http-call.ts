@@ -1,5 +1,6 @@
-import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { loadHttps } from "../lib/lazy-https.ts";
+import { Agent as HttpAgent, request as httpRequest } from "../lib/node-http.ts";
 
 /** Questions of plugins to a service over HTTP: everything about them is bounded. */
 

@@ -54,7 +54,9 @@ export const plugins: BuiltPlugins = lazyMap([
 
   // Traffic.
   ["batch-requests", () => (load("batch-requests") as typeof import("./batch-requests.ts")).batchRequests],
+  ["brotli", () => (load("brotli") as typeof import("./brotli.ts")).brotli],
   ["error-page", () => (load("error-page") as typeof import("./error-page.ts")).errorPage],
+  ["grpc-web", () => (load("grpc-web") as typeof import("./grpc-web.ts")).grpcWeb],
   ["gzip", () => (load("gzip") as typeof import("./gzip.ts")).gzip],
   ["proxy-cache", () => (load("proxy-cache") as typeof import("./proxy-cache.ts")).proxyCache],
   ["proxy-mirror", () => (load("proxy-mirror") as typeof import("./proxy-mirror.ts")).proxyMirror],

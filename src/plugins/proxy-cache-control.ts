@@ -24,12 +24,16 @@ export function secondsOf(directives: Directives, name: string): number | null {
   return text === undefined || !/^\d{1,10}$/.test(text) ? null : Number(text);
 }
 
-/** Milliseconds for which a shared cache may keep an answer; 0 where its headers do not allow any. */
-export function freshnessMs(cacheControl: string | undefined, expires: string | undefined): number {
+/**
+ * Milliseconds for which a shared cache may keep an answer; 0 where its headers do not allow
+ * any, `fallbackMs` where they say nothing.
+ */
+export function freshnessMs(cacheControl: string | undefined, expires: string | undefined, fallbackMs = 0): number {
   const directives = parseCacheControl(cacheControl);
   for (const name of ["private", "no-store", "no-cache"]) if (directives.has(name)) return 0;
   const seconds = secondsOf(directives, "s-maxage") ?? secondsOf(directives, "max-age");
   if (seconds !== null) return seconds * 1_000;
-  const at = expires === undefined ? Number.NaN : Date.parse(expires);
+  if (expires === undefined) return fallbackMs;
+  const at = Date.parse(expires);
   return Number.isNaN(at) ? 0 : Math.max(0, at - Date.now());
 }

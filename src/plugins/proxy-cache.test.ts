@@ -102,7 +102,3 @@ test("with cache_control the client's wishes count", () => {
   assert.equal(ask(handlers, "5", wish("no-cache")), "STALE 5");
   assert.equal(ask(handlers, "6"), "HIT 5 age 0");
 });
-
-test("the strategy disk is refused with the way out", () => {
-  assert.throws(() => compileChecked(proxyCache, {}), /"disk" is not supported yet; use "memory"/);
-});

@@ -1,29 +1,19 @@
-import { monotonicMs } from "../lib/clock.ts";
 import type { RequestContext, ResponseHead } from "../plugin/context.ts";
 import { definePlugin, reply, type Reply } from "../plugin/plugin.ts";
 import { compileVariable, type VariableAccessor } from "../plugin/variables.ts";
 import { freshnessMs, parseCacheControl, secondsOf, type Directives } from "./proxy-cache-control.ts";
-import { CacheStore, type CachedAnswer } from "./proxy-cache-store.ts";
+import type { CachedAnswer } from "./proxy-cache-store.ts";
+import type { CacheZone, Collection } from "./proxy-cache-zone.ts";
+import { cacheSettingsIn, cacheZoneFault, zoneOf } from "./proxy-cache-zones.ts";
 
-/** Bytes of the zone `memory_cache` in each worker. */
-const ZONE_BYTES = 50 * 1_048_576;
 const STATUS = "Apisix-Cache-Status";
 /** What later phases know of a request. */
 const STATE = "proxy-cache";
 const cacheName = "(^[^\\$].+$|^\\$[0-9a-zA-Z_]+$)";
 
-/** Zones of APISIX's default configuration; one in memory has no path on a disk. */
-const zones = new Map([
-  ["disk_cache_one", "disk"],
-  ["memory_cache", "memory"],
-]);
-
-/** The zone in memory of this thread; it outlives changes of the configuration. */
-const store = new CacheStore(ZONE_BYTES);
-
 export const proxyCache = definePlugin({
   name: "proxy-cache",
-  summary: "Keeps answers in memory and answers repeated requests with them.",
+  summary: "Keeps answers, in memory or on disk, and answers repeated requests with them.",
   priority: 1085,
   version: "0.2",
   schema: {
@@ -34,15 +24,21 @@ export const proxyCache = definePlugin({
         minLength: 1,
         maxLength: 100,
         default: "disk_cache_one",
-        $comment: "`memory_cache` for the strategy `memory`.",
+        $comment: "One of `apisix.proxy_cache.zones` in `config.yaml`, of the kind that the strategy wants.",
       },
       cache_strategy: {
         type: "string",
         enum: ["disk", "memory"],
         default: "disk",
-        $comment: "Where answers are kept; `disk` is not supported yet.",
+        $comment: "`disk`: in files that all workers share and that outlive a restart; `memory`: in each worker.",
       },
-      cache_ttl: { type: "integer", minimum: 1, default: 300, $comment: "Seconds for which an answer is kept." },
+      cache_ttl: {
+        type: "integer",
+        minimum: 1,
+        default: 300,
+        $comment:
+          "Seconds for which an answer is kept in memory. On disk headers decide, or `apisix.proxy_cache.cache_ttl`.",
+      },
       consumer_isolation: { type: "boolean", default: true, $comment: "Whether each consumer has answers of its own." },
       cache_set_cookie: { type: "boolean", default: false, $comment: "Whether answers with `Set-Cookie` are kept." },
       cache_key: {
@@ -76,7 +72,7 @@ export const proxyCache = definePlugin({
       cache_control: {
         type: "boolean",
         default: false,
-        $comment: "Whether `Cache-Control` of requests and answers, and `Expires`, decide (RFC 9111).",
+        $comment: "Whether `Cache-Control` of requests and answers, and `Expires`, decide in memory (RFC 9111).",
       },
       cache_bypass: {
         type: "array",
@@ -95,33 +91,33 @@ export const proxyCache = definePlugin({
         minimum: 1,
         default: 67108864,
         description: "Greatest size in bytes of a body that is kept in memory.",
+        $comment: "The same on disk.",
       },
     },
   },
-  checkConf({ cache_zone: zone, cache_strategy: strategy }) {
-    const kind = zones.get(String(zone));
-    if (kind === undefined) return `cache_zone ${String(zone)} not found`;
-    return kind === strategy ? null : `invalid or empty cache_zone for cache_strategy: ${String(strategy)}`;
-  },
+  checkConf: cacheZoneFault,
 
-  compile(conf) {
-    if (conf.cache_strategy === "disk") {
-      throw new Error('cache_strategy "disk" is not supported yet; use "memory" with cache_zone "memory_cache"');
-    }
+  compile(conf, env) {
+    const zone = zoneOf(conf.cache_zone, env);
+    const onDisk = conf.cache_strategy === "disk";
+    const { ttlMs: defaultTtlMs } = cacheSettingsIn(env.attr);
     const key = compileKey(conf.cache_key, conf.consumer_isolation);
     const methods = new Set<string>(conf.cache_method);
     const bypass = compileSwitch(conf.cache_bypass);
     const noCache = compileSwitch(conf.no_cache);
     const statuses = new Set(conf.cache_http_status);
-    const { cache_control: obey, cache_ttl: ttl, cache_set_cookie: cookies, hide_cache_headers: hide } = conf;
+    const { cache_ttl: ttl, cache_set_cookie: cookies, hide_cache_headers: hide } = conf;
+    const obey = conf.cache_control && !onDisk;
     const maxBody = conf.max_resp_body_size;
-    const storable = (head: ResponseHead): boolean =>
-      head.fromUpstream && statuses.has(head.status) && (cookies || head.header("set-cookie") === undefined);
+    const storable = (ctx: RequestContext, head: ResponseHead): boolean => {
+      if (!head.fromUpstream) return onDisk && ctx.attempts.length > 0 && unavailable.has(head.status);
+      return statuses.has(head.status) && (cookies || head.header("set-cookie") === undefined);
+    };
 
     return {
       access(ctx) {
-        if (ctx.method === "PURGE") return purge(key(ctx));
-        const state = { status: "MISS", key: "", pending: null };
+        if (ctx.method === "PURGE") return purge(zone, key(ctx));
+        const state: State = { status: "MISS", key: "", pending: null, room: 0 };
         ctx.values.set(STATE, state);
         if (methods.has(ctx.method)) return lookUp(ctx, state);
         return undefined;
@@ -131,7 +127,8 @@ export const proxyCache = definePlugin({
         if (state === undefined) return;
         ctx.values.set("upstream_cache_status", state.status);
         head.setHeader(STATUS, state.status);
-        if (state.key !== "" && ctx.method !== "HEAD" && storable(head) && !noCache(ctx)) collect(ctx, state, head);
+        if (state.key !== "" && ctx.method !== "HEAD" && storable(ctx, head) && !noCache(ctx))
+          collect(ctx, state, head);
         if (!hide) return;
         head.removeHeader("Expires");
         head.removeHeader("Cache-Control");
@@ -140,7 +137,9 @@ export const proxyCache = definePlugin({
         const state = ctx.values.get(STATE) as State | undefined;
         const pending = state?.pending;
         if (state === undefined || pending === undefined || pending === null) return chunk;
-        if (!pending.add(chunk)) state.pending = null;
+        state.room -= chunk.length;
+        if (state.room < 0) pending.drop();
+        if (state.room < 0 || (chunk.length > 0 && !pending.add(chunk))) state.pending = null;
         else if (last) {
           state.pending = null;
           pending.finish();
@@ -153,35 +152,38 @@ export const proxyCache = definePlugin({
       },
     };
 
-    function lookUp(ctx: RequestContext, state: State): Reply | undefined {
+    function lookUp(ctx: RequestContext, state: State): Reply | undefined | Promise<Reply | undefined> {
       const wishes = obey ? parseCacheControl(ctx.header("cache-control")) : null;
       if (bypass(ctx) || wishes?.has("no-store") === true) {
         state.status = "BYPASS";
         return undefined;
       }
       state.key = `${ctx.method === "POST" ? "POST" : "GET"}\n${key(ctx)}`;
-      const kept = store.find(state.key, (name) => ctx.header(name));
-      state.status = kept === undefined ? "MISS" : judge(kept, wishes);
+      const kept = zone.find(state.key, (name) => ctx.header(name));
+      return kept instanceof Promise ? kept.then((found) => use(found, state, wishes)) : use(kept, state, wishes);
+    }
+
+    function use(kept: CachedAnswer | undefined, state: State, wishes: Directives | null): Reply | undefined {
+      const ageMs = kept === undefined ? 0 : zone.now() - kept.storedAt;
+      state.status = kept === undefined ? "MISS" : judge(ageMs, kept.ttlMs, wishes);
       if (kept !== undefined && state.status === "HIT") {
         // Nothing is stored again.
         state.key = "";
-        return replay(kept);
+        return replay(kept, ageMs);
       }
       return wishes?.has("only-if-cached") === true ? reply(504) : undefined;
     }
 
     /** Begins to collect an answer that may be kept. */
     function collect(ctx: RequestContext, state: State, head: ResponseHead): void {
-      const ttlMs = obey ? freshnessMs(head.header("cache-control"), head.header("expires")) : ttl * 1_000;
+      const control = head.header("cache-control");
+      const fallbackMs = onDisk ? defaultTtlMs : 0;
+      const ttlMs = obey || onDisk ? freshnessMs(control, head.header("expires"), fallbackMs) : ttl * 1_000;
       const vary = variesBy(head.header("vary"));
       if (ttlMs <= 0 || vary === null || head.status === 206 || head.status === 304) return;
-      const { status } = head;
-      const headers = head.received();
-      const cacheKey = state.key;
-      state.pending = new Collected(maxBody, (body) => {
-        const answer = { status, headers, body, storedAt: monotonicMs(), ttlMs };
-        store.put(cacheKey, vary, (name) => ctx.header(name), answer);
-      });
+      const answer = { status: head.status, headers: headersOf(head), storedAt: zone.now(), ttlMs };
+      state.pending = zone.keep(state.key, vary, (name) => ctx.header(name), answer);
+      state.room = maxBody;
     }
   },
 });
@@ -191,60 +193,35 @@ interface State {
   status: string;
   /** `""`: the answer is not to be kept. */
   key: string;
-  pending: Collected | null;
+  pending: Collection | null;
+  /** Bytes of the body that may still come to be kept. */
+  room: number;
 }
 
-/** The body of an answer on its way to the client, as far as it has come. */
-class Collected {
-  readonly #limit: number;
-  readonly #done: (body: Buffer) => void;
-  readonly #pieces: Buffer[] = [];
-  #bytes = 0;
+/** What the gateway answers for a node that cannot be reached: kept on disk, whatever `cache_http_status` says. */
+const unavailable: ReadonlySet<number> = new Set([502, 504]);
 
-  constructor(limit: number, done: (body: Buffer) => void) {
-    this.#limit = limit;
-    this.#done = done;
-  }
-
-  /** False: it is too long, or there is no room; nothing is held any more. */
-  add(piece: Buffer): boolean {
-    if (piece.length === 0) return true;
-    if (this.#bytes + piece.length <= this.#limit && store.reserve(piece.length)) {
-      this.#pieces.push(piece);
-      this.#bytes += piece.length;
-      return true;
-    }
-    this.drop();
-    return false;
-  }
-
-  finish(): void {
-    const body = Buffer.concat(this.#pieces);
-    this.drop();
-    this.#done(body);
-  }
-
-  drop(): void {
-    store.release(this.#bytes);
-    this.#bytes = 0;
-    this.#pieces.length = 0;
-  }
+/** The headers that are kept; of the gateway's own answers the type of the page. */
+function headersOf(head: ResponseHead): CachedAnswer["headers"] {
+  return head.fromUpstream ? head.received() : [["Content-Type", head.header("content-type") ?? "text/html"]];
 }
 
-function purge(key: string): Reply {
-  const got = store.delete(`GET\n${key}`);
-  const posted = store.delete(`POST\n${key}`);
-  return got || posted ? reply(200, "", [["Content-Type", "text/plain"]]) : reply(404);
+/** An answer to PURGE. */
+function purge(zone: CacheZone, key: string): Reply | Promise<Reply> {
+  const answer = (found: readonly boolean[]): Reply =>
+    found.includes(true) ? reply(200, "", [["Content-Type", "text/plain"]]) : reply(404);
+  const [got, posted] = [zone.purge(`GET\n${key}`), zone.purge(`POST\n${key}`)];
+  if (typeof got === "boolean" && typeof posted === "boolean") return answer([got, posted]);
+  return Promise.all([got, posted]).then(answer);
 }
 
-function replay({ status, headers, body, storedAt }: CachedAnswer): Reply {
-  const age = String(Math.floor((monotonicMs() - storedAt) / 1_000));
+function replay({ status, headers, body }: CachedAnswer, ageMs: number): Reply {
+  const age = String(Math.max(0, Math.floor(ageMs / 1_000)));
   return { status, headers: [...headers.filter(([name]) => name.toLowerCase() !== "age"), ["Age", age]], body };
 }
 
 /** Whether a kept answer may be used, and what the client asks of its age (RFC 9111 section 5.2.1). */
-function judge({ storedAt, ttlMs }: CachedAnswer, wishes: Directives | null): "HIT" | "EXPIRED" | "STALE" {
-  const ageMs = monotonicMs() - storedAt;
+function judge(ageMs: number, ttlMs: number, wishes: Directives | null): "HIT" | "EXPIRED" | "STALE" {
   const over = ageMs - ttlMs;
   if (wishes === null) return over >= 0 ? "EXPIRED" : "HIT";
   const maxAge = secondsOf(wishes, "max-age");

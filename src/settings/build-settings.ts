@@ -4,12 +4,16 @@ import { parseDuration } from "../lib/duration.ts";
 import { normaliseLogFormat } from "./access-log-format.ts";
 import { canonicalIp } from "./address.ts";
 import { adminSettings } from "./admin-settings.ts";
-import type { CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
+import type { CacheZoneConfig, CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
 import { kubernetesSettings, type KubernetesConfig } from "./kubernetes-settings.ts";
-import { httpAddresses } from "./listeners.ts";
+import { httpListeners } from "./listeners.ts";
 import { prometheusSettings } from "./prometheus-settings.ts";
+import { servesHttp, streamSettings } from "./stream-settings.ts";
+import { tlsSettings } from "./tls-settings.ts";
 import type {
   Address,
+  CacheSettings,
+  CacheZoneSettings,
   DiscoverySettings,
   DnsSettings,
   HttpSettings,
@@ -19,6 +23,7 @@ import type {
   StatusSettings,
   UpstreamSettings,
 } from "./settings.ts";
+import { trustedCertificates } from "./trusted-certificates.ts";
 
 /** What settings are made of besides the file. */
 export interface Surroundings {
@@ -38,7 +43,10 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     configFile: around.configFile,
     workers: around.workers,
     http: httpSettings(config),
+    stream: streamSettings(config, around.prefix),
+    tls: tlsSettings(config.apisix.ssl),
     upstream: upstreamSettings(nginx.http.upstream),
+    trustedCertificates: trustedCertificates(config, around.prefix),
     router: apisix.router.http,
     matching: {
       encodedSlash: apisix.match_uri_encoded_slash,
@@ -63,7 +71,9 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     log: logSettings(nginx, around.prefix),
     plugins: [...new Set(config.plugins)],
     prometheus: config.plugins.includes("prometheus") ? prometheusSettings(config.plugin_attr.prometheus) : null,
-    pluginAttr: pluginAttributes(config, around.pluginAttr),
+    streamPlugins: [...new Set(config.stream_plugins)],
+    extraPlugins: [...new Set(apisix.extra_plugins)],
+    pluginAttr: pluginAttributes(config, around),
     showRevision: apisix.show_revision_in_response_header,
     showUpstreamStatus: apisix.show_upstream_status_in_response_header,
     serverTokens: apisix.enable_server_tokens,
@@ -71,18 +81,38 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
   };
 }
 
-/** `plugin_attr` as written; `redirect` knows the port for HTTPS in any case. */
-function pluginAttributes({ apisix: { ssl } }: CheckedConfig, written: Settings["pluginAttr"]): Settings["pluginAttr"] {
+/** `plugin_attr` as written; `redirect` knows the port for HTTPS and `proxy-cache` its zones in any case. */
+function pluginAttributes({ apisix }: CheckedConfig, { pluginAttr, prefix }: Surroundings): Settings["pluginAttr"] {
+  const { ssl, proxy_cache: cache } = apisix;
   const port = ssl.enable ? (ssl.listen[0]?.port ?? 9443) : undefined;
+  const written = { ...pluginAttr, "proxy-cache": cacheSettings(cache, prefix) };
   if (port === undefined) return written;
-  return { ...written, redirect: { https_port: port, ...(written["redirect"] as object | undefined) } };
+  return { ...written, redirect: { https_port: port, ...(pluginAttr["redirect"] as object | undefined) } };
+}
+
+function cacheSettings(cache: CheckedConfig["apisix"]["proxy_cache"], prefix: string): CacheSettings {
+  return { ttlMs: ms(cache.cache_ttl), zones: cache.zones.map((zone) => cacheZone(zone, prefix)) };
+}
+
+/** Zones are APISIX's default ones where none are written, for which no key has filled anything in. */
+function cacheZone(zone: CacheZoneConfig, prefix: string): CacheZoneSettings {
+  const {
+    name = "",
+    memory_size: memory = "50m",
+    disk_path: path,
+    disk_size: size = "1G",
+    cache_levels: levels,
+  } = zone;
+  const digits = (levels ?? "1:2").split(":").map(Number);
+  const disk = path === undefined ? null : { path: resolve(prefix, path), bytes: bytes(size), levels: digits };
+  return { name, memoryBytes: bytes(memory), disk };
 }
 
 function httpSettings(config: CheckedConfig): HttpSettings {
   const { apisix, nginx_config: nginx } = config;
   const { http } = nginx;
   return {
-    listen: config.deployment.role === "control_plane" ? [] : httpAddresses(config),
+    listen: servesHttp(config) ? httpListeners(config) : [],
     deleteUriTailSlash: apisix.delete_uri_tail_slash,
     normalizeUriLikeServlet: apisix.normalize_uri_like_servlet,
     keepaliveTimeoutMs: ms(http.keepalive_timeout),
@@ -140,6 +170,7 @@ function discoverySettings({
         : {
             servers: consul.servers.map((server) => server.replace(/\/$/, "")),
             token: consul.token ?? null,
+            waitMs: consul.keepalive ? Math.max(1, Number(consul.timeout.wait)) * 1_000 : null,
             intervalMs: Math.max(1, Number(consul.fetch_interval)) * 1_000,
             weight: Number(consul.weight),
           },

@@ -6,15 +6,17 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type LoadedSettings, loadSettings } from "./load.ts";
 import { complaints, dataPlane, load, loadClean } from "./load-fixture.ts";
-import { formatFinding, type Settings } from "./settings.ts";
+import { formatFinding, type CacheSettings, type Settings } from "./settings.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 test("defaults are APISIX's", (t) => {
   const settings = loadClean(t, "");
   assert.deepEqual(settings.http.listen, [
-    { ip: "0.0.0.0", port: 9080 },
-    { ip: "::", port: 9080 },
+    { ip: "0.0.0.0", port: 9080, tls: false, http2: true, proxyProtocol: false },
+    { ip: "::", port: 9080, tls: false, http2: true, proxyProtocol: false },
+    { ip: "0.0.0.0", port: 9443, tls: true, http2: true, proxyProtocol: false },
+    { ip: "::", port: 9443, tls: true, http2: true, proxyProtocol: false },
   ]);
   assert.equal(settings.workers, Math.min(availableParallelism(), 256));
   assert.deepEqual(settings.status, {
@@ -35,6 +37,13 @@ test("defaults are APISIX's", (t) => {
   assert.equal(settings.http.trustedAddresses, null);
   assert.ok(settings.plugins.includes("key-auth"));
 });
+
+/** `pluginAttr` but for what the caches of proxy-cache are. */
+function attributesOf(settings: Settings | null): object {
+  const { "proxy-cache": caches, ...others } = settings?.pluginAttr ?? {};
+  assert.ok(caches);
+  return others;
+}
 
 /** What `plugin_attr` holds in any case: the port for TLS. */
 const redirect = { https_port: 9443 };
@@ -63,14 +72,14 @@ test("settings are frozen throughout and can be cloned to a thread", (t) => {
   };
   walk(settings);
   assert.deepEqual(structuredClone(settings), settings);
-  assert.deepEqual(settings.pluginAttr, { redirect, x: { list: [{ a: 1 }] } });
+  assert.deepEqual(attributesOf(settings), { redirect, x: { list: [{ a: 1 }] } });
 });
 
 test("tags and directives of YAML 1.1 make no other kinds of values", (t) => {
   const settings = loadClean(t, "plugin_attr: {b: !!binary aGk=, d: !!timestamp 2001-01-01, s: !!set {x}, on: on}\n");
-  assert.deepEqual(settings.pluginAttr, { redirect, b: "aGk=", d: "2001-01-01", s: { x: null }, on: "on" });
+  assert.deepEqual(attributesOf(settings), { redirect, b: "aGk=", d: "2001-01-01", s: { x: null }, on: "on" });
   const old = load(t, `%YAML 1.1\n---\n${dataPlane}plugin_attr: {d: 2001-01-01, on: on}\n`);
-  assert.deepEqual(old.settings?.pluginAttr, { redirect, d: "2001-01-01", on: "on" });
+  assert.deepEqual(attributesOf(old.settings), { redirect, d: "2001-01-01", on: "on" });
 });
 
 test("a file that is missing, broken or no mapping is one error", (t) => {
@@ -256,7 +265,7 @@ test("keys written twice: the last one wins, with a warning", (t) => {
     t,
     `${dataPlane}${text}nginx_config: {worker_processes: 3, worker_processes: 4}\n`,
   );
-  assert.deepEqual(settings?.http.listen, [{ ip: "0.0.0.0", port: 9082 }]);
+  assert.equal(settings?.http.listen[0]?.port, 9082);
   assert.equal(settings?.workers, 4);
   assert.deepEqual(
     findings.map(({ severity, field, line, message }) => `${severity} ${line} ${field}: ${message}`),
@@ -300,11 +309,8 @@ test("what has no meaning here is named in one warning, what comes later in anot
         "nginx_config.http.lua_shared_dict have no meaning here and are ignored",
     ],
   );
-  assert.deepEqual(complaints(t, "apisix:\n  ssl: {listen: [{port: 9543}]}\n"), [
-    "6 warning apisix.ssl: is not available in this version and is ignored",
-  ]);
-  assert.deepEqual(complaints(t, "apisix:\n  proxy_mode: stream\ndiscovery: {nacos: {}}\n"), [
-    "0 warning : apisix.proxy_mode, discovery.nacos are not available in this version and are ignored",
+  assert.deepEqual(complaints(t, "discovery: {nacos: {}, eureka: {}}\n"), [
+    "0 warning : discovery.nacos, discovery.eureka are not available in this version and are ignored",
   ]);
 });
 
@@ -323,13 +329,14 @@ plugin_attr: {a: {e: "\${{EMPTY:=not this}}", n: "\${{PORT}}", "\${{NAME}}": 1, 
 `,
     env,
   );
-  assert.deepEqual(settings.http.listen, [{ ip: "0.0.0.0", port: 9085 }]);
+  assert.equal(settings.http.listen[0]?.port, 9085);
+  assert.equal(settings.http.listen[0]?.ip, "0.0.0.0");
   assert.equal(settings.status?.port, 7086);
   assert.equal(settings.status?.ip, "::1");
   assert.equal(settings.tcpMigrateReq, true);
   assert.equal(settings.log.access?.file, join(settings.prefix, "logs/x-9085.log"));
   assert.equal(settings.http.realIpHeader, "00123");
-  assert.deepEqual(settings.pluginAttr, { redirect, a: { e: "", n: 9085, "${{NAME}}": 1, s: "$NAME ${NAME}" } });
+  assert.deepEqual(attributesOf(settings), { redirect, a: { e: "", n: 9085, "${{NAME}}": 1, s: "$NAME ${NAME}" } });
 
   assert.deepEqual(complaints(t, "apisix:\n  node_listen:\n    - 9080\n    - ${{NOPE}}\n    - 0\n"), [
     "8 error apisix.node_listen[1]: environment variable NOPE is not set; set it, or give a default: ${{NOPE:=default}}",
@@ -344,4 +351,30 @@ test("APISIX_PROFILE chooses the files", (t) => {
   writeFileSync(join(prefix, "conf", "config-dev.yaml"), dataPlane);
   const { settings } = loadSettings({ prefix, env: { APISIX_PROFILE: "dev" } });
   assert.deepEqual(settings?.source, { kind: "yaml", file: join(prefix, "conf", "apisix-dev.yaml") });
+});
+
+test("caches are as written, with defaults and absolute paths, or APISIX's", (t) => {
+  const none = loadClean(t, "").pluginAttr["proxy-cache"] as CacheSettings;
+  assert.deepEqual(
+    none.zones.map(({ name, disk }) => [name, disk?.path, disk?.bytes, disk?.levels]),
+    [
+      ["disk_cache_one", "/tmp/disk_cache_one", 1_073_741_824, [1, 2]],
+      ["memory_cache", undefined, undefined, undefined],
+    ],
+  );
+  const zone = "{name: a, disk_path: cache, disk_size: 10m, memory_size: 1m, cache_levels: '2'}";
+  const settings = loadClean(t, `apisix:\n  proxy_cache:\n    cache_ttl: 1m\n    zones:\n      - ${zone}\n`);
+  assert.deepEqual(settings.pluginAttr["proxy-cache"], {
+    ttlMs: 60_000,
+    zones: [
+      {
+        name: "a",
+        memoryBytes: 1_048_576,
+        disk: { path: join(settings.prefix, "cache"), bytes: 10_485_760, levels: [2] },
+      },
+    ],
+  });
+  assert.deepEqual(complaints(t, "apisix:\n  proxy_cache:\n    zones:\n      - {name: a, cache_levels: 1:3}\n"), [
+    '8 error apisix.proxy_cache.zones[0].cache_levels: found "1:3", expected one to three digits 1 or 2 such as 1:2',
+  ]);
 });

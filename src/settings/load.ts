@@ -16,6 +16,9 @@ import { reportPrometheusFaults } from "./prometheus-settings.ts";
 import { Report } from "./report.ts";
 import type { Finding, Settings } from "./settings.ts";
 import { chooseSource, profiled } from "./source-settings.ts";
+import { reportStreams } from "./stream-settings.ts";
+import { checkTrustedCertificates } from "./trusted-certificates.ts";
+import { reportCiphers } from "./tls-settings.ts";
 
 export interface LoadOptions {
   /** Directory that holds conf/, logs/ and data/. */
@@ -81,6 +84,9 @@ function evaluate(written: Mapping, place: Place, report: Report): Settings | nu
   const config = value as unknown as CheckedConfig;
   reportConflicts(config, invalid, (path) => valueAt(written, path) !== undefined, report);
   reportPrometheusFaults(config.plugin_attr.prometheus, invalid, report);
+  reportStreams(config, report);
+  checkTrustedCertificates(config, place.prefix, report);
+  reportCiphers(config, invalid, report);
   const source = chooseSource(config.deployment, place, invalid, report);
   const workers = workerCount(config, place.env, invalid, report);
   if (source === null || workers === null) return null;

@@ -156,7 +156,7 @@ class FileSource implements Source {
 }
 
 /** Changes whenever the file may have; symbolic links are followed. */
-async function stampOf(file: string): Promise<string> {
+export async function stampOf(file: string): Promise<string> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
     return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;

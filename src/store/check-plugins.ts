@@ -39,6 +39,8 @@ export interface PluginCheck {
   readonly kind: Kind;
   /** The enabled ones. */
   readonly registry: PluginRegistry;
+  /** `plugin_attr` of config.yaml. */
+  readonly pluginAttr?: Readonly<Record<string, unknown>>;
   /** `plugin_metadata` as it is; absent where it cannot be looked up. */
   readonly metadata?: ConfCheck["metadata"];
   /** Every fault instead of the first. */
@@ -123,11 +125,12 @@ function ruleIn(plugin: KnownPlugin, place: ConfPlace): ConfRule | undefined {
 }
 
 function applyRule(rule: ConfRule | undefined, conf: PluginConf, check: PluginCheck): readonly SchemaFault[] {
-  const { registry, metadata } = check;
+  const { registry, metadata, pluginAttr } = check;
+  const attr = (name: string): Readonly<Record<string, unknown>> => (pluginAttr?.[name] ?? {}) as never;
   const plugin = (name: string): KnownPlugin | undefined => registry.get(name);
   const schemaFault = (schema: JsonSchema, value: unknown): string | null =>
     validatorOf(schema).check(value)?.message ?? null;
-  const reason = rule?.(conf, { plugin, schemaFault, ...(metadata === undefined ? {} : { metadata }) }) ?? null;
+  const reason = rule?.(conf, { plugin, schemaFault, attr, ...(metadata === undefined ? {} : { metadata }) }) ?? null;
   return reason === null ? [] : [{ path: [], message: reason, detail: reason, hint: "" }];
 }
 

@@ -53,6 +53,15 @@ interface Wanted extends Entry {
 
 const NONE: ReadonlySet<string> = new Set();
 
+/** What is in force of the plugins that users have written. */
+export interface PluginState {
+  /** Text of each for the workers, by its id below the kind `plugins`. */
+  readonly loaded: ReadonlyMap<string, string>;
+  readonly refused: readonly NewRejection[];
+  /** Names of plugins that mean something else now: what has them is checked again. */
+  readonly changed: ReadonlySet<string>;
+}
+
 /** The key of a list of plugins. */
 const PLUGINS = "plugins/plugins";
 
@@ -74,6 +83,8 @@ export class Store {
   #held = new Map<string, Resource>();
   #wanted = new Map<string, Wanted>();
   #reasons = new Map<string, Reason>();
+  /** Plugins of users that could not be put in force. */
+  #refusedPlugins: readonly NewRejection[] = [];
   /** Entries of a document that cannot be filed under a key of their own. */
   #strays: readonly NewRejection[] = [];
   #rejected: readonly Rejection[] = [];
@@ -199,11 +210,77 @@ export class Store {
     return this.#finish(this.#revision, this.#resolveChanged(changed, new Set()), now);
   }
 
+  /**
+   * Takes over which plugins of users are in force; `null` where nothing was loaded yet, for
+   * which it counts all the same. A keyed source's revision stays, as with secrets.
+   */
+  applyPlugins({ loaded, refused, changed }: PluginState, now: number): Applied | null {
+    const fromRevision = this.#revision;
+    this.#refusedPlugins = refused;
+    const before = new Set(this.#wanted.keys());
+    const keys = this.#wantPlugins(loaded);
+    if (this.#revision === 0) return null;
+    const parts = this.#stageParts(new Map());
+    for (const [key, { raw }] of this.#mentioning(this.#wanted, changed)) {
+      const [kind, id] = splitKey(key);
+      if (key === PLUGINS) this.#setPluginsList(raw, this.#wanted, true);
+      else this.#want(restage({ key, kind: kind as Kind, id }, raw, this.#keyed, parts), this.#wanted);
+      keys.add(key);
+    }
+    const takingOver = this.#takingOver;
+    const changes = this.#resolveChanged(keys, keys.difference(before));
+    if (!takingOver && !this.#keyed && changes.length > 0) this.#revision++;
+    const applied = this.#finish(fromRevision, changes, now);
+    this.#takingOver = takingOver;
+    return applied;
+  }
+
+  /** What of that which serves would not be valid with these plugins as they are now, and why; `null`: nothing. */
+  brokenBy(names: ReadonlySet<string>): string | null {
+    const parts = this.#stageParts(new Map());
+    for (const [key, { kind, id, text }] of this.#mentioning(this.#held, names)) {
+      const wanted = this.#wanted.get(key);
+      const served = wanted === undefined || "error" in wanted.checked || key === PLUGINS ? null : wanted.raw;
+      const content = served === null ? null : restage({ key, kind, id }, served, this.#keyed, parts).content;
+      // What serves although the source has something else holds its secrets already.
+      const check = content === null ? { ...this.#check, lookupSecret: undefined } : this.#check;
+      const value: unknown = content?.state === "read" ? content.value : JSON.parse(text);
+      const checked = key === PLUGINS ? null : checkResource(kind, id, value, check);
+      if (checked !== null && "error" in checked) return `${key}: ${checked.error}`;
+    }
+    return null;
+  }
+
+  /** Wants these plugins of users and no others; the keys of all of them, also of those that are gone. */
+  #wantPlugins(loaded: ReadonlyMap<string, string>): Set<string> {
+    const keys = new Set([...this.#wanted.keys(), ...this.#held.keys()].filter(isUserPlugin));
+    for (const key of keys) this.#wanted.delete(key);
+    for (const [id, text] of loaded) {
+      const checked = buildResource("plugins", id, {}, text, this.#plugins);
+      this.#wanted.set(checked.key, { key: checked.key, raw: text, references: NONE, checked });
+      keys.add(checked.key);
+    }
+    return keys;
+  }
+
+  /** Resources in whose text one of the names stands. */
+  #mentioning<Held extends { readonly raw: string } | { readonly text: string }>(
+    all: ReadonlyMap<string, Held>,
+    names: ReadonlySet<string>,
+  ): readonly (readonly [key: string, held: Held])[] {
+    const quoted = Array.from(names, (name) => JSON.stringify(name));
+    return [...all].filter(([key, held]) => {
+      const text = "raw" in held ? held.raw : held.text;
+      const metadata = key.startsWith(METADATA) && names.has(key.slice(METADATA.length));
+      return !isUserPlugin(key) && (metadata || quoted.some((name) => text.includes(name)));
+    });
+  }
+
   /** Everything that a keyed source holds, as stored. */
   entries(): readonly KeyedEntry[] {
-    return Array.from(this.#wanted, ([key, { raw }]) => {
+    return [...this.#wanted].flatMap(([key, { raw }]) => {
       const [kind, id] = splitKey(key);
-      return { key: keyOf(kind as Kind, id), text: raw };
+      return isUserPlugin(key) ? [] : [{ key: keyOf(kind as Kind, id), text: raw }];
     });
   }
 
@@ -226,7 +303,7 @@ export class Store {
 
   /** What is wanted once these are everything. */
   #readAll({ mode, pluginsList, entries }: Staged): Map<string, Wanted> {
-    const wanted = new Map<string, Wanted>();
+    const wanted = new Map([...this.#wanted].filter(([key]) => isUserPlugin(key)));
     if (mode === "document") this.#setPluginsList(pluginsList, wanted);
     for (const entry of entries) this.#want(entry, wanted);
     return wanted;
@@ -253,9 +330,9 @@ export class Store {
   }
 
   /** The document's own list of plugins (JSON text) limits which ones the other resources may name. */
-  #setPluginsList(raw: string | null, wanted: Map<string, Wanted>): void {
+  #setPluginsList(raw: string | null, wanted: Map<string, Wanted>, again = false): void {
     const before = this.#wanted.get(PLUGINS);
-    if (before?.raw === (raw ?? undefined)) {
+    if (!again && before?.raw === (raw ?? undefined)) {
       if (before !== undefined) wanted.set(PLUGINS, before);
       return;
     }
@@ -348,7 +425,7 @@ export class Store {
       const [kind, id] = splitKey(key);
       return { kind, id, field, error, serving: this.#held.has(key) ? "previous" : "nothing" };
     });
-    return [...filed, ...this.#strays];
+    return [...this.#refusedPlugins, ...filed, ...this.#strays];
   }
 
   /** A rejection that was there before with the same reason keeps its time and revision. */
@@ -361,6 +438,13 @@ export class Store {
       return { ...rejection, since: earlier?.since ?? now, revision: earlier?.revision ?? this.#revision };
     });
   }
+}
+
+const METADATA = "plugin_metadata/";
+
+/** Whether a key is that of a user's plugin. */
+function isUserPlugin(key: string): boolean {
+  return key.startsWith("plugins/") && key !== PLUGINS;
 }
 
 /** Kind and id of a key here; ids may hold slashes. */

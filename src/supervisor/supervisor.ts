@@ -6,6 +6,7 @@ import { formatHash } from "../lib/content-hash.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import type {
+  CheckedNodes,
   ConfigReport,
   ControlToSupervisor,
   DiscoveryReport,
@@ -22,6 +23,7 @@ import { createStatusWatch, type StatusWatch } from "../status/transitions.ts";
 import { ControlThread } from "./control-thread.ts";
 import { MetricMemories } from "./metric-memories.ts";
 import { listenFailure, probeAddress } from "./probe-address.ts";
+import type { ServiceState } from "./service-manager.ts";
 import type { WorkerExit } from "./worker-thread.ts";
 import { readMigrateReq } from "./tcp-migrate-req.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -58,6 +60,8 @@ export class Supervisor {
   /** `null`: the source is not etcd. */
   #fleet: FleetReport | null;
   #discovery: readonly DiscoveryReport[] = [];
+  #started = false;
+  #checked: CheckedNodes = { upstreams: [], unlisted: 0 };
   #stopping = false;
   #reloading = false;
   #nextSettings: Settings | null = null;
@@ -82,6 +86,7 @@ export class Supervisor {
       log,
       config: () => this.#config,
       fleet: () => this.#fleet,
+      checked: () => this.#checked,
       discovery: () => this.#discovery,
       startingUp: () => this.#startingUp(),
       measured: (durationMs) => this.#vitals.changed(durationMs),
@@ -112,11 +117,22 @@ export class Supervisor {
    */
   async start(): Promise<void> {
     const settings = this.#settings;
-    for (const { what, address } of listenersOf(settings)) await probeAddress(what, address);
+    for (const { what, address, udp } of listenersOf(settings)) await probeAddress(what, address, udp);
     await this.#openStatus(settings);
     this.#board.workerCount = settings.workers;
     this.#control.start();
     this.#pool.start();
+    this.#started = true;
+  }
+
+  /** What a service manager is told of. */
+  get serviceState(): ServiceState {
+    return {
+      readiness: () => (this.#started ? this.#watch.readiness() : "starting"),
+      liveness: () => this.#watch.liveness(),
+      revision: () => this.#config.revision,
+      onChange: (listener) => this.#watch.onChange(listener),
+    };
   }
 
   /** Rejects when a thread finds, before the gateway was ever ready, that it cannot listen. Never resolves. */
@@ -162,6 +178,7 @@ export class Supervisor {
     // What a source must still deliver is told anew, where it is still configured.
     this.#discovery = this.#discovery.filter(({ ready }) => ready);
     this.#metrics.configure(settings);
+    this.#checked = { upstreams: [], unlisted: 0 };
     await this.#control.reload(settings);
     // A signal may have come meanwhile: then nothing is started any more.
     if (this.#stopping) return;
@@ -251,6 +268,7 @@ export class Supervisor {
       watch: this.#watch,
       config: () => this.#config,
       fleet: () => this.#fleet,
+      checked: () => this.#checked,
       role: this.#settings.role,
       slots: () => this.#pool.slots,
       startedAt: this.#startedAt,
@@ -267,8 +285,9 @@ export class Supervisor {
   /** Addresses must be free, except where it is this gateway that holds them. */
   async #probeNewAddresses(settings: Settings): Promise<void> {
     const old = [...listenersOf(this.#settings), ...statusListener(this.#settings)];
-    for (const { what, address } of [...listenersOf(settings), ...statusListener(settings)]) {
-      if (!old.some((known) => addressesOverlap(known.address, address))) await probeAddress(what, address);
+    for (const { what, address, udp } of [...listenersOf(settings), ...statusListener(settings)]) {
+      const held = old.some((known) => known.udp === udp && addressesOverlap(known.address, address));
+      if (!held) await probeAddress(what, address, udp);
     }
   }
 
@@ -291,7 +310,8 @@ export class Supervisor {
     } else if (message.type === "fleet") {
       this.#fleet = message.report;
       this.#watch.refresh();
-    } else if (message.type === "drain") this.#drainByHand(message.on);
+    } else if (message.type === "checked-nodes") this.#checked = message.report;
+    else if (message.type === "drain") this.#drainByHand(message.on);
     else if (message.type === "fault") this.#pool.fault(message.worker, message.fault);
     else if (message.type === "listen-failed") this.#cannotListen(message.error);
   }
@@ -336,17 +356,26 @@ export class Supervisor {
 }
 
 /** What other programs may hold; the Status API finds out by itself when it listens. */
-function listenersOf(settings: Settings): readonly { what: string; address: Address }[] {
-  const { http, control, prometheus } = settings;
+function listenersOf(settings: Settings): readonly Listened[] {
+  const { http, stream, control, prometheus } = settings;
   const metrics = prometheus?.listen ?? null;
   return [
     ...http.listen.map((address) => ({ what: "http listen", address })),
+    ...(stream?.tcp ?? []).map((address) => ({ what: "stream tcp", address })),
+    ...(stream?.udp ?? []).map((address) => ({ what: "stream udp", address, udp: true })),
     ...(control === null ? [] : [{ what: "control", address: control }]),
     ...(metrics === null ? [] : [{ what: "prometheus", address: metrics }]),
   ];
 }
 
-function statusListener(settings: Settings): readonly { what: string; address: Address }[] {
+/** An address, and what it is for. */
+interface Listened {
+  readonly what: string;
+  readonly address: Address;
+  readonly udp?: boolean;
+}
+
+function statusListener(settings: Settings): readonly Listened[] {
   return settings.status === null ? [] : [{ what: "status", address: settings.status }];
 }
 

@@ -1,9 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { type MessagePort, MessageChannel } from "node:worker_threads";
 import { type Board, MAX_WORKERS, type WorkerRecord, WorkerState } from "../board/board.ts";
 import { CounterTable } from "../board/counter-table.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import type { Fault, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
+import { epochOf, TicketKeys } from "../tls/ticket-keys.ts";
 import { HangWatch } from "./hang-watch.ts";
 import type { MetricMemories } from "./metric-memories.ts";
 import { Slot, type SlotHost } from "./slot.ts";
@@ -31,6 +33,8 @@ export class WorkerPool implements SlotHost {
   /** Outlives every thread. */
   readonly #counters = new CounterTable();
   readonly #metrics: MetricMemories;
+  /** So that a session of one worker is resumed by any other, and after a reload. */
+  readonly #tickets = new TicketKeys({ epoch: epochOf(Date.now()), secret: randomBytes(32) });
   readonly #events: WorkerPoolEvents;
   readonly #faults: ReadonlyMap<number, readonly Fault[]>;
   readonly #slots: Slot[] = [];
@@ -119,6 +123,7 @@ export class WorkerPool implements SlotHost {
       slot: slot.id,
       generation,
       settings: this.#settings,
+      tickets: this.#tickets.seedAt(Date.now()),
       faults: generation === 1 ? (this.#faults.get(slot.id) ?? []) : [],
       onMessage: (_, message) => this.#events.message(slot.id, message),
       onGone: () => metrics !== null && this.#metrics.giveBack(metrics),

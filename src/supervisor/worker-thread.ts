@@ -6,6 +6,7 @@ import { monotonicMs } from "../lib/clock.ts";
 import { spawnThread } from "../lib/spawn-thread.ts";
 import type { Fault, SupervisorToWorker, WorkerData, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
+import type { TicketSeed } from "../tls/ticket-keys.ts";
 import { atNormalPriority } from "./priority.ts";
 
 const entry = new URL("../worker/main.ts", import.meta.url);
@@ -30,6 +31,7 @@ export interface WorkerThreadOptions {
   readonly slot: number;
   readonly generation: number;
   readonly settings: Settings;
+  readonly tickets: TicketSeed;
   readonly faults: readonly Fault[];
   /** Messages of the thread. */
   onMessage(thread: WorkerThread, message: WorkerToSupervisor): void;
@@ -69,6 +71,7 @@ export class WorkerThread {
       metrics: options.metrics?.memory ?? null,
       record: record.index,
       slot,
+      tickets: options.tickets,
       faults: options.faults,
     };
     this.exited = new Promise((resolve) => {

@@ -20,6 +20,7 @@ test("a worker whose modules took long to load is not taken for hung when it rep
     counters: new CounterTable().memory,
     record: 0,
     slot: 0,
+    tickets: { epoch: 0, secret: new Uint8Array(32) },
     faults: [],
   } as const;
   const dataPlane = new DataPlane(data, new FaultSwitch([]), () => undefined);

@@ -15,11 +15,15 @@ import { type AccessLog, createAccessLog } from "../observe/access-log.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { dryMetrics } from "../plugin/metrics.ts";
 import { plugins } from "../plugins/index.ts";
+import { surviveUserErrors } from "../plugins/user/stray-errors.ts";
+import { WorkerPlugins } from "../plugins/user/user-plugin-table.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { FaultSwitch } from "./fault-switch.ts";
 import { BatchMetrics } from "./batch-metrics.ts";
+import { OrderedInbox } from "./ordered-inbox.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
 import { Scrapes } from "./scrapes.ts";
+import { StreamServer } from "./stream/stream-server.ts";
 import { collectEverything, MemoryReturn } from "./memory-return.ts";
 
 const HEARTBEAT_MS = 200;
@@ -46,10 +50,14 @@ export class DataPlane {
   /** `null`: nothing is exported. */
   readonly #metrics: MetricWriter | null;
   readonly #scrapes = new Scrapes((id) => this.#post({ type: "scrape", id }));
+  readonly #plugins: WorkerPlugins;
   readonly #engine: WorkerEngine;
   readonly #server: HttpServer;
   readonly #batches = createBatches();
   readonly #batchMetrics: BatchMetrics;
+  /** TCP and UDP; `null`: not proxied. */
+  readonly #streams: StreamServer | null;
+  readonly #streamLog: AccessLog | null;
   readonly #memory = new MemoryReturn(collectEverything);
   #control: MessagePort | null = null;
   /** The revision in the engine; 0: none. */
@@ -77,16 +85,45 @@ export class DataPlane {
     const metrics = this.#metrics ?? dryMetrics;
     const batches = this.#batches;
     this.#batchMetrics = new BatchMetrics(batches, metrics);
-    this.#engine = createEngine({ settings, plugins, log: this.#log, health, counters, batches, metrics });
+    if (settings.extraPlugins.length > 0) surviveUserErrors(this.#log);
+    const users = (this.#plugins = new WorkerPlugins(settings.prefix));
+    this.#engine = createEngine({
+      settings,
+      plugins: users.over(plugins),
+      adoptPlugin: (id, text) => users.adopt(id, text),
+      log: this.#log,
+      health,
+      counters,
+      batches,
+      metrics,
+    });
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,
+      certificates: this.#engine.certificates,
+      tickets: data.tickets,
       record: this.#record,
       metrics: this.#metrics,
       slot,
       accessLog: this.#accessLog,
       log: this.#log,
     });
+    const { stream } = settings;
+    this.#streamLog = stream === null || stream.access === null ? null : createAccessLog(stream.access, this.#log);
+    this.#streams =
+      stream === null
+        ? null
+        : new StreamServer({
+            settings: stream,
+            workerConnections: settings.http.workerConnections,
+            certificates: this.#engine.certificates,
+            tickets: data.tickets,
+            match: (ends) => this.#engine.matchStream(ends),
+            record: this.#record,
+            slot,
+            accessLog: this.#streamLog,
+            log: this.#log,
+          });
   }
 
   /** Reports on the board that this worker is there, and keeps its heartbeat going. */
@@ -106,10 +143,14 @@ export class DataPlane {
     this.#control?.close();
     this.#control = port;
     this.#chunks = [];
-    port.on("message", (message: ControlToWorker) => {
-      this.#faults.unless("hold-config", () => {
+    const inbox = new OrderedInbox<ControlToWorker>(
+      (message) => this.#plugins.prepare(changesOf(message)),
+      (message) => {
         if (this.#control === port) this.#receive(message);
-      });
+      },
+    );
+    port.on("message", (message: ControlToWorker) => {
+      this.#faults.unless("hold-config", () => inbox.push(message));
     });
     this.#faults.unless("hold-start", () => this.#introduce());
   }
@@ -120,17 +161,19 @@ export class DataPlane {
     this.#record.state = WorkerState.draining;
     this.#board.announce();
     const deadline = monotonicMs() + timeoutMs;
-    await this.#server.drain(timeoutMs);
+    await Promise.all([this.#server.drain(timeoutMs), this.#streams?.drain(timeoutMs)]);
     this.#engine.close();
     await this.#batches.drain(Math.min(BATCH_DRAIN_MS, Math.max(BATCH_DRAIN_MIN_MS, deadline - monotonicMs())));
     this.#batchMetrics.publish();
     await this.#accessLog?.close();
+    await this.#streamLog?.close();
     if (this.#heart !== null) clearInterval(this.#heart);
   }
 
   reopenLogs(): void {
     this.#log.reopen();
-    this.#accessLog?.reopen();
+    void this.#accessLog?.reopen();
+    void this.#streamLog?.reopen();
     this.#batches.reopen();
   }
 
@@ -178,6 +221,7 @@ export class DataPlane {
     this.#listening = "opening";
     try {
       const addresses = await this.#server.listen(this.#data.settings.http.listen);
+      if (this.#streams !== null) addresses.push(...(await this.#streams.listen()));
       if (this.#closed()) return;
       this.#listening = "open";
       this.#acknowledge();
@@ -209,10 +253,17 @@ export class DataPlane {
     this.#server.flushCounters();
     this.#batchMetrics.beat();
     this.#metrics?.sweep();
+    this.#streams?.addCounters();
     this.#memory.beat(this.#record.connections, this.#record.requests);
   }
 
   #post(message: WorkerToControl): void {
     this.#control?.postMessage(message);
   }
+}
+
+/** The changes that a message brings. */
+function changesOf(message: ControlToWorker): readonly Change[] {
+  if (message.type === "batch") return message.changes;
+  return message.type === "chunk" || message.type === "snapshot" ? message.resources : [];
 }

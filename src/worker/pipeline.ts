@@ -1,16 +1,20 @@
 import type { BodyHandler, Plan, RequestHandler } from "../compile/plan.ts";
 import { type ErrorCode, errors, reasonOf } from "../lib/errors.ts";
 import type { Reply } from "../plugin/plugin.ts";
+import { failureReport } from "../plugins/user/failure-text.ts";
 import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
 import { Answer } from "./answer.ts";
+import { mayAsk } from "./client-proof.ts";
 import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
 import { EarlyBody, limitOf } from "./early-body.ts";
 import { type Environment, httpDate } from "./environment.ts";
 import { LINE_TOO_LONG } from "./http1/request-head.ts";
+import { GrpcRelay } from "./grpc-relay.ts";
 import { noPlan } from "./no-plan.ts";
-import { Relay, type RelayOwner } from "./relay.ts";
+import type { NodeRelay, RelayOwner } from "./node-relay.ts";
+import { Relay } from "./relay.ts";
 import type { BodyReader, HttpRequestContext } from "./request-context.ts";
 import { statusPage } from "../lib/status-pages.ts";
 
@@ -23,6 +27,7 @@ import { statusPage } from "../lib/status-pages.ts";
  */
 
 const Stage = { rewrite: 0, consumerRewrite: 1, access: 2, beforeProxy: 3, relay: 4 } as const;
+const stageNames = ["rewrite", "consumerRewrite", "access", "beforeProxy"] as const;
 
 const EMPTY = Buffer.alloc(0);
 const NOT_FOUND = Buffer.from('{"error_msg":"404 Route Not Found"}\n');
@@ -37,7 +42,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #plan = noPlan;
   /** The body as far as it was read before it was asked for by the relay. */
   #early: EarlyBody | null = null;
-  #relay: Relay | null = null;
+  #relay: NodeRelay | null = null;
   #answer: Answer | null = null;
   #bodyFilter: readonly BodyHandler[] | null = null;
   /** Bytes of the body that the announced length still allows; `Infinity` without one. */
@@ -56,6 +61,10 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   /** Matches and runs the phases; everything else follows from events. */
   start(): void {
     const { ctx } = this;
+    if (ctx.peer.tls !== null && !mayAsk(ctx, this.#env.certificates)) {
+      this.#fail("DOWNSTREAM_UNPROVEN");
+      return;
+    }
     let plan: Plan;
     try {
       if (this.#env.routePath !== null) ctx.routePath = this.#env.routePath(ctx.target, ctx.uri);
@@ -137,7 +146,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #advance(from: number, first: number): void {
     let index = first;
     for (let stage = from; stage < Stage.relay; stage++, index = 0) {
-      const handlers = index > 0 ? this.#plan[stageName(stage)] : this.#handlers(stage);
+      const handlers = index > 0 ? this.#plan[stageNames[stage] ?? "access"] : this.#handlers(stage);
       if (handlers === null) continue;
       for (; index < handlers.length; index++) {
         const handler = handlers[index]!;
@@ -171,7 +180,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   }
 
   #pluginFailed(plugin: string, error: unknown): void {
-    this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${stackOf(error)}`);
+    this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${failureReport(error)}`);
     this.#fail("PLUGIN_FAILED");
   }
 
@@ -185,13 +194,12 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       // It was read before the limit was set.
       this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
     } else if (upstream === null) this.#fail("UPSTREAM_NO_NODE");
-    else if (upstream.scheme === "grpc" || upstream.scheme === "grpcs") {
-      this.#env.log.error(`route ${this.ctx.route.id}: upstreams of scheme ${upstream.scheme} are not served yet`);
-      this.#fail("UPSTREAM_CONNECT");
-    } else {
+    else {
       const upgrade = enableWebsocket ? this.ctx.head.upgrade : null;
       const replaced = this.ctx.outgoing?.body ?? null;
-      this.#relay = new Relay(this, this.#env, this.#downstream, upstream, upgrade);
+      this.#relay = upstream.grpc
+        ? new GrpcRelay(this, this.#env, this.#downstream, upstream)
+        : new Relay(this, this.#env, this.#downstream, upstream, upgrade);
       this.#relay.start(replaced === null ? this.#early : EarlyBody.of(replaced));
     }
   }
@@ -299,6 +307,8 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     complete: boolean,
     source: BufferOwner | null,
   ): boolean {
+    // Header filters may ask for it.
+    this.ctx.status = given.status;
     const answer = this.#filterHead(given);
     if (answer === null) return true;
     const { ctx } = this;
@@ -348,7 +358,14 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       last = this.#replaced = true;
     }
     const filtered = this.#filterBody(body, last);
-    if (filtered === null) return true;
+    if (filtered === null) {
+      // Nothing was sent yet: the answer can still be another one.
+      this.#plan = { ...this.#plan, headerFilter: null, bodyFilter: null };
+      this.#answer = null;
+      this.#replaced = false;
+      this.#fail("PLUGIN_FAILED");
+      return true;
+    }
     // With the whole body here its length is sure; else filters either promised to keep it or made it unknown.
     // An answer to HEAD has no body that could tell, unless its body was replaced.
     if (last && (replacement !== null || this.ctx.method !== "HEAD")) {
@@ -375,8 +392,13 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       this.#sending(buffer, from, to);
       flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
     } else {
+      this.ctx.trailers = trailers;
       const filtered = this.#filterBody(Buffer.from(buffer.subarray(from, to)), complete);
-      if (filtered === null) return true;
+      if (filtered === null) {
+        this.#relay?.cancel();
+        this.#cut();
+        return true;
+      }
       this.#announced -= filtered.length;
       if (this.#announced < 0 || (complete && this.#announced > 0 && this.#announced !== Infinity)) {
         this.#env.log.error(`body filters on route ${this.ctx.route.id} changed the length without streamBody()`);
@@ -385,7 +407,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         return true;
       }
       this.#sending(filtered, 0, filtered.length);
-      flowing = this.#downstream.body(filtered, 0, filtered.length, complete, trailers, null);
+      flowing = this.#downstream.body(filtered, 0, filtered.length, complete, this.ctx.trailers, null);
     }
     if (complete) this.#end();
     return flowing;
@@ -398,7 +420,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     if (ctx.answerCapture !== null) ctx.answerCapture.add(buffer, from, to);
   }
 
-  /** `null`: a filter threw and the request has been ended. */
+  /** `null`: a filter threw. */
   #filterBody(body: Buffer, last: boolean): Buffer | null {
     let chunk = body;
     for (const { plugin, run } of this.#bodyFilter ?? []) {
@@ -406,9 +428,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         const out = chunk.length === 0 ? chunk : run(this.ctx, chunk, false);
         chunk = last ? joined(out, run(this.ctx, EMPTY, true)) : out;
       } catch (error) {
-        this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${stackOf(error)}`);
-        this.#relay?.cancel();
-        this.#cut();
+        this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${failureReport(error)}`);
         return null;
       }
     }
@@ -436,7 +456,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         try {
           run(ctx);
         } catch (error) {
-          env.log.error(`plugin ${plugin} failed in log on route ${ctx.route.id}: ${stackOf(error)}`);
+          env.log.error(`plugin ${plugin} failed in log on route ${ctx.route.id}: ${failureReport(error)}`);
         }
       }
     }
@@ -448,14 +468,4 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
 function joined(a: Buffer, b: Buffer): Buffer {
   if (b.length === 0) return a;
   return a.length === 0 ? b : Buffer.concat([a, b]);
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-function stageName(stage: number): "rewrite" | "consumerRewrite" | "access" | "beforeProxy" {
-  if (stage === Stage.rewrite) return "rewrite";
-  if (stage === Stage.consumerRewrite) return "consumerRewrite";
-  return stage === Stage.access ? "access" : "beforeProxy";
 }

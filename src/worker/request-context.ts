@@ -1,5 +1,5 @@
 import { findField, forEachField } from "../lib/header-fields.ts";
-import type { Attempt, BodyUse, Consumer, RequestContext, RouteInfo } from "../plugin/context.ts";
+import type { Attempt, BodyUse, Consumer, RequestContext, RouteInfo, TlsInfo } from "../plugin/context.ts";
 import type { Answer } from "./answer.ts";
 import { BodyCapture } from "./body-capture.ts";
 import type { RequestHead } from "./http1/request-head.ts";
@@ -52,6 +52,8 @@ export class HttpRequestContext implements RequestContext {
   /** What log plugins want to see of the bodies; `null`: nothing. */
   bodyCapture: BodyCapture | null = null;
   answerCapture: BodyCapture | null = null;
+  /** Trailers of the answer as lines with CRLF, while its last piece is filtered. */
+  trailers = "";
   #remote: { readonly address: string; readonly port: number } | null = null;
   #upstream: OutgoingRequest | null = null;
   #values: Map<string, unknown> | null = null;
@@ -82,11 +84,16 @@ export class HttpRequestContext implements RequestContext {
   }
 
   get protocol(): string {
+    if (this.peer.http2) return "HTTP/2.0";
     return this.head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0";
   }
 
   get scheme(): "http" | "https" {
     return this.peer.scheme;
+  }
+
+  get tls(): TlsInfo | null {
+    return this.peer.tls;
   }
 
   get host(): string {
@@ -102,7 +109,7 @@ export class HttpRequestContext implements RequestContext {
   }
 
   get realipRemoteAddr(): string {
-    return this.peer.address;
+    return this.peer.socketAddress;
   }
 
   get realIpHeader(): string {
@@ -246,6 +253,13 @@ export class HttpRequestContext implements RequestContext {
     upstream.setHeader("X-Consumer-Username", consumer.username);
     setOrRemove(upstream, "X-Credential-Identifier", consumer.credentialId);
     setOrRemove(upstream, "X-Consumer-Custom-Id", consumer.customId);
+  }
+
+  takeTrailers(): readonly (readonly [name: string, value: string])[] {
+    const taken: [string, string][] = [];
+    forEachField(this.trailers, 0, (name, value) => taken.push([name, value]));
+    this.trailers = "";
+    return taken;
   }
 
   responseHeader(name: string): string | undefined {

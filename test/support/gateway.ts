@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { TestContext } from "node:test";
@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly workers?: number;
   /** Content of conf/apisix.yaml as an object (`#END` is added) or as text; `null`: no file. */
   readonly standalone?: object | string | null;
+  /** More files below the prefix, by path. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Merged over the generated config.yaml, one level below the top. */
   readonly config?: Readonly<Record<string, object>>;
   /** More keys of `apisix.status`. */
@@ -211,6 +213,10 @@ export function makePrefix(ports: Ports, options: GatewayOptions = {}): string {
     ...rest,
   };
   writeFileSync(join(prefix, "conf", "config.yaml"), stringify(config, yaml11));
+  for (const [path, text] of Object.entries(options.files ?? {})) {
+    mkdirSync(dirname(join(prefix, path)), { recursive: true });
+    writeFileSync(join(prefix, path), text);
+  }
   const standalone = options.standalone === undefined ? {} : options.standalone;
   if (standalone !== null && (provider === "yaml" || provider === "json")) {
     writeStandalone(prefix, standalone, provider);

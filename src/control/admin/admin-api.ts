@@ -28,7 +28,7 @@ export interface AdminResources {
   readonly resources: Omit<ResourceDeps, "rules" | "version">;
   readonly catalogue: AdminCatalogue;
   /** `PUT plugins/reload`. */
-  reloadPlugins(): void;
+  reloadPlugins(): Promise<void>;
 }
 
 /** The Admin API of a node. */

@@ -11,21 +11,21 @@ export interface CatalogueEndpoints {
   readonly catalogue: AdminCatalogue;
   readonly version: "v3" | "v2";
   /** `PUT plugins/reload`. */
-  reloadPlugins(): void;
+  reloadPlugins(): Promise<void>;
 }
 
 const notFound = (subsystem: string): AdminAnswer => refuse(404, `plugin not found in subsystem ${subsystem}`);
 
 /** Builds the handler of `plugins`. */
 export function buildPluginsHandler({ catalogue, version, reloadPlugins }: CatalogueEndpoints): AdminHandler {
-  return (request) => {
+  return async (request) => {
     const { method, path, query } = request;
     const [, name, more] = path;
     if (name === "reload" && more === undefined) {
       if (method !== "PUT") {
         return refuse(405, `please use PUT method to reload the plugins, ${method} method is not allowed.`);
       }
-      reloadPlugins();
+      await reloadPlugins();
       return { status: 200, body: "done" };
     }
     if (method !== "GET") return versioned(notAllowed(request), version);

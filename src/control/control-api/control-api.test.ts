@@ -4,6 +4,7 @@ import { ExplainTable } from "../../compile/explain.ts";
 import type { Kind } from "../../schema/kinds.ts";
 import type { Repository, StoredValue } from "../../source/repository.ts";
 import { createApiSource } from "../../source/api-driven.ts";
+import { UserPluginTable } from "../../plugins/user/user-plugin-table.ts";
 import { createStore, nodes, plugins, route, type Lists } from "../../store/testing.ts";
 import { buildLoadedView } from "../../store/store-view.ts";
 import { controlEndpoints, type ControlDeps } from "./endpoints.ts";
@@ -32,6 +33,8 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     drain: (on) => void done.push(on ? "drain" : "undrain"),
     faults: null,
     plugins: ["key-auth"],
+    users: new UserPluginTable(),
+    streamPlugins: ["ip-restriction"],
     health: () => [],
     targets: { get: () => undefined },
     registry: plugins,

@@ -4,6 +4,7 @@ import { drainEndpoints } from "./drain.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ExplainDeps } from "./explain.ts";
 import { faultEndpoints, type FaultActions } from "./faults.ts";
+import type { UserPluginTable } from "../../plugins/user/user-plugin-table.ts";
 import { resourceEndpoints, type ResourcesDeps } from "./resources.ts";
 import { schemaEndpoints } from "./schema.ts";
 import { upkeepEndpoints } from "./upkeep.ts";
@@ -15,6 +16,10 @@ export interface ControlDeps extends ResourcesDeps, ExplainDeps {
   readonly faults: FaultActions | null;
   /** Names of the enabled plugins. */
   readonly plugins: readonly string[];
+  /** The plugins of users, which are enabled too. */
+  readonly users: UserPluginTable;
+  /** Names of those for streams. */
+  readonly streamPlugins: readonly string[];
   /** What the health checks have found. */
   readonly health: HealthDeps["reports"];
 }
@@ -24,7 +29,7 @@ export function controlEndpoints(deps: ControlDeps): readonly Endpoint[] {
   return [
     ...resourceEndpoints(deps),
     ...healthEndpoints({ ...deps, reports: deps.health }),
-    ...schemaEndpoints(deps.plugins),
+    ...schemaEndpoints(deps),
     ...explainEndpoints(deps),
     ...upkeepEndpoints(),
     ...drainEndpoints(deps.drain),

@@ -1,7 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { reasonOf } from "../../lib/errors.ts";
+import { createServer } from "../../lib/node-http.ts";
 import { statusPage } from "../../lib/status-pages.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Address } from "../../settings/settings.ts";

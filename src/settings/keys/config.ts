@@ -74,10 +74,9 @@ export const configSchema: Key = mapping("The file.", {
     default: {},
     properties: { prometheus },
   }),
-  stream_plugins: list(pluginName, "Plugins for TCP and UDP.", {
+  stream_plugins: list(pluginName, "Plugins that stream routes may use.", {
     expected: "a list of names of plugins",
     default: ["ip-restriction", "limit-conn", "mqtt-proxy", "traffic-split", "syslog"],
-    support: "planned",
   }),
   discovery: mapping("Service discovery.", {
     dns: mapping("DNS.", {
@@ -96,7 +95,12 @@ export const configSchema: Key = mapping("The file.", {
           { minItems: 1 },
         ),
         token: text("Token for the servers."),
-        fetch_interval: count(3, "Seconds between two looks at a service."),
+        keepalive: flag(true, "Whether a server holds its answer back until something changes (long polls)."),
+        timeout: openMap("Time limits.", {
+          default: {},
+          properties: { wait: count(60, "Seconds for which an answer may be held back.", { maximum: 600 }) },
+        }),
+        fetch_interval: count(3, "Seconds between two looks at a service where no answer is held back."),
         weight: count(1, "Weight of a node that says none."),
       },
     }),
