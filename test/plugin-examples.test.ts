@@ -18,11 +18,9 @@ import { type Gateway, startGateway } from "./support/gateway.ts";
 const elsewhere: Readonly<Record<string, string>> = {
   "grpc-web": "src/plugins/grpc-web.test.ts",
   "kafka-logger": "test/kafka-logger.test.ts",
-  opentelemetry: "test/tracing.test.ts",
   syslog: "test/loggers.test.ts",
   "tcp-logger": "test/loggers.test.ts",
   "udp-logger": "test/loggers.test.ts",
-  zipkin: "test/tracing.test.ts",
 };
 
 /** What reached a node. */

@@ -24,8 +24,6 @@ export class ProxyHeaderReader implements Timed {
   readonly #owner: ProxyHeaderOwner;
   #bytes: Buffer = Buffer.alloc(0);
   #done = false;
-  /** What it does, in the words of nginx. */
-  readonly activity = "reading";
 
   /** @param limitMs how long the header may take; 0: no limit. */
   constructor(socket: Socket, wheel: TimerWheel, limitMs: number, owner: ProxyHeaderOwner) {
