@@ -8,11 +8,13 @@ import { describeRun, packages, pathOf } from "./harness/tools.ts";
 import { body100k } from "./measure/body-100k.ts";
 import { body1g } from "./measure/body-1g.ts";
 import { change } from "./measure/change.ts";
+import { churn } from "./measure/churn.ts";
 import { coldStart } from "./measure/cold-start.ts";
 import { latency } from "./measure/latency.ts";
 import { live } from "./measure/live.ts";
 import { match } from "./measure/match.ts";
 import { memory } from "./measure/memory.ts";
+import { pages } from "./measure/pages.ts";
 import { plain } from "./measure/plain.ts";
 import { pluginsMeasurement } from "./measure/plugins.ts";
 import { probeMeasurement } from "./measure/probe.ts";
@@ -29,9 +31,11 @@ const measurements: readonly Measurement[] = [
   latency,
   memory,
   probeMeasurement,
+  pages,
   coldStart,
   live,
   change,
+  churn,
   routes,
   match,
 ];

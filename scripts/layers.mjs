@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 const levels = {
   lib: 0,
   schema: 1,
+  batch: 1,
   settings: 2,
   board: 2,
   plugin: 2,
@@ -13,6 +14,7 @@ const levels = {
   source: 3,
   store: 3,
   upstream: 3,
+  tls: 3,
   observe: 3,
   compile: 4,
   messages: 4,

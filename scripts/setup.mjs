@@ -2,7 +2,7 @@
 // packages that those need. Plain JavaScript for the system's Node (>= 20): it runs
 // before the pinned Node is there.
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -15,11 +15,15 @@ const debian = {
     curl: "curl",
     h2load: "nghttp2-client",
     nginx: "nginx-light",
+    openssl: "openssl",
     python3: "python3",
     wrk: "wrk",
     etcd: "etcd-server",
     etcdctl: "etcd-client",
     "redis-server": "redis-server",
+    "systemd-notify": "systemd",
+    promtool: "prometheus",
+    chromium: "chromium",
   },
   "--bench": { nginx: "nginx-light", haproxy: "haproxy", wrk: "wrk", h2load: "nghttp2-client", curl: "curl" },
 };
@@ -33,6 +37,18 @@ function installed(program) {
     (process.env.PATH ?? "").split(":").some((dir) => existsSync(`${dir}/${program}`)) ||
     existsSync(`/usr/sbin/${program}`)
   );
+}
+
+/** Debian starts the services that it installs unless a policy forbids it; the tests start their own. */
+function withoutServices(install) {
+  const policy = "/usr/sbin/policy-rc.d";
+  if (existsSync(policy)) return install();
+  writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  try {
+    install();
+  } finally {
+    rmSync(policy);
+  }
 }
 
 /**
@@ -68,5 +84,5 @@ for (const flag of process.argv.slice(2)) {
   const names = missing.map(([, name]) => name);
   console.error(`turnpike: installing ${names.join(", ")}`);
   run("apt-get", ["update", "-q"]);
-  run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...names]);
+  withoutServices(() => run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...names]));
 }

@@ -3,12 +3,19 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { ask, exchangeBytes, type Reply } from "./support/client.ts";
 import { echoOf, startEcho } from "./support/echo.ts";
-import { startOrigin } from "./support/origin.ts";
+import { startLoad } from "./support/load.ts";
+import { type Origin, startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
 import { startRawOrigin } from "./support/raw-origin.ts";
 import { serving, to } from "./support/serving.ts";
 
 // Which node gets a request, how often, and what the client is told where none answers.
+
+/** Requests whose shares are counted; each worker is right to within one turn. */
+const SHARED_REQUESTS = process.env.TURNPIKE_TEST_FULL === "on" ? 100_000 : 3_000;
+
+const withWeights = (origins: readonly Origin[], weights: readonly number[]): Record<string, number> =>
+  Object.fromEntries(origins.map(({ node }, i) => [node, weights[i] ?? 0]));
 
 test("502: a refused connection, an early end, nonsense, an ambiguous length", async (t) => {
   const answers: Readonly<Record<string, string>> = {
@@ -122,7 +129,7 @@ test("round robin is strict by weight; weight 0 gets nothing", async (t) => {
   const route = (id: string, weights: readonly number[]): object => ({
     id,
     uri: `/${id}`,
-    upstream: { type: "roundrobin", nodes: Object.fromEntries(origins.map(({ node }, i) => [node, weights[i]])) },
+    upstream: { type: "roundrobin", nodes: withWeights(origins, weights) },
   });
   const gateway = await serving(t, {
     routes: [route("w1", [3, 1, 1]), route("w2", [5, 3, 2]), route("w3", [1, 0, 1])],
@@ -141,9 +148,9 @@ test("round robin is strict by weight; weight 0 gets nothing", async (t) => {
 });
 
 test("connections to the origin are kept, used again and limited as the pool says", async (t) => {
-  const [echo, other] = [await startEcho(t), await startEcho(t)];
+  const echo = await startEcho(t);
   const pool = { keepalive_pool: { size: 4, idle_timeout: 60, requests: 3 } };
-  const limited = { ...to({ [other.node]: 1 }, pool), id: "limited", uri: "/limited" };
+  const limited = { ...to({ [echo.node]: 1 }, pool), id: "limited", uri: "/limited" };
   const gateway = await serving(t, { routes: [to({ [echo.node]: 1 }), limited] });
   const places = async (path: string, requests: number): Promise<readonly number[]> => {
     const seen: number[] = [];
@@ -151,7 +158,8 @@ test("connections to the origin are kept, used again and limited as the pool say
     return seen;
   };
   assert.deepEqual(await places("/", 5), [1, 2, 3, 4, 5], "one connection for all");
-  assert.deepEqual(await places("/limited", 7), [1, 2, 3, 1, 2, 3, 1]);
+  assert.deepEqual(await places("/limited", 7), [1, 2, 3, 1, 2, 3, 1], "a pool of its own at the same node");
+  assert.deepEqual(await places("/", 2), [6, 7]);
 });
 
 test("a kept connection that the origin closes as it is reused costs nobody an answer", async (t) => {
@@ -165,7 +173,7 @@ test("a kept connection that the origin closes as it is reused costs nobody an a
   for (let i = 0; i < 6; i++) assert.equal((await ask(gateway.httpPort, "/")).text, "ok");
 });
 
-test("chash: what it hashes on, and the same answer from every worker", async (t) => {
+test("two workers: shares are those of the weights; chash: what it hashes on, the same from every worker", async (t) => {
   const origins = [await startEcho(t, "a"), await startEcho(t, "b"), await startEcho(t, "c")];
   const nodes = Object.fromEntries(origins.map(({ node }) => [node, 1]));
   const route = (id: string, upstream: object): object => ({
@@ -178,8 +186,19 @@ test("chash: what it hashes on, and the same answer from every worker", async (t
     route("cookie", { hash_on: "cookie", key: "sid" }),
     route("vars", { key: "arg_user" }),
     route("many", { hash_on: "vars_combinations", key: "$arg_user$http_x_user" }),
+    { id: "shares", uri: "/shares", upstream: { nodes: withWeights(origins, [5, 3, 2]) } },
   ];
   const gateway = await serving(t, { routes }, { workers: 2 });
+
+  const load = startLoad(gateway.httpPort, 8, "/shares");
+  await load.reached(SHARED_REQUESTS);
+  const { answers, statuses, failed } = await load.stop();
+  assert.deepEqual([{ ...statuses }, failed], [{ 200: answers }, []]);
+  for (const [i, share] of [0.5, 0.3, 0.2].entries()) {
+    const requests = origins[i]!.requests();
+    assert.ok(Math.abs(requests / answers - share) <= 0.005, `${requests} of ${answers}, not ${share}`);
+  }
+
   const homes = async (
     path: (user: number) => string,
     headers: (user: number) => Record<string, string>,
@@ -222,6 +241,8 @@ test("chash: what it hashes on, and the same answer from every worker", async (t
 test("least_conn and ewma leave a slow origin alone", async (t) => {
   const held: (() => void)[] = [];
   const slow = await startOrigin(t, "slow", (_, response) => void held.push(() => response.end("slow")));
+  // A listener for each request below.
+  slow.server.setMaxListeners(100);
   const fast = await startOrigin(t, "fast", (_, response) => response.end("fast"));
   const nodes = { [slow.node]: 1, [fast.node]: 1 };
   const route = (type: string): object => ({ id: type, uri: `/${type}`, upstream: { type, nodes } });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ask } from "./support/client.ts";
+import { instance, startConsul } from "./support/consul.ts";
 import { startDns } from "./support/dns.ts";
+import { endpoints, startKubernetes } from "./support/kubernetes.ts";
 import { startOrigin } from "./support/origin.ts";
 import { startGateway } from "./support/gateway.ts";
 import { serving } from "./support/serving.ts";
@@ -65,17 +67,16 @@ test("traffic follows the answers, and stays where it is when none comes", async
   assert.match(gateway.errorLog, /name\/app\.test cannot be resolved: SERVFAIL/);
 });
 
-test("nodes of services come from discovery, in the DNS and in Consul", async (t) => {
+test("nodes of services come from discovery: the DNS, Consul, Kubernetes", async (t) => {
   const dns = await startDns(t);
-  const one = await startOrigin(t, "one");
-  const two = await startOrigin(t, "two");
-  let instances = [one.port];
-  const consul = await startOrigin(t, "consul", (_, response) => {
-    const rows = instances.map((port) => ({ Node: { Address: "127.0.0.1" }, Service: { Address: "", Port: port } }));
-    response.end(JSON.stringify(rows));
-  });
+  const [one, two] = [await startOrigin(t, "one"), await startOrigin(t, "two")];
+  const consul = await startConsul(t, [instance("127.0.0.1", one.port)], 7);
+  const kubernetes = await startKubernetes(t);
+  kubernetes.fails = true;
   dns.answers.set("srv.test", "SERVFAIL");
   dns.answers.set("host.test", [{ type: "A", value: "127.0.0.1" }]);
+  const shop = (port: number, version: string): object =>
+    endpoints("shop", ["127.0.0.1"], { name: "http", port }, version);
   const route = (type: string, service: string): object => ({
     id: type,
     uri: `/${type}`,
@@ -83,31 +84,58 @@ test("nodes of services come from discovery, in the DNS and in Consul", async (t
   });
   const discovery = {
     dns: { servers: [dns.server] },
-    consul: { servers: [`http://${consul.node}`], fetch_interval: 1 },
+    // What is not held back would be asked for once a minute only.
+    consul: { servers: [consul.url], fetch_interval: 60 },
+    kubernetes: {
+      service: { schema: "http", host: "127.0.0.1", port: String(kubernetes.port) },
+      client: { token: "secret" },
+    },
   };
-  const standalone = { routes: [route("dns", "srv.test"), route("consul", "shop")] };
+  const standalone = {
+    routes: [route("dns", "srv.test"), route("consul", "shop"), route("kubernetes", "default/shop:http")],
+  };
   const gateway = await startGateway(t, { standalone, workers: 1, config: { discovery } });
   await gateway.until("dns discovery not ready");
   dns.answers.set("srv.test", [{ type: "SRV", value: `1 1 ${one.port} host.test` }]);
+  await gateway.until("kubernetes discovery not ready");
+  kubernetes.items = [shop(one.port, "3"), endpoints("other", ["10.0.0.1"])];
+  kubernetes.fails = false;
   await gateway.until(200);
-  assert.match((await gateway.status("/status/ready?verbose")).text, /discovery\/consul/);
+  const { text } = await gateway.status("/status/ready?verbose");
+  for (const type of ["dns", "consul", "kubernetes"]) assert.match(text, new RegExp(`discovery/${type}`));
   /** Asks until the origin answers; there are no failures on the way. */
   const follows = async (path: string, name: string): Promise<void> => {
     for (;;) {
       const reply = await ask(gateway.httpPort, path);
-      if (reply.text.startsWith(name)) return;
       assert.equal(reply.status, 200, reply.text);
+      if (reply.text.startsWith(name)) return;
     }
   };
-  await follows("/dns", "one");
-  await follows("/consul", "one");
+  const all = async (name: string): Promise<void> => {
+    for (const path of ["/dns", "/consul", "/kubernetes"]) await follows(path, name);
+  };
+  await all("one");
   dns.answers.set("srv.test", [{ type: "SRV", value: `1 1 ${two.port} host.test` }]);
-  instances = [two.port];
-  await follows("/dns", "two");
-  await follows("/consul", "two");
-  instances = [];
+  await consul.wasAsked(2);
+  consul.now([instance("127.0.0.1", two.port)], 8);
+  await kubernetes.watched();
+  kubernetes.event("MODIFIED", shop(two.port, "11"));
+  await all("two");
+
+  // Nothing of it is there any more: what was known goes on.
   dns.answers.set("srv.test", "SERVFAIL");
+  await consul.wasAsked(3);
+  consul.now([], 9);
+  kubernetes.fails = true;
+  kubernetes.event("ERROR", { code: 410 });
   await dns.asked("srv.test");
-  assert.equal((await ask(gateway.httpPort, "/dns")).text.split(" ")[0], "two");
-  assert.equal((await ask(gateway.httpPort, "/consul")).text.split(" ")[0], "two");
+  await consul.wasAsked(5);
+  await all("two");
+  assert.match((await gateway.status("/status/ready")).text, /ok/);
+  // A new list: what changed meanwhile.
+  kubernetes.items = [shop(one.port, "30")];
+  kubernetes.fails = false;
+  await follows("/kubernetes", "one");
+  assert.ok(kubernetes.asked.every((line) => line.startsWith("Bearer secret /api/v1/endpoints?")));
+  assert.doesNotMatch(gateway.errorLog, /secret/);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { times } from "./support/extent.ts";
 import { makeBodies } from "./support/interop/bodies.ts";
 import { type Client, curl, h2load, nodeFetch, pythonClient, wrk } from "./support/interop/clients.ts";
 import { startNginxOrigin, startNodeOrigin, type StartOrigin, startPythonOrigin } from "./support/interop/origins.ts";
@@ -10,7 +11,7 @@ import { serving, to } from "./support/serving.ts";
 // byte for byte, in both directions, and every answer is the one to its request.
 
 /** For each pair of a client and an origin. */
-const REQUESTS = process.env.TURNPIKE_TEST_FULL === "on" ? 10_000 : 500;
+const REQUESTS = times(10_000, 500);
 
 const origins: Readonly<Record<string, StartOrigin>> = {
   nginx: startNginxOrigin,

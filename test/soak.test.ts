@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout } from "node:timers/promises";
 import { test } from "node:test";
+import { times } from "./support/extent.ts";
 import { bytesFrom } from "./support/interop/chance.ts";
 import { peakWhile, resident } from "./support/interop/resident.ts";
 import { startOrigin } from "./support/origin.ts";
@@ -18,7 +19,7 @@ const GROWTH = 32;
 /** Of each body. */
 const LARGE = 1_024;
 /** Of each body that is read at 1 MB/s. */
-const SLOW = process.env.TURNPIKE_TEST_FULL === "on" ? 1_024 : 10;
+const SLOW = times(1_024, 10);
 
 const piece = bytesFrom(1, MEGABYTE);
 

@@ -14,7 +14,7 @@ export interface GatewayOptions {
   readonly name?: string;
   /** Content of the standalone file, without YAML's `#END`. */
   readonly standalone: string;
-  /** `yaml` unless given; with `embedded` there is an Admin API, and no standalone file. */
+  /** `yaml` unless given; with `embedded` there is an Admin API, and JSON as `standalone` is what the store begins with. */
   readonly provider?: "yaml" | "json" | "embedded";
 }
 
@@ -47,8 +47,10 @@ export class Gateway implements Program {
     this.#end = provider === "yaml" ? "\n#END\n" : "";
     mkdirSync(`${prefix}/conf`, { recursive: true });
     writeFileSync(`${prefix}/conf/config.yaml`, configOf(ports, workers, provider));
-    if (provider !== "embedded") this.write(standalone);
-    this.child = launch(core, [turnpike, "start", "-p", prefix]);
+    const seed = provider === "embedded" && standalone !== "";
+    if (seed) writeFileSync(`${prefix}/seed.json`, standalone);
+    else if (provider !== "embedded") this.write(standalone);
+    this.child = launch(core, [turnpike, "start", "-p", prefix, ...(seed ? ["--seed", `${prefix}/seed.json`] : [])]);
     this.pid = this.child.pid!;
   }
 
@@ -127,6 +129,8 @@ nginx_config:
     keepalive_requests: 100000000
     keepalive_timeout: 300s
     upstream: {keepalive_requests: 100000000}
+plugin_attr:
+  prometheus: {enable_export_server: false}
 deployment:
   role: ${provider === "embedded" ? "traditional" : "data_plane"}
   role_${provider === "embedded" ? "traditional" : "data_plane"}: {config_provider: ${provider}}

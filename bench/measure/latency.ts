@@ -1,27 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { atConstantRate, CLIENTS, type Latencies } from "../harness/constant-rate.ts";
 import { oneRoute } from "../harness/gateway.ts";
-import { LOAD_CORE, type Program, PROXY_CORE, run } from "../harness/processes.ts";
+import { type Program, PROXY_CORE } from "../harness/processes.ts";
 import type { Measurement } from "../harness/stage.ts";
 import { percentile, summarise } from "../harness/statistics.ts";
 import { cells, ratioCell } from "../harness/table.ts";
-import { need } from "../harness/tools.ts";
 import { wrk } from "../harness/wrk.ts";
-
-/** What a run of the load saw, in milliseconds. */
-interface Latencies {
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
-  /** Answers per second, which must be near the rate asked for. */
-  readonly answered: number;
-}
-
-/** Connections of the load; each sends at its share of the rate. */
-const CLIENTS = 64;
-/** What comes first is not counted: connections are opened, code is optimised. */
-const WARM_SECONDS = 1;
 
 /** How much of what the slower of the two can do. */
 const LOAD = 0.7;
@@ -44,7 +27,7 @@ export const latency: Measurement = {
       const samples: Latencies[] = [];
       const order = programs.map((_, i) => i);
       if (round % 2 === 1) order.reverse();
-      for (const i of order) samples[i] = await measure(programs[i]!, rate, seconds);
+      for (const i of order) samples[i] = await atConstantRate(programs[i]!, rate, seconds);
       rounds.push(samples);
     }
     const row = (name: string, i: number): string[] => {
@@ -80,34 +63,4 @@ export const latency: Measurement = {
 async function saturationOf(program: Program, seconds: number): Promise<number> {
   await wrk({ port: program.port }, 2);
   return (await wrk({ port: program.port }, seconds)).perSecond;
-}
-
-async function measure(program: Program, rate: number, seconds: number): Promise<Latencies> {
-  const directory = mkdtempSync(join(tmpdir(), "turnpike-latency-"));
-  const file = join(directory, "requests.log");
-  try {
-    const load = ["--h1", "-t1", `-c${CLIENTS}`, `--rps=${(rate / CLIENTS).toFixed(1)}`];
-    const extent = ["-D", String(seconds), `--warm-up-time=${WARM_SECONDS}`, `--log-file=${file}`];
-    await run(LOAD_CORE, [need("h2load"), ...load, ...extent, `http://127.0.0.1:${program.port}/`]);
-    return latenciesOf(readFileSync(file, "utf8"), program.name, seconds);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-/** Each line of the log: when it was sent, the status, how long it took; times in microseconds. */
-function latenciesOf(log: string, name: string, seconds: number): Latencies {
-  const rows = log
-    .trimEnd()
-    .split("\n")
-    .map((line) => line.split("\t"));
-  const failed = rows.filter(([, status]) => status !== "200").length;
-  if (failed > 0) throw new Error(`${name}: ${failed} failed requests`);
-  const times = rows.map(([, , time]) => Number(time) / 1_000);
-  return {
-    p50: percentile(times, 50),
-    p99: percentile(times, 99),
-    max: percentile(times, 100),
-    answered: rows.length / seconds,
-  };
 }

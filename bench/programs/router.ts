@@ -85,7 +85,11 @@ function requestFor(host: string, uri: string): RequestContext {
 function emptyEngine(router: "radixtree_host_uri" | "radixtree_uri"): WorkerEngine {
   const upstream = { keepalive: 320, keepaliveRequests: 1000, keepaliveTimeoutMs: 60_000 };
   const log = { warn: console.error, error: console.error };
-  return createEngine({ settings: { router, upstream, pluginAttr: {} }, plugins: new Map(), log });
+  return createEngine({
+    settings: { router, upstream, pluginAttr: {}, trustedCertificates: null },
+    plugins: new Map(),
+    log,
+  });
 }
 
 /** Nanoseconds per call of the fastest of several rounds; requests are made beforehand. */

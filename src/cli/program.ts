@@ -90,9 +90,11 @@ function addQuestions(program: Command, finish: (code: number) => void): void {
       finish(await (await commands.test())(place(options), options.standalone));
     });
   command(program, "status", "show readiness, workers, configuration and what was rejected", {
+    after: "With --watch until it is interrupted: a screen, plain lines where there is no terminal, or JSON lines.",
     codes: "0 ready, 1 not ready, 3 nothing answers",
   })
     .option("--url <url>", "the Status API, instead of the one in config.yaml")
+    .option("-w, --watch", "go on, and show every change as it happens")
     .option("--json", "print JSON")
     .action(async (options: PlaceOptions & Omit<StatusOptions, "place">) =>
       finish(await (await commands.status())({ ...options, place: place(options) })),
@@ -105,6 +107,7 @@ function addQuestions(program: Command, finish: (code: number) => void): void {
     .option("--fleet", "wait for every node that follows the same etcd")
     .option("--timeout <duration>", "how long, as in 500ms, 30s, 2m", "30s")
     .option("--rejected <what>", "ignore: do not end with 2 when a change was rejected")
+    .option("--json", "print JSON")
     .option("--url <url>", "the Status API, instead of the one in config.yaml")
     .action(async (options: PlaceOptions & Omit<WaitOptions, "place">) =>
       finish(await (await commands.wait())({ ...options, place: place(options) })),

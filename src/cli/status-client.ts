@@ -1,7 +1,8 @@
-import { request } from "node:http";
+import { request } from "../lib/node-http.ts";
 import { loadSettings } from "../settings/load.ts";
 import { formatFinding, type Address } from "../settings/settings.ts";
 import type { Place } from "../supervisor/run.ts";
+import { printable } from "./screen.ts";
 
 /** Where a command writes to; tests put their own in. */
 export interface Terminal {
@@ -18,7 +19,9 @@ export const processTerminal: Terminal = {
   err: (line) => void process.stderr.write(`${line}\n`),
   progress(line) {
     if (!process.stderr.isTTY) return;
-    process.stderr.write(line === null ? "\r\u001b[K" : `\r\u001b[K${line.slice(0, process.stderr.columns - 1)}`);
+    process.stderr.write(
+      line === null ? "\r\u001b[K" : `\r\u001b[K${printable(line).slice(0, process.stderr.columns - 1)}`,
+    );
   },
 };
 

@@ -193,3 +193,22 @@ test("the address comes from config.yaml, or from --url", (t) => {
   assert.equal(originOf({ ip: "::", port: 1 }), "http://[::1]:1");
   assert.equal(originOf({ ip: "10.0.0.1", port: 1 }), "http://10.0.0.1:1");
 });
+
+test("wait: as JSON, reached, rejected and not in time", async (t) => {
+  const fixture = await startFixture(t, boardOf(1, 2));
+  const asked = async (options: Partial<WaitOptions>): Promise<Record<string, unknown>> => {
+    const terminal = record();
+    await wait(fixture, { json: true, ...options }, terminal);
+    assert.deepEqual(terminal.errors, []);
+    assert.equal(terminal.printed.length, 1);
+    return JSON.parse(terminal.printed[0] ?? "") as Record<string, unknown>;
+  };
+  const { reached, goal, error } = await asked({ revision: "2" });
+  assert.deepEqual([reached, goal, error], [true, "revision 2", null]);
+  assert.match(String((await asked({ revision: "3", timeout: "1ms" }))["error"]), /revision 3 is not loaded/);
+  const one = { kind: "routes", id: "r1", field: "", error: "bad", since: 1, revision: 2, serving: "nothing" as const };
+  fixture.report = reportOf(2, { rejected: [one] });
+  const refused = await asked({ revision: "2" });
+  assert.equal(refused["reached"], false);
+  assert.equal((refused["rejected"] as { id: string }[])[0]?.id, "r1");
+});

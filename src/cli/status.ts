@@ -1,6 +1,8 @@
 import type { FleetBody, FleetRow } from "../status/fleet.ts";
 import type { Awaited, ConfigBody, RejectedRow, WorkerRow } from "../status/reports.ts";
+import { spanText } from "../status/words.ts";
 import { ExitCode } from "./exit-codes.ts";
+import { printable } from "./screen.ts";
 import {
   askStatus,
   findStatusApi,
@@ -16,6 +18,8 @@ const ANSWER_TIMEOUT_MS = 5000;
 /** Options of `turnpike status`. */
 export interface StatusOptions extends StatusTarget {
   readonly json?: boolean | undefined;
+  /** Goes on until it is interrupted. */
+  readonly watch?: boolean | undefined;
 }
 
 /**
@@ -28,6 +32,7 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal =
     for (const error of found.errors) terminal.err(`turnpike: ${error}`);
     return ExitCode.failed;
   }
+  if (options.watch === true) return await watch(found.origin, options.json === true, terminal);
   try {
     const [ready, config, fleet] = await Promise.all([
       askStatus(found.origin, "/status/ready?verbose", ANSWER_TIMEOUT_MS),
@@ -39,7 +44,7 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal =
       return ExitCode.failed;
     }
     if (options.json === true) terminal.out(asJson(ready, config, fleet));
-    else for (const line of describe(ready, config, fleet)) terminal.out(line);
+    else for (const line of describe(ready, config, fleet)) terminal.out(printable(line));
     return ready.status === 200 ? ExitCode.ok : ExitCode.failed;
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
@@ -47,6 +52,15 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal =
     terminal.err(`turnpike: not running: ${error.message}`);
     return ExitCode.unreachable;
   }
+}
+
+/** Until SIGINT or SIGTERM. */
+async function watch(origin: string, json: boolean, terminal: Terminal): Promise<ExitCode> {
+  const { processScreen, watchStatus } = await import("./watch.ts");
+  const end = new AbortController();
+  const abort = (): void => end.abort();
+  process.once("SIGINT", abort).once("SIGTERM", abort);
+  return await watchStatus(origin, { json, terminal, screen: json ? null : processScreen(), signal: end.signal });
 }
 
 function asJson(ready: StatusReply, config: StatusReply, fleet: StatusReply): string {
@@ -74,24 +88,29 @@ function describe(ready: StatusReply, config: StatusReply, fleet: StatusReply): 
 }
 
 /** Nothing where this node is alone. */
-function describeFleet({ nodes, error }: FleetBody): string[] {
+export function describeFleet({ nodes, error }: FleetBody): string[] {
   if (nodes.length < 2 && error === null) return [];
   const unseen = error === null ? [] : [`the other nodes cannot be seen: ${error}`];
   return ["", ...unseen, ...table(nodeColumns, nodes)];
 }
 
-function describeConfig(config: ConfigBody): string[] {
+/** The configuration as lines for people, with what of it was rejected. */
+export function describeConfig(config: ConfigBody): string[] {
   const { applied, last_failure: failure } = config;
   const range = applied.min === applied.max ? `${applied.min}` : `${applied.min} to ${applied.max}`;
   const lines = [
     `configuration  ${config.state.replace("_", " ")} (source ${config.source})`,
     `revision       ${config.revision}, applied ${range}, hash ${config.hash}`,
-    `last change    ${config.last_change_at ?? "never"}`,
+    `last change    ${config.last_change_at ?? "never"}${liveAfter(config)}`,
   ];
   if (failure !== null) {
     lines.push(`${failure.current ? "failing since  " : "last failure   "}${failure.at}: ${failure.error}`);
   }
   return [...lines, ...describeRejected(config.rejected)];
+}
+
+function liveAfter({ last_applied: last }: ConfigBody): string {
+  return last === null ? "" : `, revision ${last.revision} was live after ${spanText(last.duration_ms)}`;
 }
 
 /** Rejected resources as lines for people. */
@@ -104,7 +123,8 @@ export function describeRejected(rejected: readonly (RejectedRow & { readonly no
   });
 }
 
-type Columns<Row> = readonly (readonly [title: string, cell: (row: Row) => string | number | null])[];
+/** Titles of columns, and what a row has in them. */
+export type Columns<Row> = readonly (readonly [title: string, cell: (row: Row) => string | number | null])[];
 
 const nodeColumns: Columns<FleetRow> = [
   ["node", (row) => row.name],
@@ -116,7 +136,8 @@ const nodeColumns: Columns<FleetRow> = [
   ["rejected", (row) => row.rejected],
 ];
 
-const workerColumns: Columns<WorkerRow> = [
+/** The columns of a table of workers. */
+export const workerColumns: Columns<WorkerRow> = [
   ["worker", (row) => row.id],
   ["state", (row) => row.state],
   ["generation", (row) => row.generation],
@@ -129,7 +150,8 @@ const workerColumns: Columns<WorkerRow> = [
   ["last exit", (row) => (row.last_exit === null ? null : `${row.last_exit.at} ${row.last_exit.cause}`)],
 ];
 
-function table<Row>(columns: Columns<Row>, rows: readonly Row[]): string[] {
+/** Rows as lines, with a title for each column. */
+export function table<Row>(columns: Columns<Row>, rows: readonly Row[]): string[] {
   const cells = [
     columns.map(([title]) => title),
     ...rows.map((row) => columns.map(([, cell]) => String(cell(row) ?? "-"))),

@@ -3,6 +3,7 @@ import { parseDuration } from "../lib/duration.ts";
 import type { FleetBody, FleetRow } from "../status/fleet.ts";
 import type { RejectedRow } from "../status/reports.ts";
 import { ExitCode } from "./exit-codes.ts";
+import { printable } from "./screen.ts";
 import { describeRejected, seconds } from "./status.ts";
 import {
   askStatus,
@@ -32,6 +33,8 @@ export interface WaitOptions extends StatusTarget {
   readonly timeout?: string | undefined;
   /** `ignore`: a rejected change does not end the wait. */
   readonly rejected?: string | undefined;
+  /** Prints one JSON object at the end. */
+  readonly json?: boolean | undefined;
 }
 
 /** What one question came to: an exit code ends the wait, `null` goes on. */
@@ -39,6 +42,8 @@ interface Outcome {
   readonly exit: ExitCode | null;
   /** What to say at the end, or what is still missing. */
   readonly text: string;
+  /** What stands against the revision. */
+  readonly rejected?: readonly RejectedRow[];
 }
 
 /**
@@ -75,7 +80,7 @@ export async function waitCommand(options: WaitOptions, terminal: Terminal = pro
         const outcome = await askOnce(found.origin, options, left);
         connected = true;
         missing = outcome.text;
-        if (outcome.exit !== null) return finish(outcome.exit, outcome.text);
+        if (outcome.exit !== null) return finish(outcome.exit, outcome.text, outcome.rejected);
       } catch (error) {
         if (!(error instanceof Unreachable)) throw error;
         missing = error.message;
@@ -90,10 +95,14 @@ export async function waitCommand(options: WaitOptions, terminal: Terminal = pro
     clearInterval(ticker);
   }
 
-  function finish(exit: ExitCode, text: string): ExitCode {
+  function finish(exit: ExitCode, text: string, rejected: readonly RejectedRow[] = []): ExitCode {
     terminal.progress(null);
-    if (exit === ExitCode.ok) terminal.out(text);
-    else for (const line of text.split("\n")) terminal.err(`turnpike: ${line}`);
+    if (options.json === true) {
+      const error = exit === ExitCode.ok ? null : text;
+      const waited_ms = Math.round(elapsed());
+      terminal.out(JSON.stringify({ reached: exit === ExitCode.ok, goal, error, rejected, waited_ms }));
+    } else if (exit === ExitCode.ok) terminal.out(text);
+    else for (const line of text.split("\n")) terminal.err(`turnpike: ${printable(line)}`);
     return exit;
   }
 }
@@ -152,8 +161,9 @@ function judge(origin: string, { status, body }: StatusReply): Outcome {
   const error = typeof body["error"] === "string" ? body["error"] : null;
   if (status === 503 && error !== null) return { exit: null, text: error };
   if (status === 409) {
-    const lines = describeRejected((body["rejected"] ?? []) as RejectedRow[]);
-    return { exit: ExitCode.rejected, text: lines.length > 0 ? lines.join("\n") : (error ?? "rejected") };
+    const rejected = (body["rejected"] ?? []) as RejectedRow[];
+    const lines = describeRejected(rejected);
+    return { exit: ExitCode.rejected, text: lines.length > 0 ? lines.join("\n") : (error ?? "rejected"), rejected };
   }
   if (error !== null) return { exit: ExitCode.failed, text: error };
   return { exit: ExitCode.failed, text: `${origin} is not the Status API of a Turnpike (${status})` };

@@ -1,11 +1,16 @@
-import type { RouteEntry } from "./route-entry.ts";
+/** Something with a plan that is compiled when it is asked for. */
+export interface Dependent {
+  plan: object | null;
+  /** Keys of the resources that `plan` was made from. */
+  dependencies: readonly string[];
+}
 
 /** Which compiled plans were made from which resources. */
 export class Dependents {
-  readonly #entries = new Map<string, Set<RouteEntry>>();
+  readonly #entries = new Map<string, Set<Dependent>>();
 
   /** Notes that `entry.plan` was made from `entry.dependencies`. */
-  add(entry: RouteEntry): void {
+  add(entry: Dependent): void {
     for (const key of entry.dependencies) {
       const entries = this.#entries.get(key);
       if (entries === undefined) this.#entries.set(key, new Set([entry]));
@@ -14,7 +19,7 @@ export class Dependents {
   }
 
   /** Drops the plan of one route. */
-  drop(entry: RouteEntry): void {
+  drop(entry: Dependent): void {
     for (const key of entry.dependencies) {
       const entries = this.#entries.get(key);
       if (entries?.delete(entry) === true && entries.size === 0) this.#entries.delete(key);

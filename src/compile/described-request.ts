@@ -76,6 +76,7 @@ const unsent: Omit<
 > = {
   protocol: "HTTP/1.1",
   scheme: "http",
+  tls: null,
   remoteAddr: "",
   remotePort: 0,
   realipRemoteAddr: "",
@@ -91,6 +92,10 @@ const unsent: Omit<
   bodyFor: () => null,
   readBody: () => Promise.resolve(null),
   limitBody: nothing,
+  captureBody: nothing,
+  captureAnswer: nothing,
+  capturedBody: null,
+  capturedAnswer: null,
   setRemote: nothing,
   route: { id: "", name: "", serviceId: "", serviceName: "" },
   consumer: null,
@@ -116,4 +121,6 @@ const unsent: Omit<
   requestTime: 0,
   attempts: [],
   responseHeader: nothing,
+  responseHeaders: () => [],
+  takeTrailers: () => [],
 };

@@ -44,7 +44,9 @@ test("a route is found and carries its names and its upstream", () => {
   assert.deepEqual(failures, []);
   const found = plan(engine, "/hello");
   assert.equal(found.found, true);
-  assert.deepEqual(found.route, { id: "1", name: "hello", serviceId: "s", serviceName: "pay" });
+  const { patterns, ...names } = found.route;
+  assert.deepEqual(patterns?.uris, ["/hello"]);
+  assert.deepEqual(names, { id: "1", name: "hello", serviceId: "s", serviceName: "pay" });
   assert.equal(found.upstream?.nodes[0]?.address, "127.0.0.1:80");
   assert.equal(plan(engine, "/hello/").found, false);
 });

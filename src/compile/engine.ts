@@ -1,7 +1,9 @@
+import type { Batches } from "../batch/batches.ts";
 import type { CounterTable } from "../board/counter-table.ts";
 import { addHash, contentHash, subtractHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
+import { dryMetrics, type PluginMetrics } from "../plugin/metrics.ts";
 import type { ConsumerLookup, BuiltPlugins } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
 import type { ConsumerResource } from "../schema/consumer.ts";
@@ -11,10 +13,14 @@ import { kinds, type Change, type Kind } from "../schema/kinds.ts";
 import type { PluginConfig } from "../schema/plugin-config.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
+import type { Ssl } from "../schema/ssl.ts";
+import type { StreamRoute } from "../schema/stream-route.ts";
 import type { InlineUpstream, UpstreamResource } from "../schema/upstream.ts";
 import type { Settings } from "../settings/settings.ts";
-import { targetKeys, type Target, type TargetEntry } from "../upstream/targets.ts";
+import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
+import type { Target, TargetEntry } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import { CertificateIndex, type CertificateLookup } from "../tls/certificate-index.ts";
 import { ConsumerIndex } from "./consumers.ts";
 import { Dependents } from "./dependents.ts";
 import { GLOBAL_RULES, PlanCompiler } from "./plan-compiler.ts";
@@ -23,12 +29,16 @@ import { CounterSource } from "../board/scoped-counters.ts";
 import { PluginInstances, type EngineLog } from "./plugin-instances.ts";
 import { RouteTable } from "./route-table.ts";
 import type { RouteEntry } from "./route-entry.ts";
+import type { StreamEnds, StreamPlan } from "./stream/stream-plan.ts";
+import { StreamRoutes } from "./stream/stream-routes.ts";
 import { checkSupport } from "./unsupported.ts";
-import { compileUpstream, servesHttp, type UpstreamSurroundings } from "./upstreams.ts";
+import { ClientCertificates } from "./client-certificates.ts";
+import { compileUpstream, servesHttp, sourcesOf, type UpstreamSurroundings } from "./upstreams.ts";
 
 /** What an engine is made with. */
 export interface EngineOptions {
-  readonly settings: Pick<Settings, "router" | "upstream" | "pluginAttr">;
+  readonly settings: Pick<Settings, "router" | "upstream" | "pluginAttr" | "trustedCertificates"> &
+    Partial<Pick<Settings, "prefix">>;
   /** Finds the health of nodes; `null`: nothing is checked. */
   readonly health?: UpstreamSurroundings["health"];
   readonly plugins: BuiltPlugins;
@@ -39,6 +49,10 @@ export interface EngineOptions {
   readonly adoptPlugin?: (id: string, text: string | null) => Iterable<string>;
   /** What limits count in; `null`: there are none, and whatever needs them counts nothing. */
   readonly counters?: CounterTable | null;
+  /** Sends what plugins gather; `null`: nothing is sent. The engine does not close it. */
+  readonly batches?: Batches | null;
+  /** What plugins count in for operators; absent: nothing is counted. */
+  readonly metrics?: PluginMetrics;
   readonly log: EngineLog;
 }
 
@@ -46,8 +60,12 @@ export interface EngineOptions {
 export interface WorkerEngine extends Engine {
   /** Takes over what names and services stand for now; what depends on them is made anew. */
   setTargets(entries: readonly TargetEntry[]): void;
+  /** The plan for a TCP or UDP stream; `null`: no stream route matches. */
+  matchStream(ends: StreamEnds): StreamPlan | null;
   /** The consumers as plugins find them. */
   readonly consumers: ConsumerLookup;
+  /** The certificates to meet clients with, and to show to upstreams. */
+  readonly certificates: CertificateLookup;
   /** Disposes of all plugins; no request may be running. */
   close(): void;
 }
@@ -71,36 +89,52 @@ export function createEngine(options: EngineOptions): WorkerEngine {
 class IncrementalEngine implements WorkerEngine {
   readonly #texts = new Map<Kind, Map<string, string>>(kinds.map((kind) => [kind, new Map<string, string>()]));
   readonly #routes: RouteTable;
+  readonly #streams: StreamRoutes;
   readonly #services = new Map<string, Compiled<Service>>();
   readonly #upstreams = new Map<string, Compiled<UpstreamResource>>();
   readonly #pluginConfigs = new Map<string, PluginConfig>();
   readonly #globalRules = new Map<string, GlobalRule>();
   readonly #consumers: ConsumerIndex;
+  readonly #certificates = new CertificateIndex();
   readonly #instances: PluginInstances;
   readonly #compiler: PlanCompiler;
   readonly #dependents = new Dependents();
   readonly #targets = new Map<string, readonly Target[]>();
-  /** Services and upstreams by the targets that they are compiled from. */
-  readonly #byTarget = new Map<string, Set<string>>();
+  readonly #clientCertificates = new ClientCertificates();
+  /** Services and upstreams by what else they are compiled from. */
+  readonly #bySource = new Map<string, Set<string>>();
   readonly #surroundings: UpstreamSurroundings;
   readonly #adoptPlugin: NonNullable<EngineOptions["adoptPlugin"]>;
-  /** Grows with every change of targets. */
-  #targetChanges = 0;
+  /** Grows with every change of targets and certificates. */
+  #sourceChanges = 0;
   #hash = 0n;
 
-  constructor({ settings, plugins, adoptPlugin = () => [], log, health = null, counters = null }: EngineOptions) {
+  constructor(options: EngineOptions) {
+    const { settings, plugins, adoptPlugin = () => [], log, health = null } = options;
+    const { counters = null, batches = null, metrics = dryMetrics } = options;
     this.#adoptPlugin = adoptPlugin;
-    this.#surroundings = { defaults: settings.upstream, targets: this.#targets, health };
+    this.#surroundings = {
+      defaults: settings.upstream,
+      targets: this.#targets,
+      health,
+      tls: new NodeTlsSource(new TrustedAuthorities(settings.trustedCertificates)),
+      clientCertificate: (id) => this.#clientCertificates.get(id),
+    };
     const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;
     this.#routes = new RouteTable(settings.router, hostsOf, (id, reason) => log.warn(`routes/${id}: ${reason}`));
     this.#consumers = new ConsumerIndex(plugins);
-    const counterSource = counters === null ? null : new CounterSource(counters);
     const choosable = {
       byId: (id: string) => this.#upstreams.get(id)?.upstream ?? null,
       compile: (key: string, conf: InlineUpstream) => this.#choosable(key, conf),
     };
-    const { pluginAttr } = settings;
-    this.#instances = new PluginInstances(plugins, pluginAttr, this.#consumers, choosable, log, counterSource);
+    const surroundings = {
+      attributes: settings.pluginAttr,
+      prefix: settings.prefix ?? "",
+      counters: counters === null ? null : new CounterSource(counters),
+      batches,
+      metrics,
+    };
+    this.#instances = new PluginInstances(plugins, surroundings, this.#consumers, choosable, log);
     const sources = {
       service: (id: string) => this.#services.get(id)?.conf,
       pluginConfig: (id: string) => this.#pluginConfigs.get(id),
@@ -110,6 +144,14 @@ class IncrementalEngine implements WorkerEngine {
       routeUpstream: (id: string, conf: InlineUpstream) => compileUpstream(`routes/${id}`, conf, this.#surroundings),
     };
     this.#compiler = new PlanCompiler(sources, this.#instances, log);
+    this.#streams = new StreamRoutes({
+      service: sources.service,
+      upstream: (id) => this.#upstreams.get(id)?.conf,
+      instances: this.#instances,
+      dependents: this.#dependents,
+      surroundings: this.#surroundings,
+      log,
+    });
   }
 
   get hash(): bigint {
@@ -120,10 +162,18 @@ class IncrementalEngine implements WorkerEngine {
     return this.#consumers;
   }
 
+  get certificates(): CertificateLookup {
+    return this.#certificates;
+  }
+
   match(ctx: RequestContext): Plan {
     const entry = this.#routes.match(ctx);
     if (entry === null) return this.#compiler.notFound();
     return entry.plan ?? this.#compile(entry);
+  }
+
+  matchStream(ends: StreamEnds): StreamPlan | null {
+    return this.#streams.match(ends);
   }
 
   apply(changes: readonly Change[]): readonly CompileFailure[] {
@@ -148,15 +198,11 @@ class IncrementalEngine implements WorkerEngine {
   }
 
   setTargets(entries: readonly TargetEntry[]): void {
-    this.#targetChanges++;
-    const owners = new Set<string>();
     for (const [key, targets] of entries) {
       if (targets === null) this.#targets.delete(key);
       else this.#targets.set(key, targets);
-      for (const owner of this.#byTarget.get(key) ?? []) owners.add(owner);
-      this.#dependents.dropAll(`targets/${key}`);
     }
-    for (const owner of owners) this.#compileAgain(owner);
+    this.#sourcesChanged(entries.map(([key]) => `targets/${key}`));
   }
 
   close(): void {
@@ -205,6 +251,9 @@ class IncrementalEngine implements WorkerEngine {
       case "upstreams":
         this.#setUpstream(id, conf as UpstreamResource | null);
         break;
+      case "stream_routes":
+        this.#streams.set(id, text, conf as StreamRoute | null);
+        break;
       case "plugin_configs":
         setOrDelete(this.#pluginConfigs, id, conf as PluginConfig | null);
         this.#instances.retain(`plugin_configs/${id}`, (conf as PluginConfig | null)?.plugins);
@@ -230,6 +279,10 @@ class IncrementalEngine implements WorkerEngine {
         this.#consumers.setGroup(id, conf as ConsumerGroup | null);
         this.#instances.retain(`consumer_groups/${id}`, (conf as ConsumerGroup | null)?.plugins);
         break;
+      case "ssls":
+        this.#certificates.set(id, text, conf as Ssl | null);
+        if (this.#clientCertificates.set(id, conf as Ssl | null)) this.#sourcesChanged([`ssls/${id}`]);
+        break;
       default:
         // Nothing is compiled from the other kinds here.
         break;
@@ -246,23 +299,33 @@ class IncrementalEngine implements WorkerEngine {
     const upstream = conf?.upstream === undefined ? null : this.#httpUpstream(`services/${id}`, conf.upstream);
     const held = this.#services.get(id)?.conf;
     const before = held?.hosts;
-    this.#noteTargets(`services/${id}`, held?.upstream, conf?.upstream);
+    this.#noteSources(`services/${id}`, held?.upstream, conf?.upstream);
     setOrDelete(this.#services, id, conf === null ? null : { conf, upstream });
     if (JSON.stringify(before) !== JSON.stringify(conf?.hosts)) this.#routes.serviceHostsChanged(id);
     this.#instances.retain(`services/${id}`, conf?.plugins);
+    this.#streams.forgetUpstream(`services/${id}`);
     this.#dependents.dropAll(`services/${id}`);
   }
 
   #setUpstream(id: string, conf: UpstreamResource | null): void {
     const upstream = conf === null ? null : this.#httpUpstream(`upstreams/${id}`, conf);
-    this.#noteTargets(`upstreams/${id}`, this.#upstreams.get(id)?.conf, conf ?? undefined);
+    this.#noteSources(`upstreams/${id}`, this.#upstreams.get(id)?.conf, conf ?? undefined);
     setOrDelete(this.#upstreams, id, conf === null ? null : { conf, upstream });
+    this.#streams.forgetUpstream(`upstreams/${id}`);
     this.#dependents.dropAll(`upstreams/${id}`);
   }
 
   /** `null` for the schemes of streams, which only HTTP routes cannot use. */
   #httpUpstream(key: string, conf: InlineUpstream): Upstream | null {
     return servesHttp(conf) ? compileUpstream(key, conf, this.#surroundings) : null;
+  }
+
+  /** Makes everything anew that is compiled from one of these (see `sourcesOf`). */
+  #sourcesChanged(keys: readonly string[]): void {
+    this.#sourceChanges++;
+    const owners = new Set(keys.flatMap((key) => [...(this.#bySource.get(key) ?? [])]));
+    for (const key of keys) this.#dependents.dropAll(key);
+    for (const owner of owners) this.#compileAgain(owner);
   }
 
   /** Compiles the upstream of a service or of an upstream again, and drops what was made from it. */
@@ -275,31 +338,32 @@ class IncrementalEngine implements WorkerEngine {
     } else if (upstream !== undefined) {
       this.#upstreams.set(id, { conf: upstream.conf, upstream: this.#httpUpstream(owner, upstream.conf) });
     }
+    this.#streams.forgetUpstream(owner);
     this.#dependents.dropAll(owner);
   }
 
-  /** An upstream inside a plugin, compiled again when its names may stand for something else. */
+  /** An upstream inside a plugin, compiled again when what it is compiled from may have changed. */
   #choosable(key: string, conf: InlineUpstream): () => Upstream {
     let upstream = compileUpstream(key, conf, this.#surroundings);
-    if (targetKeys(conf).length === 0) return () => upstream;
-    let made = this.#targetChanges;
+    if (sourcesOf(conf).length === 0) return () => upstream;
+    let made = this.#sourceChanges;
     return () => {
-      if (made !== this.#targetChanges) {
-        made = this.#targetChanges;
+      if (made !== this.#sourceChanges) {
+        made = this.#sourceChanges;
         upstream = compileUpstream(key, conf, this.#surroundings);
       }
       return upstream;
     };
   }
 
-  #noteTargets(owner: string, before: InlineUpstream | undefined, after: InlineUpstream | undefined): void {
-    for (const key of before === undefined ? [] : targetKeys(before)) {
-      const owners = this.#byTarget.get(key);
-      if (owners?.delete(owner) === true && owners.size === 0) this.#byTarget.delete(key);
+  #noteSources(owner: string, before: InlineUpstream | undefined, after: InlineUpstream | undefined): void {
+    for (const key of before === undefined ? [] : sourcesOf(before)) {
+      const owners = this.#bySource.get(key);
+      if (owners?.delete(owner) === true && owners.size === 0) this.#bySource.delete(key);
     }
-    for (const key of after === undefined ? [] : targetKeys(after)) {
-      const owners = this.#byTarget.get(key);
-      if (owners === undefined) this.#byTarget.set(key, new Set([owner]));
+    for (const key of after === undefined ? [] : sourcesOf(after)) {
+      const owners = this.#bySource.get(key);
+      if (owners === undefined) this.#bySource.set(key, new Set([owner]));
       else owners.add(owner);
     }
   }
@@ -334,8 +398,11 @@ class IncrementalEngine implements WorkerEngine {
     this.#instances.setMetadata(plugin, text);
     this.#consumers.forgetPlugin(plugin);
     const global = [...this.#globalRules.values()].some(({ plugins }) => plugins[plugin] !== undefined);
-    if (global) this.#compiler.forgetGlobalRules();
-    this.#dependents.dropAll(global ? GLOBAL_RULES : `plugin_metadata/${plugin}`);
+    if (global) {
+      this.#compiler.forgetGlobalRules();
+      this.#dependents.dropAll(GLOBAL_RULES);
+    }
+    this.#dependents.dropAll(`plugin_metadata/${plugin}`);
   }
 }
 

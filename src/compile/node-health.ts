@@ -41,6 +41,10 @@ class BoardHealth implements NodeHealth {
     if (event !== null) this.#count(event, `status ${status}`);
   }
 
+  connected(): void {
+    if (this.#passive !== null) this.#count("success", "connections");
+  }
+
   failed(kind: "tcp" | "timeout"): void {
     if (this.#passive !== null) this.#count(kind, kind === "tcp" ? "failed connections" : "timeouts");
   }

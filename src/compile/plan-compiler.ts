@@ -7,15 +7,15 @@ import type { PluginConf, Plugins } from "../schema/plugins.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
-import { targetKeys } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { CompiledPlan, type PlanParts } from "./compiled-plan.ts";
 import { ownerOf } from "./consumers.ts";
 import { bodyUses } from "../plugin/expression.ts";
+import { routePatterns } from "./route-patterns.ts";
 import { byPriority, compileFilter, compilePhases, requestHandlers, type ActivePlugin, type Phases } from "./phases.ts";
 import type { Plan, RequestHandler } from "./plan.ts";
 import type { EngineLog, PluginInstances } from "./plugin-instances.ts";
-import { withTimeout } from "./upstreams.ts";
+import { sourcesOf, withTimeout } from "./upstreams.ts";
 
 /** The resources that plans are compiled from, as they are now. */
 export interface PlanSources {
@@ -136,7 +136,7 @@ export class PlanCompiler {
     };
     if (route.upstream_id !== undefined) return byId(route.upstream_id);
     if (route.upstream !== undefined) {
-      for (const key of targetKeys(route.upstream)) dependencies.push(`targets/${key}`);
+      dependencies.push(...sourcesOf(route.upstream));
       return this.#sources.routeUpstream(route.id, route.upstream);
     }
     if (service?.upstream_id !== undefined) return byId(service.upstream_id);
@@ -251,5 +251,9 @@ function routeInfo(route: Route, service: Service | undefined): RouteInfo {
     name: route.name ?? "",
     serviceId: route.service_id ?? "",
     serviceName: service?.name ?? "",
+    patterns: routePatterns(
+      route.uris ?? [route.uri ?? ""],
+      route.hosts ?? (route.host === undefined ? (service?.hosts ?? []) : [route.host]),
+    ),
   };
 }

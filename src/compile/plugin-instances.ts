@@ -1,5 +1,8 @@
 import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers, BuiltPlugins } from "../plugin/plugin.ts";
+import type { Batches } from "../batch/batches.ts";
+import { dryBatches } from "../batch/dry-batches.ts";
 import { dryCounters } from "../plugin/counters.ts";
+import type { PluginMetrics } from "../plugin/metrics.ts";
 import type { UpstreamChoice } from "../plugin/context.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import { pluginUpstreamKey } from "../upstream/targets.ts";
@@ -18,6 +21,18 @@ export interface ChoosableUpstreams {
   byId(id: string): UpstreamChoice | null;
   /** See `PluginEnv.compileUpstream`. */
   compile(key: string, conf: InlineUpstream): () => UpstreamChoice;
+}
+
+/** What plugins share with the thread that runs them. */
+export interface PluginSurroundings {
+  /** `plugin_attr` of config.yaml. */
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly prefix: string;
+  /** `null`: nothing is counted. */
+  readonly counters: CounterSource | null;
+  /** `null`: nothing is sent. */
+  readonly batches: Batches | null;
+  readonly metrics: PluginMetrics;
 }
 
 /** A plugin compiled with one configuration; whoever may call its handlers holds it. */
@@ -41,11 +56,10 @@ export interface PluginInstance {
  */
 export class PluginInstances {
   readonly #registry: BuiltPlugins;
-  readonly #attributes: Readonly<Record<string, unknown>>;
+  readonly #surroundings: PluginSurroundings;
   readonly #consumers: ConsumerLookup;
   readonly #upstreams: ChoosableUpstreams;
   readonly #log: EngineLog;
-  readonly #counters: CounterSource | null;
   /** By the key of the resource (`routes/1`), then by the name of the plugin. */
   readonly #owned = new Map<string, Map<string, PluginInstance>>();
   readonly #metadata = new Map<string, { readonly text: string; readonly value: Readonly<Record<string, unknown>> }>();
@@ -57,18 +71,21 @@ export class PluginInstances {
 
   constructor(
     registry: BuiltPlugins,
-    attributes: Readonly<Record<string, unknown>>,
+    surroundings: PluginSurroundings,
     consumers: ConsumerLookup,
     upstreams: ChoosableUpstreams,
     log: EngineLog,
-    counters: CounterSource | null,
   ) {
     this.#registry = registry;
-    this.#attributes = attributes;
+    this.#surroundings = surroundings;
     this.#consumers = consumers;
     this.#upstreams = upstreams;
     this.#log = log;
-    this.#counters = counters;
+  }
+
+  /** What the plugin says of itself; `undefined`: this version cannot run it. */
+  definition(name: string): PluginDefinition | undefined {
+    return this.#registry.get(name);
   }
 
   /**
@@ -137,10 +154,15 @@ export class PluginInstances {
 
   #envOf(name: string, owner: string, text: string): PluginEnv {
     const metadata = (): Readonly<Record<string, unknown>> | undefined => this.#metadata.get(name)?.value;
+    const { attributes, prefix, counters, batches, metrics } = this.#surroundings;
     return {
       consumers: this.#consumers,
-      counters: this.#counters?.of(name, owner, text) ?? dryCounters,
-      attr: (this.#attributes[name] ?? {}) as Readonly<Record<string, unknown>>,
+      counters: counters?.of(name, owner, text) ?? dryCounters,
+      batches: batches ?? dryBatches,
+      metrics,
+      owner,
+      prefix,
+      attr: (attributes[name] ?? {}) as Readonly<Record<string, unknown>>,
       get metadata() {
         return metadata();
       },

@@ -27,6 +27,7 @@ export function request(fields: {
     method,
     remoteAddr,
     scheme: "http",
+    tls: null,
     values: new Map<string, unknown>(),
     header: (name: string) => headers[name],
     argument: (name: string) => new URLSearchParams(query).get(name) ?? undefined,
@@ -61,10 +62,11 @@ export function route(id: string, fields: object = {}): Change {
   return change("routes", id, { uri: "/", priority: 0, status: 1, upstream: upstream(), ...fields });
 }
 
-export const routerSettings: Pick<Settings, "router" | "upstream" | "pluginAttr"> = {
+export const routerSettings: Pick<Settings, "router" | "upstream" | "pluginAttr" | "trustedCertificates"> = {
   router: "radixtree_host_uri",
   upstream: { keepalive: 320, keepaliveRequests: 1000, keepaliveTimeoutMs: 60_000 },
   pluginAttr: {},
+  trustedCertificates: null,
 };
 
 /** One call of a plugin's `compile` or `dispose`. */

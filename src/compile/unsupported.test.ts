@@ -15,6 +15,8 @@ const accepted: readonly (readonly [kind: Kind, conf: object])[] = [
   ["upstreams", upstream({ scheme: "tcp" })],
   ["upstreams", upstream({ nodes: undefined, service_name: "s", discovery_type: "dns" })],
   ["ssls", {}],
+  ["stream_routes", { server_addr: "::1", remote_addr: "10.0.0.0/8", upstream: upstream({ scheme: "tcp" }) }],
+  ["stream_routes", { sni: "*.a.com", service_id: "1" }],
 ];
 
 for (const [kind, conf] of accepted) {
@@ -32,6 +34,16 @@ const refused: readonly (readonly [kind: Kind, conf: object, reason: string])[] 
       'Write: function (vars) { return vars.arg_name === "a"; }',
   ],
   ["routes", { script: "local _M = {}" }, 'property "script" is not supported: Lua is not run'],
+  [
+    "stream_routes",
+    { protocol: { name: "redis" } },
+    'property "protocol" is not supported: nothing above TCP and UDP is read',
+  ],
+  [
+    "stream_routes",
+    { upstream: upstream({ scheme: "udp", nodes: [{ host: "a.com", weight: 1 }] }) },
+    'property "upstream" validation failed: property "nodes": a.com has no port',
+  ],
   ["routes", { script_id: "1" }, 'property "script_id" is not supported: Lua is not run'],
   [
     "routes",
@@ -50,8 +62,8 @@ const refused: readonly (readonly [kind: Kind, conf: object, reason: string])[] 
   ],
   [
     "upstreams",
-    upstream({ tls: { client_cert_id: "1", verify: false } }),
-    'property "tls": client certificates are not supported yet',
+    upstream({ tls: { client_cert: "no certificate", client_key: "---", verify: false } }),
+    'property "tls": failed to parse cert: no certificate in PEM form',
   ],
   [
     "global_rules",

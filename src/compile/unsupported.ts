@@ -1,12 +1,15 @@
 import { compileAddresses } from "../lib/cidr.ts";
 import { reasonOf } from "../lib/errors.ts";
+import { pairFault } from "../schema/certificates.ts";
 import type { Kind } from "../schema/kinds.ts";
 import { parseNodeKey } from "../schema/nodes.ts";
 import type { Plugins } from "../schema/plugins.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
+import type { StreamRoute } from "../schema/stream-route.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import { compileExpression } from "../plugin/expression.ts";
+import { defaultPort, writtenNodes } from "../upstream/targets.ts";
 import { compileFilterFunction } from "./filter-function.ts";
 
 /**
@@ -24,6 +27,8 @@ export function checkSupport(kind: Kind, conf: unknown): string | null {
       return checkService(conf as Service);
     case "upstreams":
       return checkUpstream(conf as InlineUpstream);
+    case "stream_routes":
+      return checkStreamRoute(conf as StreamRoute);
     case "consumers":
     case "credentials":
     case "consumer_groups":
@@ -48,15 +53,8 @@ export function checkRoute(route: Route): string | null {
   );
 }
 
-/** What the schema's pattern lets through, as in `::/129`. */
-function checkAddresses(route: Route): string | null {
-  const field = route.remote_addrs === undefined ? "remote_addr" : "remote_addrs";
-  try {
-    compileAddresses(route.remote_addrs ?? (route.remote_addr === undefined ? [] : [route.remote_addr]));
-    return null;
-  } catch (thrown) {
-    return `property "${field}" validation failed: ${reasonOf(thrown)}`;
-  }
+function checkAddresses({ remote_addr: one, remote_addrs: several }: Route): string | null {
+  return several === undefined ? checkRange("remote_addr", one) : checkRange("remote_addrs", ...several);
 }
 
 /** The reason in APISIX's words, which admin clients may look for. */
@@ -83,6 +81,42 @@ function checkService(service: Service): string | null {
   return checkPlugins(service.plugins) ?? checkInline(service.upstream);
 }
 
+function checkStreamRoute({
+  plugins,
+  upstream,
+  protocol,
+  remote_addr: remote,
+  server_addr: server,
+}: StreamRoute): string | null {
+  if (protocol !== undefined) return 'property "protocol" is not supported: nothing above TCP and UDP is read';
+  return (
+    checkRange("remote_addr", remote) ??
+    checkRange("server_addr", server) ??
+    checkPlugins(plugins) ??
+    checkInline(upstream) ??
+    checkPorts(upstream)
+  );
+}
+
+/** What the schema's pattern lets through, as in `::/129`. */
+function checkRange(field: string, ...ranges: readonly (string | undefined)[]): string | null {
+  try {
+    compileAddresses(ranges.filter((range) => range !== undefined));
+    return null;
+  } catch (thrown) {
+    return `property "${field}" validation failed: ${reasonOf(thrown)}`;
+  }
+}
+
+/** A stream knows no port of its own: one that nobody names is a mistake. */
+function checkPorts(upstream: InlineUpstream | undefined): string | null {
+  if (upstream?.nodes === undefined || defaultPort(upstream.scheme) !== 0) return null;
+  const portless = writtenNodes(upstream.nodes).find(({ port }) => port === null);
+  return portless === undefined
+    ? null
+    : `property "upstream" validation failed: property "nodes": ${portless.host} has no port`;
+}
+
 function checkInline(upstream: InlineUpstream | undefined): string | null {
   const reason = upstream === undefined ? null : checkUpstream(upstream);
   return reason === null ? null : `property "upstream" validation failed: ${reason}`;
@@ -100,10 +134,9 @@ export function checkUpstream(upstream: InlineUpstream): string | null {
     const address = parseNodeKey(key);
     if (typeof address === "string") return `property "nodes" validation failed: ${address}`;
   }
-  if (upstream.tls?.client_cert !== undefined || upstream.tls?.client_cert_id !== undefined) {
-    return 'property "tls": client certificates are not supported yet';
-  }
-  return null;
+  const { client_cert: cert, client_key: key } = upstream.tls ?? {};
+  const fault = cert === undefined || key === undefined ? null : pairFault(cert, key);
+  return fault === null ? null : `property "tls": ${fault}`;
 }
 
 function checkPlugins(plugins: Plugins | undefined): string | null {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { InlineUpstream } from "../schema/upstream.ts";
+import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
 import type { Target } from "../upstream/targets.ts";
 import { request, routerSettings, upstream } from "./testing.ts";
 import { compileBalancing } from "./balancing.ts";
@@ -11,7 +12,13 @@ function compile(
   targets: Readonly<Record<string, readonly Target[]>> = {},
 ): ReturnType<typeof compileUpstream> {
   const known = new Map(Object.entries(targets));
-  const surroundings = { defaults: routerSettings.upstream, targets: known, health: null };
+  const surroundings = {
+    defaults: routerSettings.upstream,
+    targets: known,
+    health: null,
+    tls: new NodeTlsSource(new TrustedAuthorities(null)),
+    clientCertificate: (id: string) => `ssls/${id} is not there`,
+  };
   return compileUpstream("upstreams/1", upstream(fields) as InlineUpstream, surroundings);
 }
 

@@ -7,13 +7,16 @@ import {
   expandNodes,
   formatAddress,
   shownHost,
+  targetKeys,
   type ExpandedNode,
   type Targets,
 } from "../upstream/targets.ts";
-import type { NodeHealth, Upstream, UpstreamNode } from "../upstream/upstream.ts";
+import type { CertificatePair, NodeTls, NodeTlsSource } from "../upstream/node-tls.ts";
+import type { NodeHealth, StreamUpstream, Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { UpstreamChoice } from "../plugin/context.ts";
 import type { Plan } from "./plan.ts";
 import { compileBalancing } from "./balancing.ts";
+import { shownCertificate } from "./client-certificates.ts";
 
 /** Seconds that APISIX gives to connecting, sending and reading where nothing is configured. */
 const DEFAULT_TIMEOUT: Timeout = { connect: 60, send: 60, read: 60 };
@@ -27,6 +30,9 @@ export interface UpstreamSurroundings {
   readonly targets: Targets;
   /** The lookup for an upstream with `checks`; `null` where it has none, or none are made. */
   readonly health: ((conf: InlineUpstream) => HealthLookup | null) | null;
+  readonly tls: NodeTlsSource;
+  /** The certificate of `ssls/ID` for nodes; a text says why there is none. */
+  clientCertificate(id: string): CertificatePair | string;
 }
 
 /**
@@ -39,11 +45,13 @@ export function compileUpstream(key: string, conf: InlineUpstream, surroundings:
   const { defaults, targets } = surroundings;
   if (!isHttpScheme(scheme)) throw new Error(`scheme ${scheme} cannot serve HTTP routes`);
   const health = surroundings.health?.(conf) ?? null;
-  const nodes = expandNodes(conf, targets).map((node) => compileNode(node, key, defaultPort(scheme), health));
+  const nodes = expandNodes(conf, targets).map((node) => compileNode(node, key, conf, health));
   const pool = conf.keepalive_pool;
   return {
     key,
     scheme,
+    grpc: scheme === "grpc" || scheme === "grpcs",
+    tls: scheme === "https" || scheme === "grpcs" ? compileTls(conf, surroundings) : null,
     passHost: conf.pass_host,
     upstreamHost: conf.upstream_host ?? "",
     retries: conf.retries ?? Math.max(0, nodes.length - 1),
@@ -52,6 +60,32 @@ export function compileUpstream(key: string, conf: InlineUpstream, surroundings:
     keepalive: pool?.size ?? defaults.keepalive,
     keepaliveTimeoutMs: pool === undefined ? defaults.keepaliveTimeoutMs : milliseconds(pool.idle_timeout),
     keepaliveRequests: pool?.requests ?? defaults.keepaliveRequests,
+    nodes,
+    picker: createPicker(key, nodes, compileBalancing(conf)),
+  };
+}
+
+/**
+ * An upstream as streams use it, whatever its scheme: the schemes of HTTP are plain TCP
+ * here, as in APISIX. Throws an Error with the reason where it cannot serve streams.
+ */
+export function compileStreamUpstream(
+  key: string,
+  conf: InlineUpstream,
+  surroundings: UpstreamSurroundings,
+): StreamUpstream {
+  const { scheme } = conf;
+  const health = surroundings.health?.(conf) ?? null;
+  const nodes = expandNodes(conf, surroundings.targets).map((node) => compileNode(node, key, conf, health));
+  const portless = nodes.find(({ port }) => port === 0);
+  if (portless !== undefined)
+    throw new Error(`node ${portless.host} has no port, and scheme ${scheme} has none either`);
+  return {
+    key,
+    tls: scheme === "tls" ? compileTls(conf, surroundings) : null,
+    retries: conf.retries ?? Math.max(0, nodes.length - 1),
+    retryTimeoutMs: milliseconds(conf.retry_timeout ?? 0),
+    ...timeouts(conf.timeout ?? DEFAULT_TIMEOUT),
     nodes,
     picker: createPicker(key, nodes, compileBalancing(conf)),
   };
@@ -71,9 +105,23 @@ export function chosenUpstream(
   return plan.timeout === null ? (choice as Upstream) : withTimeout(choice as Upstream, plan.timeout);
 }
 
+/**
+ * Everything outside of its resource that an upstream is compiled from: targets (`targetKeys`),
+ * and the certificate `ssls/ID` that is shown to its nodes.
+ */
+export function sourcesOf(conf: InlineUpstream): readonly string[] {
+  const targets = targetKeys(conf).map((key) => `targets/${key}`);
+  const id = conf.tls?.client_cert_id;
+  return id === undefined ? targets : [...targets, `ssls/${id}`];
+}
+
 /** Whether HTTP routes can use the upstream; the schemes of streams are none of theirs. */
 export function servesHttp(conf: InlineUpstream): boolean {
   return isHttpScheme(conf.scheme);
+}
+
+function compileTls(conf: InlineUpstream, { tls, clientCertificate }: UpstreamSurroundings): NodeTls {
+  return tls.get(conf.tls?.verify ?? false, shownCertificate(conf, clientCertificate));
 }
 
 function isHttpScheme(scheme: InlineUpstream["scheme"]): scheme is Upstream["scheme"] {
@@ -96,9 +144,10 @@ function milliseconds(seconds: number): number {
 function compileNode(
   node: ExpandedNode,
   upstreamKey: string,
-  schemePort: number,
+  { scheme, keepalive_pool: pool }: InlineUpstream,
   health: HealthLookup | null,
 ): UpstreamNode {
+  const schemePort = defaultPort(scheme);
   const { host, weight, priority } = node;
   const port = node.port ?? schemePort;
   const address = formatAddress(host, port);
@@ -110,6 +159,7 @@ function compileNode(
     priority,
     address,
     hostHeader: port === schemePort ? name : `${name}:${port}`,
+    poolKey: pool === undefined ? address : `${address} ${pool.size}/${pool.idle_timeout}/${pool.requests}`,
     health: health?.(upstreamKey, address) ?? null,
   };
 }

@@ -1,5 +1,5 @@
 import { formatHash } from "../lib/content-hash.ts";
-import type { ConfigReport } from "../messages/messages.ts";
+import type { CertificateReport, ConfigReport } from "../messages/messages.ts";
 import type { Rejection } from "../schema/kinds.ts";
 
 /** Keeps what `GET /status/config` shows of the source, and passes every change of it on. */
@@ -20,6 +20,11 @@ export class ConfigReporter {
     };
   }
 
+  /** What was told last. */
+  get report(): ConfigReport {
+    return this.#report;
+  }
+
   /** A load was accepted, with `changes` changes of resources. */
   loaded(revision: number, hash: bigint, changes: number, rejected: readonly Rejection[], now: number): void {
     const { lastFailure } = this.#report;
@@ -32,6 +37,11 @@ export class ConfigReporter {
       lastFailure: lastFailure === null ? null : { ...lastFailure, current: false },
       rejected,
     });
+  }
+
+  /** Told with the next load. */
+  certificates(certificates: CertificateReport): void {
+    this.#report = { ...this.#report, certificates };
   }
 
   /** The source's revision has grown, and nothing had changed. */

@@ -3,6 +3,7 @@ import type { LastGoodFile } from "../source/last-good.ts";
 import type { KeyedSnapshot, KeyedStep, SourceDocument, SourceSink } from "../source/source.ts";
 import type { Staged } from "../store/stage.ts";
 import type { Applied, PluginState, Store } from "../store/store.ts";
+import { CertificateExpiries } from "./certificate-expiry.ts";
 import type { ConfigReporter } from "./config-reporter.ts";
 import type { Publisher } from "./publisher.ts";
 import type { SecretFlow } from "./secrets/secret-flow.ts";
@@ -47,6 +48,8 @@ export class Configuration implements SourceSink {
   /** Secrets are being fetched for what comes next. */
   #waiting = false;
   readonly #idle: (() => void)[] = [];
+  /** Of what is served. */
+  readonly certificates = new CertificateExpiries();
   /** Reasons that were logged already, so that a rejection is said once. */
   #said: ReadonlySet<string> = new Set();
 
@@ -58,6 +61,7 @@ export class Configuration implements SourceSink {
     this.#publisher = publisher;
     this.#reporter = reporter;
     this.#log = log;
+    if (this.certificates.apply(store.snapshot())) reporter.certificates(this.certificates.report());
   }
 
   /** From now on workers that introduce themselves are given what is held. */
@@ -197,6 +201,7 @@ export class Configuration implements SourceSink {
     const said = new Set(rejected.map(({ kind, id, error }) => `${kind}/${id} rejected: ${error}`));
     for (const text of said) if (!this.#said.has(text)) this.#log.warn(text);
     this.#said = said;
+    if (this.certificates.apply(changes)) this.#reporter.certificates(this.certificates.report());
     this.#reporter.loaded(revision, hash, changes.length, rejected, Date.now());
     this.#publisher.publish({ fromRevision, revision, hash, changes });
     this.serve();

@@ -63,6 +63,7 @@ export function buildControlEndpoints({
     faults,
     plugins: settings.plugins,
     users,
+    streamPlugins: settings.streamPlugins,
     health: () => upstreams.health(prefixOf(settings.source)),
     targets: upstreams,
     registry: check.plugins,
@@ -71,7 +72,8 @@ export function buildControlEndpoints({
   });
 }
 
-function prefixOf(source: SourceSettings): string {
+/** What stands before the keys of resources in a source. */
+export function prefixOf(source: SourceSettings): string {
   if (source.kind === "etcd") return source.etcd.prefix;
   return source.kind === "embedded" ? "/apisix" : "";
 }

@@ -1,9 +1,10 @@
 import type { Server } from "node:http";
 import type { MessagePort } from "node:worker_threads";
 import { join } from "node:path";
-import type { Board } from "../board/board.ts";
+import { Board } from "../board/board.ts";
+import { GatewayVitals } from "../board/gateway-vitals.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
-import type { ControlToSupervisor } from "../messages/messages.ts";
+import type { ControlData, ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import type { Address, Settings } from "../settings/settings.ts";
 import { createLastGoodFile, identityOf, type LastGoodFile } from "../source/last-good.ts";
@@ -20,6 +21,8 @@ import { createControlApi, listenControlApi } from "./control-api/server.ts";
 import { buildControlEndpoints, type Served } from "./control-wiring.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import { keptNodeId } from "./fleet/node-id.ts";
+import { ModifyIndexes } from "./metrics/modify-indexes.ts";
+import { Metrics } from "./metrics-wiring.ts";
 import { openProvider, type Provider } from "./provider.ts";
 import { Publisher } from "./publisher.ts";
 import { resourceCheckFor } from "./resource-check.ts";
@@ -53,6 +56,10 @@ export class Control {
   readonly #vault: VaultClient;
   readonly #secrets: SecretFlow;
   readonly #upstreams: UpstreamWatch;
+  readonly #indexes = new ModifyIndexes();
+  /** `null`: nothing is exported. */
+  readonly #metrics: Metrics | null;
+  #store: Store | null = null;
   readonly #users: { readonly table: UserPluginTable; readonly plugins: UserPlugins };
   #provider: Provider | null = null;
   #configuration: Configuration | null = null;
@@ -64,11 +71,13 @@ export class Control {
   /** What the Control API shows, once there is something. */
   readonly #served = Promise.withResolvers<Served>();
 
-  /** `kept`: what the thread before this one has left for it; `null`: nothing. */
-  constructor(settings: Settings, board: Board, send: (message: ControlToSupervisor) => void, kept: string | null) {
+  constructor(
+    { settings, board: memory, kept, vitals, metrics }: ControlData,
+    send: (message: ControlToSupervisor) => void,
+  ) {
     this.#settings = settings;
     this.#kept = kept;
-    this.#board = board;
+    const board = (this.#board = new Board(memory));
     this.#send = send;
     this.#log = createLogger(settings.log, "control");
     this.#publisher = new Publisher(board);
@@ -76,9 +85,11 @@ export class Control {
       table: board.health,
       dns: settings.dns,
       discovery: settings.discovery,
+      trustedCertificates: settings.trustedCertificates,
       healthChecksOff: settings.healthChecksOff,
       publish: (entries) => this.#publisher.publishTargets(entries),
       discovered: (sources) => send({ type: "discovery", sources }),
+      checked: (report) => send({ type: "checked-nodes", report }),
       log: this.#log,
     });
     this.#publisher.precede(this.#upstreams);
@@ -98,11 +109,14 @@ export class Control {
     });
     this.#secrets = new SecretFlow(resolver);
     this.#check = { ...check, lookupSecret: this.#secrets.lookup };
+    this.#metrics = this.#buildMetrics(new GatewayVitals(vitals));
+    for (const memory of metrics) this.addMetrics(memory);
   }
 
   /** Opens the source and the APIs, takes over what is being served, then follows the source. */
   async start(): Promise<void> {
     await this.#listen();
+    await this.#listenMetrics();
     const { source } = this.#settings;
     const provider = await openProvider(source, this.#log, {
       kept: this.#kept,
@@ -117,6 +131,7 @@ export class Control {
     const decrypt = this.#cipher.decrypt;
     const store = new Store({ ...this.#check, decrypt, revision, inherited: inherited?.resources ?? [] });
     if (source.kind === "etcd") this.#lastGood = this.#openLastGood();
+    this.#store = store;
     const configuration = new Configuration({
       store,
       publisher: this.#publisher,
@@ -137,7 +152,7 @@ export class Control {
     this.#served.resolve({ store, provider, configuration });
     await this.#openAdmin(provider, configuration, store);
     this.#fleet = await this.#joinFleet(provider, store);
-    provider.source.start(this.#fleet?.observe(configuration) ?? configuration);
+    provider.source.start(this.#indexes.observe(this.#fleet?.observe(configuration) ?? configuration));
   }
 
   #adoptPlugins({ store, configuration }: Pick<Served, "store" | "configuration">): void {
@@ -153,6 +168,11 @@ export class Control {
   /** Takes over the line to the worker that owns the record. */
   connect(record: number, port: MessagePort): void {
     this.#publisher.connect(record, port);
+  }
+
+  /** One more worker counts in this memory. */
+  addMetrics(memory: SharedArrayBuffer): void {
+    this.#metrics?.exporter.add(memory);
   }
 
   reopenLogs(): void {
@@ -173,6 +193,7 @@ export class Control {
       api.closeAllConnections();
       await new Promise((resolve) => api.close(resolve));
     }
+    await this.#metrics?.close();
     this.#publisher.close();
   }
 
@@ -224,6 +245,33 @@ export class Control {
     } catch (error) {
       throw inUse("control", address, error);
     }
+  }
+
+  #buildMetrics(vitals: GatewayVitals): Metrics | null {
+    const settings = this.#settings;
+    const { prometheus } = settings;
+    if (prometheus === null) return null;
+    const metrics = new Metrics({
+      settings,
+      prometheus,
+      board: this.#board,
+      vitals,
+      reporter: this.#reporter,
+      upstreams: this.#upstreams,
+      indexes: this.#indexes,
+      log: this.#log,
+      store: () => this.#store,
+    });
+    this.#publisher.exposition = () => metrics.exporter.text();
+    return metrics;
+  }
+
+  async #listenMetrics(): Promise<void> {
+    const address = this.#settings.prometheus?.listen ?? null;
+    if (address === null) return;
+    await this.#metrics?.listen().catch((error: unknown) => {
+      throw inUse("prometheus", address, error);
+    });
   }
 
   async #joinFleet({ etcd }: Provider, store: Store): Promise<Fleet | null> {

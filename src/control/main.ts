@@ -1,5 +1,4 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { Board } from "../board/board.ts";
 import { keepCompileCache } from "../lib/compile-cache.ts";
 import { reasonOf } from "../lib/errors.ts";
 import type { ControlData, ControlToSupervisor, SupervisorToControl } from "../messages/messages.ts";
@@ -9,12 +8,12 @@ import { Control } from "./control.ts";
 
 const supervisor = parentPort;
 if (supervisor === null) throw new Error("control/main.ts runs in a thread of the gateway");
-const { settings, board, kept } = workerData as ControlData;
 const send = (message: ControlToSupervisor): void => supervisor.postMessage(message);
-const control = new Control(settings, new Board(board), send, kept);
+const control = new Control(workerData as ControlData, send);
 
 supervisor.on("message", (message: SupervisorToControl) => {
   if (message.type === "connect") control.connect(message.record, message.port);
+  else if (message.type === "metrics") control.addMetrics(message.memory);
   else if (message.type === "reopen-logs") control.reopenLogs();
   else
     void control.close().then(() => {

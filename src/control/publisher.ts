@@ -47,6 +47,8 @@ export class Publisher {
   readonly #links = new Map<number, Link>();
   #snapshot: (() => Snapshot) | null = null;
   #before: BeforeWorkers | null = null;
+  /** Answers workers that ask for the metrics of the node; `null`: there are none. */
+  exposition: (() => Promise<string | null>) | null = null;
   #dumped: ((dump: WorkerDump) => void) | null = null;
 
   constructor(board: Board) {
@@ -115,10 +117,19 @@ export class Publisher {
       this.#dumped?.(message);
       return;
     }
+    if (message.type === "scrape") {
+      void this.#expose(link, message.id);
+      return;
+    }
     link.hello = message;
     link.synced = false;
     if (this.#dumped !== null) this.#askForDump(link);
     this.#synchronise(link);
+  }
+
+  async #expose({ port }: Link, id: number): Promise<void> {
+    const text = await (this.exposition?.() ?? null);
+    port.postMessage({ type: "exposition", id, text } satisfies ControlToWorker);
   }
 
   #askForDump(link: Link): void {

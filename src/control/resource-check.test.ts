@@ -132,9 +132,10 @@ test("what is valid may still be beyond this version", () => {
   assert.equal(cannot("routes", plugged), later("chaitin-waf"));
   assert.equal(cannot("routes", { ...route, plugins: { "chaitin-waf": { _meta: { disable: true } } } }), null);
   assert.equal(cannot("consumers", { username: "ann", plugins: { "wolf-rbac": { appid: "a" } } }), later("wolf-rbac"));
+  assert.equal(cannot("stream_routes", { plugins: { "ip-restriction": { whitelist: ["::1"] } } }), null);
   assert.equal(
-    cannot("stream_routes", { plugins: { "ip-restriction": { whitelist: ["::1"] } } }),
-    later("ip-restriction"),
+    cannot("stream_routes", { plugins: { "mqtt-proxy": { protocol_level: 4 } } }),
+    "plugin mqtt-proxy is not available for streams in this version",
   );
   assert.equal(cannot("plugin_metadata", { id: "http-logger" }), null);
   const lua = { ...route, filter_func: "function(vars) return true end" };
@@ -146,7 +147,7 @@ test("what is valid may still be beyond this version", () => {
 });
 
 test("only what config.yaml enables may be named", () => {
-  const some = resourceCheckFor({ plugins: ["key-auth"], pluginAttr: {} });
+  const some = resourceCheckFor({ plugins: ["key-auth"], streamPlugins: [], pluginAttr: {} });
   const said = (name: string): string | null => validate("routes", "r", { ...route, plugins: { [name]: {} } }, some);
   assert.deepEqual([said("key-auth"), said("cors")], [null, "unknown plugin [cors]"]);
 });

@@ -10,12 +10,13 @@ import type { ResourceCheck } from "../store/check-resource.ts";
  * all of them without settings.
  */
 export function resourceCheckFor(
-  settings: Pick<Settings, "plugins" | "pluginAttr"> | null,
+  settings: Pick<Settings, "plugins" | "streamPlugins" | "pluginAttr"> | null,
   users: UserPluginTable = new UserPluginTable(),
 ): ResourceCheck {
   if (settings === null) return { plugins: knownPlugins, checkSupport };
   return {
     plugins: users.over(pickNames(knownPlugins, new Set(settings.plugins))),
+    streamPlugins: pickNames(knownPlugins, new Set(settings.streamPlugins)),
     pluginAttr: settings.pluginAttr,
     checkSupport,
   };

@@ -19,9 +19,11 @@ test("upstreams inside plugins are checked as long as they stand there", (t) => 
     table: new HealthTable(new Int32Array(new SharedArrayBuffer(HEALTH_WORDS * 4))),
     dns: { servers: [], validSeconds: null, timeoutMs: 1_000, search: false } as never,
     discovery: { dns: null, consul: null, kubernetes: [] },
+    trustedCertificates: null,
     healthChecksOff: false,
     publish: () => undefined,
     discovered: () => undefined,
+    checked: () => undefined,
     log: { warn: () => undefined, notice: () => undefined },
   });
   t.after(() => watch.close());

@@ -1,5 +1,5 @@
 import type { HealthTable } from "../board/health-table.ts";
-import type { DiscoveryReport } from "../messages/messages.ts";
+import type { CheckedNodes, DiscoveryReport } from "../messages/messages.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { DiscoverySettings, DnsSettings } from "../settings/settings.ts";
@@ -17,6 +17,10 @@ import type { Plugins } from "../schema/plugins.ts";
 import { createLookup, type Lookups } from "./discovery/lookup.ts";
 import { TargetWatch } from "./discovery/target-watch.ts";
 import type { HealthReport } from "./control-api/healthcheck.ts";
+import { ClientCertificates, shownCertificate } from "../compile/client-certificates.ts";
+import type { Ssl } from "../schema/ssl.ts";
+import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
+import { createCheckedNodesFeed, type CheckedNodesFeed } from "./health/checked-nodes.ts";
 import { Prober } from "./health/prober.ts";
 
 /** What the watch is made of. */
@@ -24,24 +28,33 @@ export interface UpstreamWatchParts {
   readonly table: HealthTable;
   readonly dns: DnsSettings;
   readonly discovery: DiscoverySettings;
+  /** `Settings.trustedCertificates`. */
+  readonly trustedCertificates: string | null;
   /** `apisix.disable_upstream_healthcheck`. */
   readonly healthChecksOff: boolean;
   /** Passes on to the workers what keys stand for now. */
   readonly publish: (entries: readonly TargetEntry[]) => void;
   /** Is told whether the sources of `discovery` have delivered their first list. */
   readonly discovered: (sources: readonly DiscoveryReport[]) => void;
+  /** Is told which nodes are checked. */
+  readonly checked: (nodes: CheckedNodes) => void;
   readonly log: { warn(message: string): void; notice(message: string): void };
 }
 
 const kinds = new Set<Kind>([
+  "ssls",
   "routes",
   "services",
   "upstreams",
+  "stream_routes",
   "plugin_configs",
   "global_rules",
   "consumers",
   "consumer_groups",
 ]);
+
+/** Kinds that may have an upstream of their own. */
+const holders = new Set<Kind>(["routes", "services", "upstreams", "stream_routes"]);
 
 /**
  * What control does for upstreams besides passing them on: finds out the addresses of
@@ -53,6 +66,9 @@ export class UpstreamWatch {
   readonly #lookups: Lookups;
   readonly #targets: TargetWatch;
   readonly #prober: Prober | null;
+  readonly #checkedNodes: CheckedNodesFeed;
+  readonly #tls: NodeTlsSource;
+  readonly #certificates = new ClientCertificates();
   /** Upstreams that have names or are checked, by the key of the resource that holds them. */
   readonly #upstreams = new Map<string, InlineUpstream>();
   /** Keys of the upstreams inside plugins, by the resource. */
@@ -64,7 +80,9 @@ export class UpstreamWatch {
   /** Keys of `#upstreams` by the target that they depend on. */
   readonly #byTarget = new Map<string, Set<string>>();
 
-  constructor({ table, dns, discovery, healthChecksOff, publish, discovered, log }: UpstreamWatchParts) {
+  constructor(parts: UpstreamWatchParts) {
+    const { table, dns, discovery, healthChecksOff, publish, discovered, checked, log } = parts;
+    this.#tls = new NodeTlsSource(new TrustedAuthorities(parts.trustedCertificates));
     this.#publish = publish;
     this.#discovered = discovered;
     const { dns: dnsServers, consul, kubernetes } = discovery;
@@ -80,6 +98,7 @@ export class UpstreamWatch {
       log,
     });
     this.#prober = healthChecksOff ? null : new Prober(table, log);
+    this.#checkedNodes = createCheckedNodesFeed(() => this.#prober?.checked() ?? [], checked);
   }
 
   /**
@@ -89,8 +108,12 @@ export class UpstreamWatch {
   apply(changes: readonly Change[]): void {
     for (const { kind, id, text } of changes) {
       if (!kinds.has(kind)) continue;
+      if (kind === "ssls") {
+        this.#setCertificate(id, text);
+        continue;
+      }
       const owner = `${kind}/${id}`;
-      if (kind === "routes" || kind === "services" || kind === "upstreams") this.#set(owner, upstreamOf(kind, text));
+      if (holders.has(kind)) this.#set(owner, upstreamOf(kind, text));
       this.#setInPlugins(owner, text === null ? [] : pluginUpstreams(owner, text));
     }
     // The first time it is everything there is: what else an earlier control thread has left behind is given up.
@@ -117,7 +140,15 @@ export class UpstreamWatch {
   close(): void {
     this.#targets.close();
     this.#lookups.close();
+    this.#checkedNodes.close();
     this.#prober?.close();
+  }
+
+  /** Probes show what requests show. */
+  #setCertificate(id: string, text: string | null): void {
+    const ssl = text === null ? null : (JSON.parse(text) as Ssl);
+    if (!this.#certificates.set(id, ssl)) return;
+    for (const [key, { tls }] of this.#upstreams) if (tls?.client_cert_id === id) this.#check(key);
   }
 
   /** Takes over the upstreams inside the plugins of a resource. */
@@ -165,6 +196,7 @@ export class UpstreamWatch {
     if (users?.delete(key) !== true || users.size > 0) return;
     this.#byTarget.delete(target);
     this.#targets.remove(target);
+    this.#lookups.forget(target);
     this.#publish([[target, null]]);
   }
 
@@ -172,13 +204,23 @@ export class UpstreamWatch {
   #check(key: string): void {
     const upstream = this.#upstreams.get(key);
     const nodes = upstream?.checks === undefined ? [] : expandNodes(upstream, this.#targets);
+    if (upstream === undefined || nodes.length === 0) {
+      this.#prober?.set(key, null, []);
+      return;
+    }
+    const verify = upstream.checks?.active.https_verify_certificate ?? true;
+    const tls = this.#tls.get(
+      verify,
+      shownCertificate(upstream, (id) => this.#certificates.get(id)),
+    );
     const checked = nodes
       .filter(({ weight }) => weight > 0)
       .map(({ host, port: given, name }) => {
-        const port = given ?? defaultPort(upstream?.scheme ?? "http");
-        return { host, port, name, address: formatAddress(host, port) };
+        const port = given ?? defaultPort(upstream.scheme);
+        return { host, port, name, tls, address: formatAddress(host, port) };
       });
-    this.#prober?.set(key, upstream?.checks ?? null, checked);
+    this.#prober?.set(key, upstream.checks ?? null, checked);
+    this.#checkedNodes.changed();
   }
 
   #changed(target: string, targets: readonly Target[]): void {

@@ -37,6 +37,7 @@ const spec = (source: ErrorSource, retry: RetrySafety, status: number, summary: 
 /** Every code, in the order of `docs/errors.md`. */
 export const errors = {
   DOWNSTREAM_MALFORMED: spec("downstream", "never", 400, "The request breaks RFC 9112 or is ambiguous."),
+  DOWNSTREAM_UNPROVEN: spec("downstream", "never", 400, "The client showed no certificate that the host demands."),
   DOWNSTREAM_TIMEOUT: spec("downstream", "never", 408, "The client did not send its request in time."),
   DOWNSTREAM_BODY_TOO_LARGE: spec("downstream", "never", 413, "The body exceeds client_max_body_size."),
   DOWNSTREAM_TARGET_TOO_LONG: spec("downstream", "never", 414, "The request line exceeds its buffer."),
@@ -50,7 +51,9 @@ export const errors = {
   UPSTREAM_READ_TIMEOUT: spec("upstream", "idempotent", 504, "The node did not answer in time."),
   UPSTREAM_CLOSED: spec("upstream", "idempotent", 502, "The node closed the connection before its answer."),
   UPSTREAM_CLOSED_REUSED: spec("upstream", "reused", 502, "The node closed a kept-alive connection as it was reused."),
-  UPSTREAM_MALFORMED: spec("upstream", "never", 502, "The node's answer breaks RFC 9112 or is ambiguous."),
+  UPSTREAM_REFUSED: spec("upstream", "safe", 502, "The node took no more requests on its HTTP/2 connection."),
+  UPSTREAM_DEADLINE: spec("upstream", "never", 504, "The call took longer than its grpc-timeout allows."),
+  UPSTREAM_MALFORMED: spec("upstream", "never", 502, "The node's answer breaks RFC 9112 or RFC 9113, or is ambiguous."),
   UPSTREAM_NO_NODE: spec("upstream", "never", 503, "The upstream has no node that could be asked."),
   ROUTE_NOT_FOUND: spec("downstream", "never", 404, "No route matches."),
   PLUGIN_FAILED: spec("internal", "never", 500, "A plugin threw."),

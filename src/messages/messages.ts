@@ -2,6 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { TargetEntry } from "../upstream/targets.ts";
 import type { Change, Rejection } from "../schema/kinds.ts";
 import type { Address, Settings } from "../settings/settings.ts";
+import type { TicketSeed } from "../tls/ticket-keys.ts";
 
 /** Every message between threads. Text travels as strings; nothing else is shared but the board and the counters. */
 
@@ -12,6 +13,10 @@ export interface ControlData {
   readonly board: SharedArrayBuffer;
   /** What the thread before this one left with `keep`; `null`: nothing. */
   readonly kept: string | null;
+  /** What the supervisor tells of the gateway (`GatewayVitals`). */
+  readonly vitals: SharedArrayBuffer;
+  /** What workers have counted so far (`MetricMemory`). */
+  readonly metrics: readonly SharedArrayBuffer[];
 }
 
 export interface WorkerData {
@@ -20,9 +25,13 @@ export interface WorkerData {
   readonly board: SharedArrayBuffer;
   /** Of the counters that all workers share. */
   readonly counters: SharedArrayBuffer;
+  /** What this thread counts in (`MetricMemory`); `null`: nothing is exported. */
+  readonly metrics: SharedArrayBuffer | null;
   /** Index of this thread's record on the board. */
   readonly record: number;
   readonly slot: number;
+  /** Of the keys that sessions of TLS are resumed with. */
+  readonly tickets: TicketSeed;
   readonly faults: readonly Fault[];
 }
 
@@ -32,6 +41,8 @@ export type Fault = "crash" | "hang" | "hold-start" | "hold-config";
 export type SupervisorToControl =
   /** A worker thread was started; `port` leads to it. */
   | { readonly type: "connect"; readonly record: number; readonly port: MessagePort }
+  /** One more worker counts in this memory. */
+  | { readonly type: "metrics"; readonly memory: SharedArrayBuffer }
   /** Open the log files anew (log rotation). */
   | { readonly type: "reopen-logs" }
   /** Stop the source and the Control API, answer `closed`, then exit. */
@@ -44,6 +55,7 @@ export type ControlToSupervisor =
   | { readonly type: "config"; readonly report: ConfigReport }
   | { readonly type: "fleet"; readonly report: FleetReport }
   | { readonly type: "discovery"; readonly sources: readonly DiscoveryReport[] }
+  | { readonly type: "checked-nodes"; readonly report: CheckedNodes }
   | { readonly type: "drain"; readonly on: boolean }
   | { readonly type: "fault"; readonly worker: number; readonly fault: Fault | "release" }
   /** For the thread that comes after this one, which alone reads it: what its source cannot tell it. */
@@ -77,12 +89,20 @@ export interface WorkerDump {
   readonly resources: readonly Change[];
 }
 
-export type WorkerToControl = WorkerHello | WorkerDump;
+/** Asks for all metrics of the node as text; `exposition` answers. */
+export interface WorkerScrape {
+  readonly type: "scrape";
+  readonly id: number;
+}
+
+export type WorkerToControl = WorkerHello | WorkerDump | WorkerScrape;
 
 export type ControlToWorker =
   /** What names and services stand for now. */
   | { readonly type: "targets"; readonly entries: readonly TargetEntry[] }
   | { readonly type: "dump" }
+  /** What `scrape` asked for; `null`: it cannot be given. */
+  | { readonly type: "exposition"; readonly id: number; readonly text: string | null }
   /** A part of a whole configuration; visible once the `snapshot` that follows has come. */
   | { readonly type: "chunk"; readonly resources: readonly Change[] }
   /** The end of a whole configuration. */
@@ -122,6 +142,25 @@ export interface ConfigReport {
   /** The source's present failure or the last one; `current` while it lasts. */
   readonly lastFailure: { readonly at: number; readonly error: string; readonly current: boolean } | null;
   readonly rejected: readonly Rejection[];
+  /** How many certificates are in use, and those that end first; absent: none was ever told of. */
+  readonly certificates?: CertificateReport;
+}
+
+/** Until when certificates count. */
+export interface CertificateReport {
+  readonly count: number;
+  /** By the time at which they end, the first one first; at most 20. */
+  readonly soonest: readonly CertificateExpiry[];
+}
+
+/** Until when a certificate counts. A resource with several has the time of the first to end. */
+export interface CertificateExpiry {
+  /** The id of the resource `ssls/<id>`. */
+  readonly id: string;
+  /** Its names; of a client's certificate none. */
+  readonly names: readonly string[];
+  /** Unix milliseconds. */
+  readonly expiresAt: number;
 }
 
 /** The nodes that follow the same etcd, as control sees them; shown by `GET /status/fleet`. */
@@ -161,4 +200,24 @@ export interface FleetRejection {
   readonly id: string;
   readonly error: string;
   readonly revision: number;
+}
+
+/** The nodes that are health-checked; their health is on the board. */
+export interface CheckedNodes {
+  readonly upstreams: readonly CheckedUpstream[];
+  /** Nodes that are checked, but left out here because there are too many. */
+  readonly unlisted: number;
+}
+
+export interface CheckedUpstream {
+  /** The resource that holds the upstream, as in `upstreams/1`. */
+  readonly key: string;
+  readonly probe: "http" | "https" | "tcp";
+  readonly nodes: readonly {
+    /** `host:port`. */
+    readonly address: string;
+    readonly name: string;
+    /** In the health table. */
+    readonly place: number;
+  }[];
 }

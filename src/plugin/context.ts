@@ -1,3 +1,5 @@
+import type { X509Certificate } from "node:crypto";
+
 /**
  * What a plugin, a matcher or a log format sees of one request. The data path
  * implements these interfaces; everything is computed on first use, so that a
@@ -28,12 +30,40 @@ export interface RouteInfo {
   readonly name: string;
   readonly serviceId: string;
   readonly serviceName: string;
+  /** The route's paths and hosts as they are written; absent where no route matched. */
+  readonly patterns?: RoutePatterns;
+}
+
+/** Which of its paths and hosts a route was matched by. */
+export interface RoutePatterns {
+  readonly uris: readonly string[];
+  /** Empty: every host. */
+  readonly hosts: readonly string[];
+  /** Index in `uris` of the one that a path is matched by. */
+  uriOf(path: string): number;
+  /** Index in `hosts`; 0 where there are none. */
+  hostOf(host: string): number;
 }
 
 /** An upstream that a plugin may choose; what it is made of is the data path's matter. */
 export interface UpstreamChoice {
   /** Names the resource that holds it. */
   readonly key: string;
+}
+
+/** What TLS tells of the client's connection; the names are nginx's. */
+export interface TlsInfo {
+  /** The name that the client asked for; `""` without one. */
+  readonly serverName: string;
+  /** `TLSv1.3`. */
+  readonly protocol: string;
+  readonly cipher: string;
+  /** Whether a session was resumed. */
+  readonly reused: boolean;
+  /** `NONE`, `SUCCESS` or `FAILED:<reason>`. */
+  readonly clientVerify: string;
+  /** The certificate that the client has shown, whatever it is worth; `undefined` without one. */
+  clientCertificate(): X509Certificate | undefined;
 }
 
 /** A request on its way through the phases. */
@@ -47,9 +77,11 @@ export interface RequestContext {
   readonly routePath: string;
   /** The query without `?`, as received; `""` without one. */
   readonly query: string;
-  /** `HTTP/1.0` or `HTTP/1.1`. */
+  /** `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`. */
   readonly protocol: string;
   readonly scheme: "http" | "https";
+  /** `null`: the client's connection is in clear text. */
+  readonly tls: TlsInfo | null;
   /** The Host in lower case without port and final dot; `""` without one. */
   readonly host: string;
   /** The peer, or what `real_ip_header` says of it where the peer is believed. */
@@ -92,6 +124,17 @@ export interface RequestContext {
    * the client goes away: the request has ended then.
    */
   readBody(limit: number): Promise<Buffer | null>;
+  /**
+   * Keeps the first `limit` bytes of the request's body as they pass, for `log`; the request does
+   * not wait for them. To be called before the request goes to its node.
+   */
+  captureBody(limit: number): void;
+  /** The same of the answer's body as it is sent; to be called in `header_filter`. */
+  captureAnswer(limit: number): void;
+  /** What `captureBody` and `captureAnswer` kept; `null` where nobody asked for it or nothing passed. */
+  readonly capturedBody: Buffer | null;
+  readonly capturedAnswer: Buffer | null;
+
   /** Refuses a body of more bytes with 413, as it comes; 0: the gateway's own limit alone holds. */
   limitBody(bytes: number): void;
 
@@ -123,6 +166,13 @@ export interface RequestContext {
   readonly attempts: readonly Attempt[];
   /** A header of the answer by lower-case name. */
   responseHeader(name: string): string | undefined;
+  /** The headers of the answer in order, with their case, but for those that frame it. */
+  responseHeaders(): readonly (readonly [name: string, value: string])[];
+  /**
+   * Takes the trailers of the answer, for a body filter that is called with `last` and puts them
+   * elsewhere: they are not sent as trailers then. Empty where there are none.
+   */
+  takeTrailers(): readonly (readonly [name: string, value: string])[];
 }
 
 /** One attempt at one node. */

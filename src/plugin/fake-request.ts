@@ -11,6 +11,7 @@ type HeaderList = [name: string, value: string][];
 export interface FakeRequestOptions {
   method?: string;
   body?: string;
+  answerBody?: string | Buffer;
   target?: string;
   protocol?: string;
   headers?: readonly (readonly [name: string, value: string])[];
@@ -20,6 +21,7 @@ export interface FakeRequestOptions {
   status?: number;
   responseHeaders?: readonly (readonly [name: string, value: string])[];
   attempts?: readonly Attempt[];
+  trailers?: readonly (readonly [name: string, value: string])[];
 }
 
 function find(headers: HeaderList, name: string): string | undefined {
@@ -67,8 +69,11 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
   const headers: HeaderList = (options.headers ?? [["Host", "127.0.0.1:9080"]]).map(([name, value]) => [name, value]);
   const sent: HeaderList = headers.map(([name, value]) => [name, value]);
   const answered: HeaderList = (options.responseHeaders ?? []).map(([name, value]) => [name, value]);
+  const trailers = [...(options.trailers ?? [])];
   let consumer: Consumer | null = null;
   let bodyLimit = 0;
+  let captured: Buffer | null = null;
+  let capturedAnswer: Buffer | null = null;
   let remote = { address: options.remoteAddr ?? "127.0.0.1", port: 50000 };
   return {
     method: options.method ?? "GET",
@@ -78,6 +83,7 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     query,
     protocol: options.protocol ?? "HTTP/1.1",
     scheme: "http",
+    tls: null,
     host: (find(headers, "host") ?? "").replace(/:\d+$/, "").toLowerCase(),
     get remoteAddr() {
       return remote.address;
@@ -103,6 +109,19 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     },
     limitBody(bytes) {
       bodyLimit = bytes;
+    },
+    captureBody(limit) {
+      captured = options.body === undefined ? null : Buffer.from(options.body).subarray(0, limit);
+    },
+    captureAnswer(limit) {
+      const body = options.answerBody;
+      capturedAnswer = body === undefined ? null : Buffer.from(body as string).subarray(0, limit);
+    },
+    get capturedBody() {
+      return captured;
+    },
+    get capturedAnswer() {
+      return capturedAnswer;
     },
     get bodyLimit() {
       return bodyLimit;
@@ -141,6 +160,8 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     requestTime: 0.0042,
     attempts: options.attempts ?? [],
     responseHeader: (name) => find(answered, name),
+    responseHeaders: () => answered,
+    takeTrailers: () => trailers.splice(0),
   };
 }
 

@@ -1,6 +1,8 @@
+import type { Batches } from "../batch/batches.ts";
 import type { JsonSchema } from "../schema/json-schema.ts";
 import type { ConfOf } from "./conf-of.ts";
 import type { Counters } from "./counters.ts";
+import type { PluginMetrics } from "./metrics.ts";
 import type { BodyUse, Consumer, RequestContext, ResponseHead, UpstreamChoice } from "./context.ts";
 
 /**
@@ -62,6 +64,14 @@ export interface PluginEnv {
   readonly consumers: ConsumerLookup;
   /** Counters shared by all workers; counts nothing where a configuration is only checked. */
   readonly counters: Counters;
+  /** Sends what requests leave behind, in batches, and tells what became of it. */
+  readonly batches: Batches;
+  /** The resource that holds the configuration: `routes/1`. */
+  readonly owner: string;
+  /** The directory that relative paths of files begin at. */
+  readonly prefix: string;
+  /** What is counted for operators. */
+  readonly metrics: PluginMetrics;
   /** `plugin_attr.<name>` of config.yaml. */
   readonly attr: Readonly<Record<string, unknown>>;
   /**
@@ -153,6 +163,11 @@ export interface PluginDefinition<Conf = unknown> extends PluginFacts {
   /** One sentence for the generated reference. */
   readonly summary?: string;
   /**
+   * Whether its handlers `access` and `log` run for TCP and UDP streams too. There an answer closes
+   * the stream, and of the context everything that belongs to HTTP is empty.
+   */
+  readonly servesStreams?: boolean;
+  /**
    * Checked configuration to handlers; may throw an Error with the reason why the
    * configuration cannot work. Runs once in control (dry, disposed at once) and
    * once in every worker; it must not do I/O.
@@ -161,7 +176,7 @@ export interface PluginDefinition<Conf = unknown> extends PluginFacts {
 }
 
 /** A plugin that configurations may name; without `compile` this version cannot run it. */
-export type KnownPlugin = PluginFacts & Partial<Pick<PluginDefinition, "compile">>;
+export type KnownPlugin = PluginFacts & Partial<Pick<PluginDefinition, "compile" | "servesStreams">>;
 
 /** Declares a plugin; the type of `conf` follows from the schema. */
 export function definePlugin<const S extends JsonSchema>(

@@ -8,7 +8,8 @@ export interface TemplatePart {
 export type TemplateSyntax = "apisix" | "nginx";
 
 const syntaxes: Readonly<Record<TemplateSyntax, RegExp>> = {
-  apisix: /(?<!\\)\$(?:\{\s*([^}]+?)\s*\}|(\w+(?:\.\w+)*))/g,
+  // Digits are a capture, and end where they end: `$1_$2`.
+  apisix: /(?<!\\)\$(?:\{\s*([^}]+?)\s*\}|(\d+|\w+(?:\.\w+)*))/g,
   nginx: /\$(?:\{(\w+)\}|(\w+))/g,
 };
 

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, type X509Certificate } from "node:crypto";
 import { hostname } from "node:os";
 import { isoTime, localTime } from "../lib/log-time.ts";
 import { compileBodyVariable } from "./body-variables.ts";
@@ -83,6 +83,19 @@ function forwardedFor(ctx: RequestContext): string {
 /** nginx keeps `""` and "no value" apart; a log shows the latter as `-`. */
 const orNone = (value: string): string | undefined => (value === "" ? undefined : value);
 
+/** Of the certificate that the client has shown. */
+function ofClient(value: (certificate: X509Certificate) => string): VariableAccessor {
+  return (ctx) => {
+    const certificate = ctx.tls?.clientCertificate();
+    return certificate === undefined ? undefined : value(certificate);
+  };
+}
+
+/** As RFC 2253 writes names: the last part first, separated by commas. */
+const distinguishedName = (lines: string): string => lines.split("\n").toReversed().join(",");
+
+const daysUntil = (date: Date): number => Math.max(0, Math.floor((date.getTime() - Date.now()) / 86_400_000));
+
 const requestLine: VariableAccessor = (ctx) => `${ctx.method} ${ctx.target} ${ctx.protocol}`;
 const status: VariableAccessor = (ctx) => (ctx.status === 0 ? "000" : String(ctx.status));
 const path: VariableAccessor = (ctx) => ctx.uri;
@@ -146,6 +159,22 @@ const fixed: Readonly<Record<string, VariableAccessor>> = {
   upstream_uri: (ctx) => (ctx.upstream.target === ctx.target ? "" : ctx.upstream.target),
   balancer_ip: (ctx) => lastNode(ctx)?.ip,
   balancer_port: (ctx) => lastNode(ctx)?.port,
+
+  ssl_server_name: (ctx) => (ctx.tls === null ? undefined : orNone(ctx.tls.serverName)),
+  ssl_protocol: (ctx) => ctx.tls?.protocol,
+  ssl_cipher: (ctx) => ctx.tls?.cipher,
+  ssl_session_reused: (ctx) => (ctx.tls === null ? undefined : ctx.tls.reused ? "r" : "."),
+  ssl_client_verify: (ctx) => ctx.tls?.clientVerify,
+  ssl_client_s_dn: ofClient((certificate) => distinguishedName(certificate.subject)),
+  ssl_client_i_dn: ofClient((certificate) => distinguishedName(certificate.issuer)),
+  ssl_client_serial: ofClient((certificate) => certificate.serialNumber),
+  ssl_client_fingerprint: ofClient((certificate) => certificate.fingerprint.replaceAll(":", "").toLowerCase()),
+  ssl_client_v_start: ofClient((certificate) => certificate.validFrom),
+  ssl_client_v_end: ofClient((certificate) => certificate.validTo),
+  ssl_client_v_remain: ofClient((certificate) => String(daysUntil(certificate.validToDate))),
+  ssl_client_raw_cert: ofClient((certificate) => certificate.toString()),
+  ssl_client_cert: ofClient((certificate) => certificate.toString().trimEnd().replaceAll("\n", "\n\t")),
+  ssl_client_escaped_cert: ofClient((certificate) => encodeURIComponent(certificate.toString())),
 
   route_id: (ctx) => orNone(ctx.route.id),
   route_name: (ctx) => orNone(ctx.route.name),

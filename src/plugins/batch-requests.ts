@@ -1,6 +1,7 @@
-import { Agent, request, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { reasonOf } from "../lib/errors.ts";
 import { hopByHop } from "../lib/hop-by-hop.ts";
+import { Agent, request } from "../lib/node-http.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { definePlugin, reply, type Reply } from "../plugin/plugin.ts";
 import { parseBatch, type Batch, type BatchItem } from "./batch-requests-body.ts";
@@ -86,7 +87,7 @@ async function sendAll({ items, timeoutMs }: Batch, ctx: RequestContext): Promis
 }
 
 interface Surroundings {
-  readonly agent: Agent;
+  readonly agent: InstanceType<typeof Agent>;
   readonly port: number;
   readonly common: Readonly<Record<string, string>>;
   readonly client: RequestContext;

@@ -1,4 +1,6 @@
+import { dryBatches } from "../batch/dry-batches.ts";
 import { dryCounters } from "../plugin/counters.ts";
+import { dryMetrics } from "../plugin/metrics.ts";
 import { CounterTable } from "../board/counter-table.ts";
 import { CounterSource } from "../board/scoped-counters.ts";
 import type { Counters } from "../plugin/counters.ts";
@@ -12,6 +14,10 @@ export function buildEnv(consumers: Partial<ConsumerLookup> = {}): PluginEnv {
   return {
     consumers: { byKey: () => undefined, byName: () => undefined, ...consumers },
     counters: dryCounters,
+    batches: dryBatches,
+    owner: "routes/1",
+    prefix: "/",
+    metrics: dryMetrics,
     attr: {},
     compileOther(plugin) {
       throw new Error(`plugin ${plugin} is not available in this test`);

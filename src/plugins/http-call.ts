@@ -1,5 +1,6 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { loadHttps } from "../lib/lazy-https.ts";
+import { Agent as HttpAgent, request as httpRequest } from "../lib/node-http.ts";
 
 /** Questions of plugins to a service over HTTP: everything about them is bounded. */
 
@@ -44,40 +45,49 @@ const MAX_ANSWER = 1_048_576;
 /** Opens nothing before the first question. */
 export function createHttpCaller(options: HttpCallerOptions): HttpCaller {
   const { url, timeoutMs } = options;
-  const isTls = url.protocol === "https:";
+  const https = url.protocol === "https:" ? loadHttps() : null;
   const connections = {
     keepAlive: options.keepalive,
     maxSockets: MAX_CONNECTIONS,
     maxFreeSockets: options.keepalivePool,
     timeout: options.keepaliveTimeoutMs,
   };
-  const agent = isTls
-    ? new HttpsAgent({ ...connections, rejectUnauthorized: options.verifyTls })
-    : new HttpAgent(connections);
-  const send = isTls ? httpsRequest : httpRequest;
+  const agent =
+    https === null
+      ? new HttpAgent(connections)
+      : new https.Agent({ ...connections, rejectUnauthorized: options.verifyTls });
+  const send = https === null ? httpRequest : https.request;
+
+  function ask({ method, headers, body }: HttpQuestion, again: boolean): Promise<HttpAnswer> {
+    return new Promise<HttpAnswer>((resolve, reject) => {
+      const request = send(url, { agent, method, headers });
+      // HTTP/1.1 keeps connections by itself.
+      if (options.keepalive) request.removeHeader("Connection");
+      const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      const settle = (): void => clearTimeout(timer);
+      request.once("error", (error) => {
+        settle();
+        if (again && closedWhileIdle(request, error)) ask({ method, headers, body }, false).then(resolve, reject);
+        else reject(error);
+      });
+      request.once("response", (response) => {
+        readAnswer(response).then(resolve, reject).finally(settle);
+      });
+      request.end(body ?? undefined);
+    });
+  }
 
   return {
-    ask({ method, headers, body }) {
-      return new Promise<HttpAnswer>((resolve, reject) => {
-        const request = send(url, { agent, method, headers });
-        // HTTP/1.1 keeps connections by itself.
-        if (options.keepalive) request.removeHeader("Connection");
-        const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-        const settle = (): void => clearTimeout(timer);
-        request.once("error", (error) => {
-          settle();
-          reject(error);
-        });
-        request.once("response", (response) => {
-          readAnswer(response).then(resolve, reject).finally(settle);
-        });
-        request.end(body ?? undefined);
-      });
-    },
+    ask: (question) => ask(question, true),
     close() {
       agent.destroy();
     },
   };
+}
+
+/** A kept connection that its server closed just as it was used again: no fault of the question. */
+function closedWhileIdle(request: ClientRequest, error: NodeJS.ErrnoException): boolean {
+  return request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE");
 }
 
 async function readAnswer(response: IncomingMessage): Promise<HttpAnswer> {

@@ -56,12 +56,26 @@ export const plugins: BuiltPlugins = lazyMap([
   ["batch-requests", () => (load("batch-requests") as typeof import("./batch-requests.ts")).batchRequests],
   ["brotli", () => (load("brotli") as typeof import("./brotli.ts")).brotli],
   ["error-page", () => (load("error-page") as typeof import("./error-page.ts")).errorPage],
+  ["grpc-web", () => (load("grpc-web") as typeof import("./grpc-web.ts")).grpcWeb],
   ["gzip", () => (load("gzip") as typeof import("./gzip.ts")).gzip],
   ["proxy-cache", () => (load("proxy-cache") as typeof import("./proxy-cache.ts")).proxyCache],
   ["proxy-mirror", () => (load("proxy-mirror") as typeof import("./proxy-mirror.ts")).proxyMirror],
   ["public-api", () => (load("public-api") as typeof import("./public-api.ts")).publicApi],
   ["serverless-post-function", () => (load("serverless") as typeof import("./serverless.ts")).serverlessPostFunction],
   ["serverless-pre-function", () => (load("serverless") as typeof import("./serverless.ts")).serverlessPreFunction],
+  ["prometheus", () => (load("prometheus") as typeof import("./prometheus.ts")).prometheus],
   ["traffic-split", () => (load("traffic-split") as typeof import("./traffic-split.ts")).trafficSplit],
   ["workflow", () => (load("workflow") as typeof import("./workflow.ts")).workflow],
+
+  // Logs and traces.
+  ["http-logger", () => (load("http-logger") as typeof import("./http-logger.ts")).httpLogger],
+  ["tcp-logger", () => (load("tcp-logger") as typeof import("./tcp-logger.ts")).tcpLogger],
+  ["udp-logger", () => (load("udp-logger") as typeof import("./udp-logger.ts")).udpLogger],
+  ["syslog", () => (load("syslog") as typeof import("./syslog.ts")).syslog],
+  ["file-logger", () => (load("file-logger") as typeof import("./file-logger.ts")).fileLogger],
+  ["loki-logger", () => (load("loki-logger") as typeof import("./loki-logger.ts")).lokiLogger],
+  [
+    "elasticsearch-logger",
+    () => (load("elasticsearch-logger") as typeof import("./elasticsearch-logger.ts")).elasticsearchLogger,
+  ],
 ]);

@@ -12,6 +12,7 @@ export const ipRestriction = definePlugin({
   priority: 3000,
   version: "0.1",
   subsystems: ["http", "stream"],
+  servesStreams: true,
   schema: {
     type: "object",
     properties: {

@@ -27,6 +27,7 @@ interface LimitConnConf extends Partial<Limits>, RedisConf {
 
 export const limitConn: PluginDefinition<LimitConnConf> = {
   ...facts,
+  servesStreams: true,
   summary: "Limits how many requests run at the same time; some above the limit wait. Exact over all workers.",
   schema: explained(facts.schema, {
     conn: "Requests that may run: a number above 0, or text with variables that gives one.",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pluginMetaSchema } from "../schema/plugins.ts";
 import { knownPlugins } from "./catalogue/index.ts";
+import { streamPlugins } from "./catalogue/index.ts";
 import { describePlugins, enabledPlugins, pluginNames, pluginSchema } from "./plugin-answers.ts";
 
 const known = (name: string) => {
@@ -11,14 +12,8 @@ const known = (name: string) => {
 };
 
 test("names come by descending priority, streams have plugins of their own", () => {
-  const { http, stream } = enabledPlugins([
-    "key-auth",
-    "ext-plugin-post-resp",
-    "mqtt-proxy",
-    "real-ip",
-    "syslog",
-    "nope",
-  ]);
+  const names = ["key-auth", "ext-plugin-post-resp", "mqtt-proxy", "real-ip", "syslog", "nope"];
+  const { http, stream } = enabledPlugins(names, streamPlugins);
   assert.deepEqual(pluginNames(http, "http"), ["real-ip", "key-auth", "syslog", "ext-plugin-post-resp"]);
   assert.deepEqual(pluginNames(stream, "stream"), [
     "ip-restriction",
@@ -57,7 +52,7 @@ test("consumers have schemas of their own, or none", () => {
 });
 
 test("everything about all plugins", () => {
-  const { http } = enabledPlugins(["limit-count", "jwt-auth"]);
+  const { http } = enabledPlugins(["limit-count", "jwt-auth"], []);
   const described = describePlugins(http, "http");
   assert.deepEqual(Object.keys(described), ["jwt-auth", "limit-count"]);
   assert.deepEqual(

@@ -2,19 +2,20 @@ import { pickNames } from "../plugin/lazy-map.ts";
 import type { PluginFacts, PluginRegistry, Subsystem } from "../plugin/plugin.ts";
 import type { JsonSchema } from "../schema/json-schema.ts";
 import { pluginMetaSchema } from "../schema/plugins.ts";
-import { knownPlugins, streamPlugins } from "./catalogue/index.ts";
+import { knownPlugins } from "./catalogue/index.ts";
 import { UserPluginTable } from "./user/user-plugin-table.ts";
 
 /** What the Admin API and the Control API tell of plugins. */
 
-/** The enabled plugins of each kind of traffic; `names` are those of HTTP, besides which those of users are. */
+/** The enabled plugins of each kind of traffic by the names of `plugins` and `stream_plugins`; those of users are for HTTP. */
 export function enabledPlugins(
-  names: readonly string[],
+  http: readonly string[],
+  stream: readonly string[],
   users: UserPluginTable = new UserPluginTable(),
 ): Readonly<Record<Subsystem, PluginRegistry>> {
   return {
-    http: users.over(pickNames(knownPlugins, new Set(names))),
-    stream: pickNames(knownPlugins, new Set(streamPlugins)),
+    http: users.over(pickNames(knownPlugins, new Set(http))),
+    stream: pickNames(knownPlugins, new Set(stream)),
   };
 }
 

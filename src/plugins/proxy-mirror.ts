@@ -1,8 +1,8 @@
-import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { monotonicMs } from "../lib/clock.ts";
 import { parseDuration } from "../lib/duration.ts";
 import { reasonOf } from "../lib/errors.ts";
+import { request as requestHttp } from "../lib/node-http.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { definePlugin, type PluginEnv } from "../plugin/plugin.ts";
 import { mirroredHeaders } from "./proxy-mirror-headers.ts";

@@ -51,6 +51,7 @@ test("regex_uri: the first pair that matches counts", () => {
     [two, "/m/b%26c/d?e", "/M/b&c/d?m=b%26c%2Fd&u=127.0.0.1&e"],
     [["/old/", "/new/"], "/x/old/y/old/z", "/x/new/y/old/z"],
     [["^/strip(.*)", "$1"], "/strip", "/"],
+    [["^/j/(.*)/(.*)", "/$1_$2x"], "/j/a/b", "/a_bx"],
     [["^/é(.*)", "/e$1"], "/%C3%A9t", "/et"],
   ];
   for (const [regex_uri, target, expected] of rows) assert.equal(rewritten({ regex_uri }, target), expected, target);

@@ -1,7 +1,7 @@
 import type { RequestContext } from "../plugin/context.ts";
 import { definePlugin, reply, type PluginEnv, type PluginHandlers, type Reply } from "../plugin/plugin.ts";
 
-/** Which plugin answers what by itself. */
+/** Which plugin answers what by itself, unless it is given another path. */
 const offers = new Map([
   ["/apisix/batch-requests", "batch-requests"],
   ["/apisix/prometheus/metrics", "prometheus"],
@@ -26,37 +26,27 @@ export const publicApi = definePlugin({
     const missing = reply(404);
     const plugins = new Map<string, PluginHandlers>();
     const { uri } = conf;
-    if (uri !== undefined) {
-      const api = apiAt(uri, plugins, env);
-      return { access: api ?? (() => missing), dispose: () => disposeAll(plugins) };
-    }
+    // A configuration that names what is not there is told so.
+    const named = uri === undefined ? undefined : offers.get(uri);
+    if (named !== undefined) plugins.set(named, env.compileOther(named, {}));
     const apis = new Map<string, Api>();
-    for (const path of offers.keys()) {
-      const api = availableAt(path, plugins, env);
-      if (api !== undefined) apis.set(path, api);
+    for (const name of new Set(offers.values())) {
+      for (const [path, api] of apisOf(name, plugins, env)) apis.set(path, api);
     }
-    return {
-      access: (ctx) => apis.get(ctx.uri)?.(ctx) ?? missing,
-      dispose: () => disposeAll(plugins),
-    };
+    const dispose = (): void => disposeAll(plugins);
+    if (uri !== undefined) return { access: apis.get(uri) ?? (() => missing), dispose };
+    return { access: (ctx) => apis.get(ctx.uri)?.(ctx) ?? missing, dispose };
   },
 });
 
-/** The API of that path; `undefined`: no plugin has it. Throws where its plugin is not available. */
-function apiAt(path: string, plugins: Map<string, PluginHandlers>, env: PluginEnv): Api | undefined {
-  const name = offers.get(path);
-  if (name === undefined) return undefined;
-  const plugin = plugins.get(name) ?? env.compileOther(name, {});
-  plugins.set(name, plugin);
-  return plugin.publicApis?.get(path);
-}
-
-function availableAt(path: string, plugins: Map<string, PluginHandlers>, env: PluginEnv): Api | undefined {
+/** What a plugin answers by itself, by path; nothing where it is not available and nobody has asked for it. */
+function apisOf(name: string, plugins: Map<string, PluginHandlers>, env: PluginEnv): ReadonlyMap<string, Api> {
   try {
-    return apiAt(path, plugins, env);
+    const plugin = plugins.get(name) ?? env.compileOther(name, {});
+    plugins.set(name, plugin);
+    return plugin.publicApis ?? new Map();
   } catch {
-    // Nobody has asked for it by name.
-    return undefined;
+    return new Map();
   }
 }
 

@@ -135,6 +135,7 @@ test("configurations that cannot work are refused with the reason", () => {
     [{ filters: [{ regex: "(", replace: "b" }] }, /regex "\(" validation failed: missing closing parenthesis/],
     [{ filters: [{ regex: "(a*)*", replace: "b" }] }, /without bound/],
     [{ filters: [{ regex: "a", replace: "b", options: "x" }] }, /option x is not supported/],
+    [{ vars: [["status", "?", 200]] }, /invalid operator|unknown operator|operator/],
     [{ headers: { set: { "X A": "b" } } }, /invalid field character in header/],
     [{ headers: { "X-A": "a\r\nb" } }, /invalid value character in header/],
     [{ headers: true }, /headers/],
@@ -143,18 +144,23 @@ test("configurations that cannot work are refused with the reason", () => {
   assert.doesNotThrow(() => compileChecked(responseRewrite, { vars: [] }));
 });
 
-test("with vars only answers are rewritten for which they hold", () => {
-  const { header_filter: filter } = compileChecked(responseRewrite, {
-    status_code: 502,
+test("vars: an answer that does not satisfy them stays as it is", () => {
+  const conf = {
+    status_code: 201,
+    body: "new",
     vars: [
       ["status", "==", 200],
-      ["arg_x", "==", "1"],
+      ["sent_http_x_kind", "==", "a"],
     ],
-  });
-  const rewritten = (target: string, status: number): number => {
-    const head = buildResponseHead(status);
-    filter?.(buildRequest({ target, status }), head);
-    return head.status;
   };
-  assert.deepEqual([rewritten("/?x=1", 200), rewritten("/?x=2", 200), rewritten("/?x=1", 404)], [502, 200, 404]);
+  const { header_filter: filter, bodyUses } = compileChecked(responseRewrite, conf);
+  assert.deepEqual(bodyUses, []);
+  for (const [kind, status] of [
+    ["a", 201],
+    ["b", 200],
+  ] as const) {
+    const head = buildResponseHead(200, [["X-Kind", kind]]);
+    filter?.(buildRequest({ status: 200, responseHeaders: [["x-kind", kind]] }), head);
+    assert.equal(head.status, status);
+  }
 });

@@ -1,5 +1,5 @@
 import type { RequestContext, ResponseHead } from "../plugin/context.ts";
-import { expressionFaultIn } from "../plugin/conf-rules.ts";
+import { expressionFaultIn, firstOf, pcreFault } from "../plugin/conf-rules.ts";
 import { bodyUses, compileExpression } from "../plugin/expression.ts";
 import { compileHeaderEdits } from "../plugin/header-edits.ts";
 import type { HeaderEditsConf } from "../plugin/header-edits.ts";
@@ -38,7 +38,7 @@ export const responseRewrite = definePlugin({
       },
       vars: {
         type: "array",
-        $comment: 'Only answers are rewritten for which this holds, as in `[["status", "==", 200]]`.',
+        $comment: "Expression over variables, as `vars` of routes; answers that do not satisfy it stay as they are.",
       },
       filters: {
         type: "array",
@@ -75,22 +75,25 @@ export const responseRewrite = definePlugin({
     dependencies: { body: { not: { required: ["filters"] } }, filters: { not: { required: ["body"] } } },
   },
 
-  checkConf: ({ vars }) => expressionFaultIn("vars", vars),
+  checkConf: ({ body, body_base64: isBase64, vars, filters }) =>
+    firstOf(
+      isBase64 === true && decodeBase64((body ?? "") as string) === null ? "invalid base64 content" : null,
+      expressionFaultIn("vars", vars),
+      filterFault(filters),
+    ),
 
   compile(conf, env): PluginHandlers {
-    const { vars = [] } = conf;
-    const applies = vars.length === 0 ? null : compileExpression(vars);
-    const uses = bodyUses(vars);
     const { status_code: status } = conf;
+    const matches = conf.vars === undefined || conf.vars.length === 0 ? null : compileExpression(conf.vars);
     const body = readBody(conf.body, conf.body_base64);
     const edits = compileHeaderEdits(readHeaders(conf.headers), (message) => env.warn(message));
     const filters = conf.filters === undefined ? null : compileFilters(conf.filters);
     const rewriters = new WeakMap<RequestContext, BodyRewriter>();
 
     return {
-      ...(uses.length > 0 && { bodyUses: uses }),
+      bodyUses: bodyUses(conf.vars),
       header_filter(ctx, head) {
-        if (applies !== null && !applies(ctx)) return;
+        if (matches !== null && !matches(ctx)) return;
         if (status !== undefined) head.status = status;
         if (body !== null) {
           dropValidators(head);
@@ -128,11 +131,25 @@ function dropValidators(head: ResponseHead): void {
 
 function readBody(body: string | undefined, isBase64: boolean): Buffer | null {
   if (!isBase64) return body === undefined ? null : Buffer.from(body);
-  const canonical = (body ?? "").replaceAll(/[\r\n]/g, "");
-  if (canonical === "" || canonical.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(canonical)) {
-    throw new Error("invalid base64 content");
+  const decoded = decodeBase64(body ?? "");
+  if (decoded === null) throw new Error("invalid base64 content");
+  return decoded;
+}
+
+/** `null` where it is no base64, or nothing. */
+function decodeBase64(text: string): Buffer | null {
+  const canonical = text.replaceAll(/[\r\n]/g, "");
+  const valid = canonical !== "" && canonical.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(canonical);
+  return valid ? Buffer.from(canonical, "base64") : null;
+}
+
+/** What PCRE says of the first expression that it refuses, in APISIX's words. */
+function filterFault(filters: unknown): string | null {
+  for (const { regex } of (filters ?? []) as readonly { readonly regex: string }[]) {
+    const fault = pcreFault(regex);
+    if (fault !== null) return `regex "${regex}" validation failed: ${fault}`;
   }
-  return Buffer.from(canonical, "base64");
+  return null;
 }
 
 type HeaderMap = Readonly<Record<string, string | number>>;

@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import ipaddr from "ipaddr.js";
 import type { Address } from "./settings.ts";
 
@@ -8,6 +8,15 @@ import type { Address } from "./settings.ts";
  */
 export function canonicalIp(text: string): string {
   return ipaddr.process(text.replace(/^\[|\]$/g, "")).toString();
+}
+
+/** `9100`, `127.0.0.1:9100` or `[::1]:9100`; a plain port is on all of IPv4. `null` for anything else. */
+export function parseListen(text: string): Address | null {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9A-Fa-f:.]+)\]:|([\d.]+):)?(\d{1,5})$/.exec(text) ?? [];
+  const ip = bracketed ?? plain ?? "0.0.0.0";
+  const port = Number(digits);
+  const right = isIP(ip) === (bracketed === undefined ? 4 : 6) && port >= 1 && port <= 65_535;
+  return right ? { ip: canonicalIp(ip), port } : null;
 }
 
 /**

@@ -6,7 +6,10 @@ import { canonicalIp } from "./address.ts";
 import { adminSettings } from "./admin-settings.ts";
 import type { CacheZoneConfig, CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
 import { kubernetesSettings, type KubernetesConfig } from "./kubernetes-settings.ts";
-import { httpAddresses } from "./listeners.ts";
+import { httpListeners } from "./listeners.ts";
+import { prometheusSettings } from "./prometheus-settings.ts";
+import { servesHttp, streamSettings } from "./stream-settings.ts";
+import { tlsSettings } from "./tls-settings.ts";
 import type {
   Address,
   CacheSettings,
@@ -20,6 +23,7 @@ import type {
   StatusSettings,
   UpstreamSettings,
 } from "./settings.ts";
+import { trustedCertificates } from "./trusted-certificates.ts";
 
 /** What settings are made of besides the file. */
 export interface Surroundings {
@@ -39,7 +43,10 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     configFile: around.configFile,
     workers: around.workers,
     http: httpSettings(config),
+    stream: streamSettings(config, around.prefix),
+    tls: tlsSettings(config.apisix.ssl),
     upstream: upstreamSettings(nginx.http.upstream),
+    trustedCertificates: trustedCertificates(config, around.prefix),
     router: apisix.router.http,
     matching: {
       encodedSlash: apisix.match_uri_encoded_slash,
@@ -63,6 +70,8 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     shutdown: { delayMs: ms(apisix.shutdown_delay), timeoutMs: ms(nginx.worker_shutdown_timeout) },
     log: logSettings(nginx, around.prefix),
     plugins: [...new Set(config.plugins)],
+    prometheus: config.plugins.includes("prometheus") ? prometheusSettings(config.plugin_attr.prometheus) : null,
+    streamPlugins: [...new Set(config.stream_plugins)],
     extraPlugins: [...new Set(apisix.extra_plugins)],
     pluginAttr: pluginAttributes(config, around),
     showRevision: apisix.show_revision_in_response_header,
@@ -103,7 +112,7 @@ function httpSettings(config: CheckedConfig): HttpSettings {
   const { apisix, nginx_config: nginx } = config;
   const { http } = nginx;
   return {
-    listen: config.deployment.role === "control_plane" ? [] : httpAddresses(config),
+    listen: servesHttp(config) ? httpListeners(config) : [],
     deleteUriTailSlash: apisix.delete_uri_tail_slash,
     normalizeUriLikeServlet: apisix.normalize_uri_like_servlet,
     keepaliveTimeoutMs: ms(http.keepalive_timeout),
@@ -161,6 +170,7 @@ function discoverySettings({
         : {
             servers: consul.servers.map((server) => server.replace(/\/$/, "")),
             token: consul.token ?? null,
+            waitMs: consul.keepalive ? Math.max(1, Number(consul.timeout.wait)) * 1_000 : null,
             intervalMs: Math.max(1, Number(consul.fetch_interval)) * 1_000,
             weight: Number(consul.weight),
           },

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { parseByteSize } from "../lib/byte-size.ts";
 import { parseDuration } from "../lib/duration.ts";
+import { parseListen } from "./address.ts";
 import { describeValue } from "./describe-value.ts";
 import { formatKeyPath, isMapping, type KeyPath, type Mapping } from "./key-path.ts";
 import { configSchema } from "./keys/config.ts";
@@ -107,6 +108,7 @@ export const formats: Readonly<Record<NonNullable<Key["format"]>, (text: string)
   size: (text) => parseByteSize(text) !== null,
   ip: isAddress,
   cidr: isNetwork,
+  listen: (text) => parseListen(text) !== null,
 };
 
 /** What `Key.port` means. */

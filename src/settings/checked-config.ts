@@ -1,4 +1,5 @@
 import type { KubernetesConfig } from "./kubernetes-settings.ts";
+import type { PrometheusConfig } from "./prometheus-settings.ts";
 import type { LogSettings, Settings } from "./settings.ts";
 
 /**
@@ -35,7 +36,18 @@ export interface CheckedConfig {
     readonly id?: string;
     readonly proxy_cache: { readonly cache_ttl: Scalar; readonly zones: readonly CacheZoneConfig[] };
     readonly extra_plugins: readonly string[];
-    readonly ssl: { readonly enable: boolean; readonly listen: readonly HttpsListen[] };
+    readonly proxy_protocol: {
+      readonly listen_http_port?: number;
+      readonly listen_https_port?: number;
+      readonly enable_tcp_pp: boolean;
+      readonly enable_tcp_pp_to_upstream: boolean;
+    };
+    readonly stream_proxy: {
+      readonly tcp?: readonly (number | string | Partial<StreamListen>)[];
+      readonly udp?: readonly (number | string)[];
+    };
+    readonly enable_http2: boolean;
+    readonly ssl: SslConfig;
   };
   readonly nginx_config: {
     readonly worker_processes: Scalar;
@@ -44,6 +56,7 @@ export interface CheckedConfig {
     readonly error_log_level: LogSettings["level"];
     readonly event: { readonly worker_connections: Scalar };
     readonly http: HttpConfig;
+    readonly stream: StreamConfig;
   };
   readonly deployment: {
     readonly role: "traditional" | "control_plane" | "data_plane";
@@ -59,14 +72,17 @@ export interface CheckedConfig {
     readonly consul?: {
       readonly servers?: readonly string[];
       readonly token?: string;
+      readonly keepalive: boolean;
+      readonly timeout: { readonly wait: Scalar };
       readonly fetch_interval: Scalar;
       readonly weight: Scalar;
     };
   };
   readonly graphql: { readonly max_size?: Scalar };
   readonly plugins: readonly string[];
+  readonly stream_plugins: readonly string[];
   readonly plugin_attr: {
-    readonly prometheus: {
+    readonly prometheus: PrometheusConfig & {
       readonly enable_export_server: boolean;
       readonly export_addr: { readonly ip: string; readonly port: number };
     };
@@ -128,11 +144,29 @@ export interface NodeListen {
   readonly ip?: string;
   readonly port?: number;
   readonly enable_ipv6?: boolean;
+  readonly enable_http2?: boolean;
 }
 
 export interface HttpsListen {
   readonly ip?: string;
   readonly port?: number;
+  readonly enable_http2?: boolean;
+}
+
+/** `apisix.ssl`. */
+export interface SslConfig {
+  readonly enable: boolean;
+  readonly listen: readonly HttpsListen[];
+  readonly ssl_trusted_certificate: string;
+  readonly ssl_protocols: string;
+  readonly ssl_ciphers: string;
+  readonly ssl_session_tickets: boolean;
+  readonly fallback_sni?: string;
+}
+
+export interface StreamListen {
+  readonly addr: number | string;
+  readonly tls: boolean;
 }
 
 export interface StatusConfig {
@@ -140,6 +174,14 @@ export interface StatusConfig {
   readonly port: number;
   readonly allow_details: readonly string[];
   readonly unresponsive_after: Scalar;
+}
+
+/** `nginx_config.stream`. */
+export interface StreamConfig {
+  readonly enable_access_log: boolean;
+  readonly access_log: string;
+  readonly access_log_format: string;
+  readonly access_log_format_escape: "default" | "json" | "none";
 }
 
 /** `nginx_config.http`. */

@@ -1,4 +1,6 @@
-import { isAlias, isMap, isNode, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from "yaml";
+import { createRequire } from "node:module";
+import type { Node, YAMLMap } from "yaml";
+import { decline, parseBlockYaml, type Scalars } from "../lib/block-yaml.ts";
 import { reasonOf } from "../lib/errors.ts";
 import { isMapping, type KeyPath, type Mapping } from "./key-path.ts";
 
@@ -23,8 +25,38 @@ export interface TextError {
   readonly error: string;
 }
 
-/** Parses YAML 1.2 and remembers where everything stands. */
+const require = createRequire(import.meta.url);
+let loaded: typeof import("yaml") | undefined;
+
+/** Loaded when there is something to say about a line: it would make up a tenth of the start. */
+const library = (): typeof import("yaml") => (loaded ??= require("yaml") as typeof import("yaml"));
+
+/** The scalars of YAML 1.2's core schema. */
+const core: Scalars = {
+  words: new Map([
+    ...["~", "null", "Null", "NULL"].map((word) => [word, null] as const),
+    ...["true", "True", "TRUE"].map((word) => [word, true] as const),
+    ...["false", "False", "FALSE"].map((word) => [word, false] as const),
+  ]),
+  number(text) {
+    if (/^[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?$/i.test(text)) return Number(text);
+    return /^(0[ox]|[-+]?\.)/i.test(text) ? decline() : text;
+  },
+  quoted: (text) => text,
+};
+
+/** Parses YAML 1.2 and knows where everything stands. */
 export function parseConfigText(text: string): ConfigText | TextError {
+  const quick = parseBlockYaml(text, core)?.value;
+  if (!isMapping(quick)) return parseWithPlaces(text);
+  let places: ConfigText | undefined;
+  const lineOf = (path: KeyPath): number => (places ??= parseWithPlaces(text) as ConfigText).lineOf(path);
+  return { value: quick, lineOf, repeated: [] };
+}
+
+/** The same by the full parser, several times slower. */
+export function parseWithPlaces(text: string): ConfigText | TextError {
+  const { isAlias, LineCounter, parseDocument } = library();
   const lines = new LineCounter();
   const lineAt = (offset: number): number => lines.linePos(offset).line;
   const document = parseDocument(text, {
@@ -74,6 +106,7 @@ function firstLine(message: string): string {
 }
 
 function child(parent: unknown, part: string | number): { node: unknown; offset: number } | null {
+  const { isMap, isSeq } = library();
   if (isMap(parent)) {
     // The last one wins, as in the value.
     const pair = parent.items.findLast((item) => keyName(item.key) === part);
@@ -86,14 +119,15 @@ function child(parent: unknown, part: string | number): { node: unknown; offset:
 }
 
 function keyName(key: unknown): string {
-  return String(isNode(key) ? key.toJSON() : key);
+  return String(library().isNode(key) ? key.toJSON() : key);
 }
 
 function offsetOf(node: unknown): number {
-  return (isNode(node) ? node.range?.[0] : undefined) ?? 0;
+  return (library().isNode(node) ? node.range?.[0] : undefined) ?? 0;
 }
 
 function repeatedKeys(root: Node | null, lineAt: (offset: number) => number): RepeatedKey[] {
+  const { isMap, isSeq } = library();
   const found: RepeatedKey[] = [];
   const walk = (node: unknown, path: KeyPath): void => {
     if (isSeq(node)) {

@@ -3,12 +3,14 @@ import { adminAddress } from "./admin-settings.ts";
 import type { CheckedConfig, HttpsListen, NodeListen } from "./checked-config.ts";
 import { type KeyPath, pathsTouch } from "./key-path.ts";
 import type { Report } from "./report.ts";
-import type { Address } from "./settings.ts";
+import { servesHttp, tcpListeners } from "./stream-settings.ts";
+import type { Address, HttpListen } from "./settings.ts";
 
 /** A socket that this configuration opens. */
 interface Listener {
   /** As messages say it. */
-  readonly name: "admin" | "control" | "prometheus" | "http listen" | "https listen" | "status";
+  readonly name:
+    "admin" | "control" | "prometheus" | "http listen" | "https listen" | "proxy protocol" | "stream tcp" | "status";
   readonly address: Address;
   /** Where its port stands. */
   readonly path: KeyPath;
@@ -21,6 +23,45 @@ export function httpAddresses(config: CheckedConfig): Address[] {
   return distinct(entries.flatMap((entry) => entryAddresses(entry, 9080, ipv6)));
 }
 
+/** `apisix.ssl.listen` in the same way; empty where TLS is turned off. */
+function httpsAddresses({ apisix: { ssl, enable_ipv6: ipv6 } }: CheckedConfig): Address[] {
+  return ssl.enable ? distinct(ssl.listen.flatMap((entry) => entryAddresses(entry, 9443, ipv6))) : [];
+}
+
+/** Everything that HTTP is served on; an address that is written twice counts as it is written first. */
+export function httpListeners(config: CheckedConfig): HttpListen[] {
+  const { apisix } = config;
+  const { node_listen: written, enable_ipv6: ipv6, enable_http2: allowed } = apisix;
+  const plain = (typeof written === "number" ? [written] : written).flatMap((entry) => {
+    const http2 = allowed && (typeof entry === "number" || entry.enable_http2 !== false);
+    return entryAddresses(entry, 9080, ipv6).map((address) => ({
+      ...address,
+      tls: false,
+      http2,
+      proxyProtocol: false,
+    }));
+  });
+  const secure = (apisix.ssl.enable ? apisix.ssl.listen : []).flatMap((entry) =>
+    entryAddresses(entry, 9443, ipv6).map((address) => ({
+      ...address,
+      tls: true,
+      http2: allowed && entry.enable_http2 !== false,
+      proxyProtocol: false,
+    })),
+  );
+  return distinct([...plain, ...secure, ...proxyListeners(config)]);
+}
+
+/** The ports of `apisix.proxy_protocol`, on all of IPv4, as in APISIX. */
+function proxyListeners({ apisix }: CheckedConfig): HttpListen[] {
+  const { listen_http_port: plain, listen_https_port: secure } = apisix.proxy_protocol;
+  const common = { ip: "0.0.0.0", http2: apisix.enable_http2, proxyProtocol: true };
+  return [
+    ...(plain === undefined ? [] : [{ ...common, port: plain, tls: false }]),
+    ...(secure === undefined || !apisix.ssl.enable ? [] : [{ ...common, port: secure, tls: true }]),
+  ];
+}
+
 function entryAddresses(entry: number | NodeListen | HttpsListen, fallback: number, ipv6: boolean): Address[] {
   if (typeof entry === "number") return entryAddresses({ port: entry }, fallback, ipv6);
   const port = entry.port ?? fallback;
@@ -29,7 +70,7 @@ function entryAddresses(entry: number | NodeListen | HttpsListen, fallback: numb
   return [{ ip: "0.0.0.0", port }, ...(alsoIpv6 ? [{ ip: "::", port }] : [])];
 }
 
-function distinct(addresses: readonly Address[]): Address[] {
+function distinct<A extends Address>(addresses: readonly A[]): A[] {
   return addresses.filter(
     (address, index) =>
       address.port === 0 ||
@@ -77,11 +118,14 @@ function listenersOf(config: CheckedConfig): Listener[] {
   if (prometheus.enable_export_server && plugins.includes("prometheus")) {
     add("prometheus", prometheus.export_addr, ["plugin_attr", "prometheus", "export_addr", "port"]);
   }
-  const traffic = deployment.role !== "control_plane";
+  const traffic = servesHttp(config);
   for (const address of traffic ? httpAddresses(config) : []) add("http listen", address, ["apisix", "node_listen"]);
-  if (apisix.ssl.enable) {
-    const addresses = apisix.ssl.listen.flatMap((entry) => entryAddresses(entry, 9443, apisix.enable_ipv6));
-    for (const address of addresses) add("https listen", address, ["apisix", "ssl", "listen"]);
+  // UDP has ports of its own.
+  for (const address of tcpListeners(config)) add("stream tcp", address, ["apisix", "stream_proxy", "tcp"]);
+  for (const address of traffic ? httpsAddresses(config) : [])
+    add("https listen", address, ["apisix", "ssl", "listen"]);
+  for (const address of traffic ? proxyListeners(config) : []) {
+    add("proxy protocol", address, ["apisix", "proxy_protocol", `listen_http${address.tls ? "s" : ""}_port`]);
   }
   if (typeof apisix.status === "object" && apisix.status !== null) {
     add("status", apisix.status, ["apisix", "status", "port"]);

@@ -12,9 +12,13 @@ import { isMapping, type KeyPath, type Mapping, pathsTouch, valueAt } from "./ke
 import { configSchema } from "./keys/config.ts";
 import type { Key } from "./keys/key.ts";
 import { reportConflicts } from "./listeners.ts";
+import { reportPrometheusFaults } from "./prometheus-settings.ts";
 import { Report } from "./report.ts";
 import type { Finding, Settings } from "./settings.ts";
 import { chooseSource, profiled } from "./source-settings.ts";
+import { reportStreams } from "./stream-settings.ts";
+import { checkTrustedCertificates } from "./trusted-certificates.ts";
+import { reportCiphers } from "./tls-settings.ts";
 
 export interface LoadOptions {
   /** Directory that holds conf/, logs/ and data/. */
@@ -79,6 +83,10 @@ function evaluate(written: Mapping, place: Place, report: Report): Settings | nu
   );
   const config = value as unknown as CheckedConfig;
   reportConflicts(config, invalid, (path) => valueAt(written, path) !== undefined, report);
+  reportPrometheusFaults(config.plugin_attr.prometheus, invalid, report);
+  reportStreams(config, report);
+  checkTrustedCertificates(config, place.prefix, report);
+  reportCiphers(config, invalid, report);
   const source = chooseSource(config.deployment, place, invalid, report);
   const workers = workerCount(config, place.env, invalid, report);
   if (source === null || workers === null) return null;

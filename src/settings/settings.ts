@@ -11,7 +11,13 @@ export interface Settings {
   /** Configured number of workers, 1–256; worker ids are 0 … workers − 1. */
   readonly workers: number;
   readonly http: HttpSettings;
+  /** `null`: neither TCP nor UDP is proxied. */
+  readonly stream: StreamSettings | null;
+  /** `apisix.ssl`; `null`: turned off. */
+  readonly tls: TlsSettings | null;
   readonly upstream: UpstreamSettings;
+  /** `apisix.ssl.ssl_trusted_certificate`: a file in PEM form; `null`: what the system trusts. */
+  readonly trustedCertificates: string | null;
   readonly matching: MatchingSettings;
   readonly dns: DnsSettings;
   readonly discovery: DiscoverySettings;
@@ -36,6 +42,10 @@ export interface Settings {
   readonly log: LogSettings;
   /** Names of the enabled plugins. */
   readonly plugins: readonly string[];
+  /** `stream_plugins`: names of the plugins that stream routes may use. */
+  readonly streamPlugins: readonly string[];
+  /** `plugin_attr.prometheus`; `null`: the plugin is not enabled, nothing is exported. */
+  readonly prometheus: PrometheusSettings | null;
   /** `apisix.extra_plugins`: files (`./…`, `../…`, `/…`) and names of packages, each once. */
   readonly extraPlugins: readonly string[];
   /**
@@ -59,9 +69,31 @@ export interface Address {
   readonly port: number;
 }
 
+/** An address that HTTP is served on. */
+export interface HttpListen extends Address {
+  readonly tls: boolean;
+  /** HTTP/2 as well as HTTP/1.1: by ALPN with TLS, by its preface in clear text. */
+  readonly http2: boolean;
+  /** Each connection begins with a PROXY header. */
+  readonly proxyProtocol: boolean;
+}
+
+export type TlsVersion = "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
+
+/** `apisix.ssl`, but for where it listens. */
+export interface TlsSettings {
+  /** At least one; an `ssl` resource may have others. */
+  readonly protocols: readonly TlsVersion[];
+  /** OpenSSL's list for versions before 1.3. */
+  readonly ciphers: string;
+  readonly sessionTickets: boolean;
+  /** The name that is assumed where a client sends none that is known; `null`: none. */
+  readonly fallbackSni: string | null;
+}
+
 export interface HttpSettings {
-  /** `apisix.node_listen`, one row per address and family. */
-  readonly listen: readonly Address[];
+  /** `apisix.node_listen` and `apisix.ssl.listen`, one row per address and family; empty with `proxy_mode: stream`. */
+  readonly listen: readonly HttpListen[];
   readonly deleteUriTailSlash: boolean;
   readonly normalizeUriLikeServlet: boolean;
   /** The names of `nginx_config.http`; 0 means unlimited. */
@@ -85,6 +117,25 @@ export interface HttpSettings {
   readonly realIpFrom: readonly string[];
   /** `apisix.trusted_addresses`, `null` where not configured. */
   readonly trustedAddresses: readonly string[] | null;
+}
+
+/** `apisix.stream_proxy`. */
+export interface StreamSettings {
+  readonly tcp: readonly StreamListener[];
+  readonly udp: readonly Address[];
+  /** `proxy_protocol.enable_tcp_pp`: connections on `tcp` begin with a PROXY header. */
+  readonly proxyProtocol: boolean;
+  /** `proxy_protocol.enable_tcp_pp_to_upstream`: so do those to nodes. */
+  readonly proxyProtocolToUpstream: boolean;
+  /** How listeners with TLS speak it: `apisix.ssl`, whether enabled or not; `null`: there is none. */
+  readonly tls: TlsSettings | null;
+  /** `nginx_config.stream.access_log`; `null`: not enabled. */
+  readonly access: AccessLogSettings | null;
+}
+
+export interface StreamListener extends Address {
+  /** Clients speak TLS. */
+  readonly tls: boolean;
 }
 
 /** What conditions of routes may look at. */
@@ -144,6 +195,8 @@ export interface ConsulSettings {
   readonly servers: readonly string[];
   /** Never logged, never shown. */
   readonly token: string | null;
+  /** How long a server may hold an answer back until something changes; `null`: it is asked again and again. */
+  readonly waitMs: number | null;
   readonly intervalMs: number;
   readonly weight: number;
 }
@@ -245,6 +298,29 @@ export interface DataEncryptionSettings {
   readonly enabled: boolean;
   /** AES-128 keys of 16 bytes; the first encrypts, all decrypt. Never logged, never shown. */
   readonly keyring: readonly string[];
+}
+
+/** `plugin_attr.prometheus`. */
+export interface PrometheusSettings {
+  /** Where metrics are served; `null`: nowhere but through `public-api` (`enable_export_server: false`). */
+  readonly listen: Address | null;
+  /** `export_uri`. */
+  readonly uri: string;
+  /** `metric_prefix`. */
+  readonly prefix: string;
+  readonly metrics: Readonly<Record<"http_status" | "http_latency" | "bandwidth", MetricSettings>>;
+  /** `default_buckets`: upper bounds of `http_latency`, milliseconds, ascending. */
+  readonly buckets: readonly number[];
+  /** `max_series`: sets of labels of one metric that a worker counts. */
+  readonly maxSeries: number;
+}
+
+/** What settings say of one metric. */
+export interface MetricSettings {
+  /** `extra_labels`: labels with the variable that fills each. */
+  readonly extraLabels: readonly { readonly name: string; readonly variable: string }[];
+  /** `expire`: a series goes after this time without a change; 0: never. */
+  readonly expireMs: number;
 }
 
 export interface ShutdownSettings {

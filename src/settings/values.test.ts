@@ -5,7 +5,7 @@ import type { Settings } from "./settings.ts";
 
 test("where HTTP listens", (t) => {
   const listen = (text: string): string[] =>
-    loadClean(t, `apisix:\n${text}`).http.listen.map(({ ip, port }) => `${ip} ${port}`);
+    loadClean(t, `apisix:\n  ssl: {enable: false}\n${text}`).http.listen.map(({ ip, port }) => `${ip} ${port}`);
   assert.deepEqual(listen("  node_listen: 80\n"), ["0.0.0.0 80", ":: 80"]);
   assert.deepEqual(listen("  node_listen: [80, 81, 80]\n  enable_ipv6: false\n"), ["0.0.0.0 80", "0.0.0.0 81"]);
   assert.deepEqual(listen("  node_listen:\n    - {ip: 127.0.0.2, port: 82}\n    - {ip: '[::1]'}\n    - port: 83\n"), [
@@ -15,6 +15,88 @@ test("where HTTP listens", (t) => {
     ":: 83",
   ]);
   assert.deepEqual(listen("  node_listen: [{port: 83, enable_ipv6: false}]\n"), ["0.0.0.0 83"]);
+});
+
+test("where TCP and UDP listen", (t) => {
+  const streams =
+    "apisix:\n  proxy_mode: http&stream\n  stream_proxy:\n" +
+    "    tcp: [9100, '127.0.0.1:9101', {addr: '[::1]:9102'}, {addr: 9103}, 9100, '9104']\n    udp: [9100, '127.0.0.1:53']\n";
+  const { stream, http } = loadClean(t, streams);
+  assert.deepEqual(
+    stream?.tcp.map(({ ip, port, tls }) => `${ip} ${port} ${tls}`),
+    ["0.0.0.0 9100 false", "127.0.0.1 9101 false", "::1 9102 false", "0.0.0.0 9103 false", "0.0.0.0 9104 false"],
+  );
+  assert.deepEqual(
+    stream?.udp.map(({ ip, port }) => `${ip} ${port}`),
+    ["0.0.0.0 9100", "127.0.0.1 53"],
+  );
+  assert.equal(stream?.access, null);
+  assert.equal(http.listen.length, 4);
+  assert.equal(loadClean(t, streams.replace("http&stream", "http")).stream, null);
+  assert.deepEqual(loadClean(t, streams.replace("http&stream", "stream")).http.listen, []);
+
+  const logged = loadClean(t, `${streams}nginx_config: {stream: {enable_access_log: true}}\n`).stream?.access;
+  assert.match(logged?.file ?? "", /\/logs\/access_stream\.log$/);
+  const wrong = (tcp: string): string => complaints(t, `apisix:\n  stream_proxy: {tcp: ${tcp}}\n`).join("\n");
+  assert.match(wrong("[{tls: false}]"), /error apisix\.stream_proxy\.tcp\[0\]: expected a mapping with addr/);
+  assert.match(wrong("[]"), /found an empty list, expected a list of at least one address/);
+  for (const bad of [
+    "0",
+    "65536",
+    "localhost:9100",
+    "'127.0.0.1:0'",
+    "'::1:9100'",
+    "'[127.0.0.1]:9100'",
+    "':9100'",
+    "a",
+  ]) {
+    assert.match(wrong(`[${bad}]`), /apisix\.stream_proxy\.tcp\[0\]: found .*, expected a port from 1 to 65535/);
+  }
+  assert.match(
+    complaints(t, streams.replace("9103", "9080")).join("\n"),
+    /stream tcp port 9080 conflicts with http listen port/,
+  );
+});
+
+test("where and how HTTPS is served", (t) => {
+  const listen = (text: string): string[] =>
+    loadClean(t, `apisix:\n  node_listen: [{port: 80, ip: 127.0.0.1}]\n  enable_ipv6: false\n${text}`).http.listen.map(
+      ({ ip, port, tls, http2 }) => `${ip} ${port}${tls ? " tls" : ""}${http2 ? " h2" : ""}`,
+    );
+  assert.deepEqual(listen("  ssl: {listen: [{port: 443, ip: 127.0.0.2}, {port: 444, enable_http2: false}]}\n"), [
+    "127.0.0.1 80 h2",
+    "127.0.0.2 443 tls h2",
+    "0.0.0.0 444 tls",
+  ]);
+  assert.deepEqual(listen("  enable_http2: false\n"), ["127.0.0.1 80", "0.0.0.0 9443 tls"]);
+  const { tls, prefix, trustedCertificates } = loadClean(
+    t,
+    "apisix:\n  ssl: {ssl_protocols: TLSv1.3 TLSv1.2, ssl_ciphers: 'AES128-SHA', fallback_sni: a.test, " +
+      "ssl_session_tickets: false, ssl_trusted_certificate: conf/config.yaml}\n",
+  );
+  assert.deepEqual(tls, {
+    protocols: ["TLSv1.2", "TLSv1.3"],
+    ciphers: "AES128-SHA",
+    sessionTickets: false,
+    fallbackSni: "a.test",
+  });
+  assert.equal(trustedCertificates, `${prefix}/conf/config.yaml`);
+  assert.match(complaints(t, "apisix: {ssl: {ssl_trusted_certificate: conf/no.crt}}\n")[0]!, /no.crt cannot be read$/);
+  assert.equal(loadClean(t, "apisix: {ssl: {enable: false}}\n").tls, null);
+});
+
+test("what TLS cannot do is refused", (t) => {
+  const ssl = (text: string): readonly string[] => complaints(t, `apisix:\n  ssl: {${text}}\n`);
+  assert.deepEqual(ssl("listen: [{port: 443, enable_http3: true}]"), [
+    "6 error apisix.ssl.listen[0].enable_http3: found true, expected false: HTTP/3 is not served",
+  ]);
+  assert.deepEqual(ssl("listen: [{port: 443, enable_quic: true}]"), [
+    "6 error apisix.ssl.listen[0].enable_quic: found true, expected false: HTTP/3 is not served",
+  ]);
+  assert.deepEqual(ssl("ssl_protocols: SSLv3"), [
+    '6 error apisix.ssl.ssl_protocols: found "SSLv3", expected TLS versions from TLSv1.1 to TLSv1.3, separated by blanks',
+  ]);
+  assert.match(ssl("ssl_ciphers: NONSENSE")[0] ?? "", /^6 error apisix.ssl.ssl_ciphers: found "NONSENSE", expected/);
 });
 
 test("port 0 is for tests", (t) => {

@@ -2,10 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { stringify } from "yaml";
-import { parseBlockYaml } from "./block-yaml.ts";
-import { faultsOf, locateYaml, valueOf } from "./yaml-text.ts";
-
-const readScalar = (text: string): unknown => valueOf("", locateYaml(text));
+import { parseBlockYaml } from "../lib/block-yaml.ts";
+import { faultsOf, locateYaml, scalars, valueOf } from "./yaml-text.ts";
 
 /** What all of YAML makes of the text; `undefined` where it is none. */
 function full(text: string): { readonly value: unknown } | undefined {
@@ -20,7 +18,7 @@ function full(text: string): { readonly value: unknown } | undefined {
 
 /** Asserts that the quick parser declines, or agrees with the full one. */
 function agrees(text: string): boolean {
-  const quick = parseBlockYaml(text, readScalar);
+  const quick = parseBlockYaml(text, scalars);
   if (quick === null) return false;
   const expected = full(text);
   assert.ok(expected !== undefined, `accepted what is no YAML: ${JSON.stringify(text)}`);
@@ -79,7 +77,7 @@ const declined: readonly string[] = [
 ];
 
 test("the quick parser leaves the rest to the full one", () => {
-  for (const text of declined) assert.equal(parseBlockYaml(text, readScalar), null, JSON.stringify(text));
+  for (const text of declined) assert.equal(parseBlockYaml(text, scalars), null, JSON.stringify(text));
 });
 
 const scalar = fc.oneof(

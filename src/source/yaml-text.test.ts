@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { reasonOf } from "../lib/errors.ts";
 import { QuotedText, resolveAll } from "../lib/env-references.ts";
-import { parseBlockYaml } from "./block-yaml.ts";
-import { parseYaml, readPlainText } from "./yaml-text.ts";
+import { parseBlockYaml } from "../lib/block-yaml.ts";
+import { parseYaml, readPlainText, scalars } from "./yaml-text.ts";
 
 function failure(text: string): string {
   try {
@@ -20,6 +20,10 @@ test("anchors and merge keys", () => {
     "x-up": { type: "roundrobin" },
     routes: [{ id: 1, upstream: { type: "roundrobin", nodes: {} } }],
   });
+});
+
+test("a word that looks a little like a number stays a word", () => {
+  assert.deepEqual(parseYaml("f", "a: e3\nb: -e5\nc: .NaN\nd: &x e3\n"), { a: "e3", b: "-e5", c: NaN, d: "e3" });
 });
 
 test("a date stays a string, words and octals are those of YAML 1.1", () => {
@@ -113,7 +117,7 @@ list: ["\${{PORT}}", {k: '\${{NIL}}'}]
   };
   // An anchor makes the full parser read it.
   for (const anchor of ["", "\nother: &a 1"]) {
-    assert.equal(parseBlockYaml(text(anchor), readPlainText) === null, anchor !== "");
+    assert.equal(parseBlockYaml(text(anchor), scalars) === null, anchor !== "");
     const root = parseYaml("f", text(anchor)) as Record<string, unknown>;
     assert.deepEqual(resolveAll(root, env, readPlainText), []);
     delete root.other;

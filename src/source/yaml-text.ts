@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import type { Document, LineCounter, ParsedNode, Tags, YAMLError } from "yaml";
+import { parseBlockYaml, type Scalars, words11 } from "../lib/block-yaml.ts";
 import { exactNumber, QuotedText } from "../lib/env-references.ts";
-import { parseBlockYaml, words } from "./block-yaml.ts";
 import { unreadable } from "./document.ts";
 
 type Library = typeof import("yaml");
@@ -32,11 +32,14 @@ const MAX_ALIASES = 100;
 export function parseYaml(file: string, text: string): unknown {
   const json = asJson(text);
   if (json !== undefined) return json;
-  const quick = parseBlockYaml(text, readScalar);
+  const quick = parseBlockYaml(text, scalars);
   return quick === null ? valueOf(file, readYaml(file, text)) : quick.value;
 }
 
-const readScalar = (text: string): unknown => library().parseDocument(text, options).toJS() as unknown;
+const readScalar = (text: string): unknown => valueOf("", locateYaml(text));
+
+/** Scalars as standalone files have them: YAML 1.1, what was quoted kept apart where variables are in it. */
+export const scalars: Scalars = { words: words11, number: readScalar, quoted: (text) => QuotedText.of(text) };
 
 /**
  * What an unquoted value is that variables were put into: a word or a number as if
@@ -45,7 +48,7 @@ const readScalar = (text: string): unknown => library().parseDocument(text, opti
  * what is no finite number.
  */
 export function readPlainText(text: string): unknown {
-  const word = words.get(text);
+  const word = words11.get(text);
   if (word !== undefined) return word;
   if (!/^[-+.\d][\w.+-]*$/.test(text) || text.includes("_")) return text;
   const value = readScalar(text);
@@ -107,6 +110,8 @@ export function valueOf(file: string, { document, lines }: LocatedYaml): unknown
   let lost: number | null = null;
   visit(document, {
     Scalar(key, scalar) {
+      // The library takes a word like `e3` for a number, which it then is not.
+      if (Number.isNaN(scalar.value) && !/^\.nan$/i.test(scalar.source ?? "")) scalar.value = scalar.source;
       // A key is a text anyway.
       if (key === "key" || key === null || typeof scalar.value !== "string" || scalar.type === "PLAIN") return;
       scalar.value = QuotedText.of(scalar.value);

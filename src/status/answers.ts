@@ -1,4 +1,5 @@
-import { STATUS_CODES, type ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
+import { STATUS_CODES } from "../lib/node-http.ts";
 
 /** Answers of the Status API: JSON with a newline at its end, never stored by caches. */
 

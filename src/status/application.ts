@@ -8,11 +8,22 @@ const QUIET_MS = 1000;
 /** How long control's report may be later than the board. */
 const REPORT_GRACE_MS = 1000;
 
+/** A change that has reached every worker. */
+export interface Application {
+  /** Unix milliseconds at which the last worker had it. */
+  readonly at: number;
+  readonly revision: number;
+  /** Milliseconds from acceptance to there. */
+  readonly durationMs: number;
+}
+
 /** What the application watch needs. */
 export interface ApplicationDeps {
   readonly board: Board;
   readonly journal: Journal;
   config(): ConfigReport;
+  /** Told of every change that was timed. */
+  measured(durationMs: number): void;
   unixNow(): number;
 }
 
@@ -21,7 +32,7 @@ export interface ApplicationDeps {
  * worker, and writes it into the journal. `look` is called whenever something may
  * have changed, and a few times a second.
  */
-export function createApplicationWatch(deps: ApplicationDeps): { look(): void } {
+export function createApplicationWatch(deps: ApplicationDeps): { look(): void; readonly last: Application | null } {
   const { board, journal } = deps;
   /** The revision whose way to the workers is being timed. */
   let timed: { readonly revision: number; readonly seenAt: number; appliedAt: number | null } | null = null;
@@ -32,6 +43,7 @@ export function createApplicationWatch(deps: ApplicationDeps): { look(): void } 
   let lastLoadedAt = 0;
   let lastEventAt = -Infinity;
   let longestMs = 0;
+  let last: Application | null = null;
   /** The highest revision applied everywhere that no event has told of; 0: none. */
   let untold = 0;
 
@@ -50,12 +62,19 @@ export function createApplicationWatch(deps: ApplicationDeps): { look(): void } 
     const dated = report.revision === timed.revision && report.lastChangeAt > lastChangeAt;
     const acceptedAt = dated ? Math.min(report.lastChangeAt, timed.seenAt) : timed.seenAt;
     lastChangeAt = report.lastChangeAt;
-    longestMs = Math.max(longestMs, timed.appliedAt - acceptedAt);
+    const durationMs = timed.appliedAt - acceptedAt;
+    longestMs = Math.max(longestMs, durationMs);
+    deps.measured(durationMs);
+    // What only moves the revision is no change that anybody waited for.
+    if (dated || last === null) last = { at: timed.appliedAt, revision: timed.revision, durationMs };
     untold = applied;
     timed = null;
   }
 
   return {
+    get last() {
+      return last;
+    },
     look() {
       const now = deps.unixNow();
       measure(now);

@@ -14,7 +14,7 @@ export interface SlotHistory {
  * What the Status API reads. It changes nothing; every function must answer from
  * memory, at once, and must not throw.
  */
-export interface StatusDeps extends Pick<WatchDeps, "board" | "config" | "fleet"> {
+export interface StatusDeps extends Pick<WatchDeps, "board" | "config" | "fleet" | "checked"> {
   readonly settings: StatusSettings;
   /** `deployment.role`. */
   readonly role: string;

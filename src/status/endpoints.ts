@@ -1,10 +1,11 @@
 import { createErrorCache, errorAnswer, jsonAnswer, okAnswer, type Answer } from "./answers.ts";
 import type { StatusDeps } from "./deps.ts";
-import { formatHash } from "../lib/content-hash.ts";
 import { eventBody } from "./event-stream.ts";
 import { fleetBody } from "./fleet.ts";
 import { awaited, configBody, isoTime, workerRows } from "./reports.ts";
+import { checkRows, divergenceRows } from "./state-body.ts";
 import type { CheckState } from "./transitions.ts";
+import { upstreamsBody } from "./upstream-nodes.ts";
 
 /** What the API offers, as a request for anything else is told. */
 export const endpointPaths = [
@@ -14,7 +15,9 @@ export const endpointPaths = [
   "/status/config",
   "/status/workers",
   "/status/events",
+  "/status/upstreams",
   "/status/fleet",
+  "/",
 ] as const;
 
 /** The answers of the endpoints that answer at once. */
@@ -29,6 +32,7 @@ export interface Endpoints {
   check(name: string, query: URLSearchParams): Answer;
   config(): Answer;
   workers(): Answer;
+  upstreams(): Answer;
   fleet(): Answer;
   /** `GET /status/events`: the kept events after an id. */
   events(after: number): Answer;
@@ -45,30 +49,21 @@ export function buildEndpoints(deps: StatusDeps): Endpoints {
     const body = {
       ...(error === null ? { status: "ok" } : { status: "error", error }),
       ...(warnings.length > 0 ? { warnings } : {}),
-      ...(isVerbose(query) ? details(checks, query) : {}),
+      ...(isAsked(query, "verbose") ? details(checks, query) : {}),
     };
     return jsonAnswer(error === null ? 200 : 503, body);
   }
 
   function details(checks: readonly CheckState[], query: URLSearchParams): object {
     return {
-      checks: checks.map(({ name, error, since }) => ({
-        name,
-        status: error === null ? "ok" : "error",
-        error,
-        since: isoTime(since),
-      })),
+      checks: checkRows(checks),
       excluded: query.getAll("exclude"),
       awaiting: awaited(deps),
+      since: isoTime(watch.turnedAt),
       started_at: isoTime(deps.startedAt),
       revision: deps.board.revision,
       workers: workerRows(deps),
-      divergence: watch.divergence().map(({ worker, revision, hash, expected }) => ({
-        worker,
-        revision,
-        hash: formatHash(hash),
-        expected: formatHash(expected),
-      })),
+      divergence: divergenceRows(deps),
       node_divergence: watch.nodeDivergence(),
     };
   }
@@ -107,15 +102,16 @@ export function buildEndpoints(deps: StatusDeps): Endpoints {
       const workers = workerRows(deps);
       return jsonAnswer(200, { count: workers.length, workers });
     },
+    upstreams: () => jsonAnswer(200, upstreamsBody(deps.board, deps.checked())),
     fleet: () => jsonAnswer(200, fleetBody(deps)),
     events: (after) =>
       jsonAnswer(200, { last_id: deps.journal.lastId, events: deps.journal.after(after).map(eventBody) }),
   };
 }
 
-/** Whether `?verbose` was asked for: bare, or with anything that does not deny it. */
-function isVerbose(query: URLSearchParams): boolean {
-  const value = query.get("verbose");
+/** Whether a switch like `?verbose` was given: bare, or with anything that does not deny it. */
+export function isAsked(query: URLSearchParams, name: string): boolean {
+  const value = query.get(name);
   return value !== null && value !== "false" && value !== "0";
 }
 

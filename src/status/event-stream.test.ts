@@ -121,3 +121,36 @@ test("a client that does not read is cut before it costs memory", async (t) => {
   socket.resume();
   await once(socket, "close");
 });
+
+/** What a frame of the stream holds. */
+function parse(frame: string): { event: string; data: Record<string, unknown> } {
+  const [, event = "", data = ""] = /(?:^|\n)event: (.*)\ndata: (.*)$/.exec(frame) ?? [];
+  return { event, data: JSON.parse(data) as Record<string, unknown> };
+}
+
+test("with the state: whole first, then what has changed, and events in words", async (t) => {
+  const { fixture, base } = await withEvents(t, 1);
+  const stream = await open(t, fixture, `/status/events?state&after=${base}`);
+  assert.equal(await stream.frame(), "retry: 1000");
+  const history = parse(await stream.frame());
+  assert.deepEqual([history.event, Object.keys(history.data)], ["history", ["requests_per_second"]]);
+  const whole = parse(await stream.frame());
+  assert.equal(whole.event, "state");
+  const parts = ["at", "node", "readiness", "config", "workers", "upstreams", "fleet"];
+  assert.deepEqual(Object.keys(whole.data), parts);
+  assert.equal((whole.data["readiness"] as { ready: boolean }).ready, true);
+  const event = parse(await stream.frame());
+  assert.equal(event.event, "journal");
+  assert.deepEqual([event.data["type"], event.data["text"]], ["reload", "Reload: reload 1"]);
+  fixture.board.draining = true;
+  fixture.board.announce();
+  for (;;) {
+    const { event, data } = parse(await stream.frame());
+    if (event !== "state" || data["readiness"] === undefined) continue;
+    assert.equal("config" in data, false, "what has not changed is not sent again");
+    const { error, meaning } = data["readiness"] as { error: string; meaning: string };
+    assert.equal(error, "draining");
+    assert.match(meaning, /still serves/);
+    break;
+  }
+});

@@ -46,6 +46,27 @@ export type JournalEntry =
   /** The source cannot be read or parsed; the last good configuration keeps serving. */
   | { readonly type: "config-failed"; readonly error: string }
   | { readonly type: "config-recovered"; readonly revision: number }
+  /** A resource failed its checks for this reason; `more`: others did too and have no event of their own. */
+  | {
+      readonly type: "rejected";
+      /** As in `routes/1`. */
+      readonly resource: string;
+      readonly field: string;
+      readonly error: string;
+      readonly serving: "previous" | "nothing";
+      readonly more: number;
+    }
+  /** A resource that was rejected no longer is: it was mended or deleted. */
+  | { readonly type: "accepted"; readonly resource: string; readonly more: number }
+  /** The health of a checked node has turned. */
+  | {
+      readonly type: "node-health";
+      readonly upstream: string;
+      /** `host:port`. */
+      readonly node: string;
+      readonly healthy: boolean;
+      readonly more: number;
+    }
   | { readonly type: "drain"; readonly on: boolean; readonly cause: string }
   /** A worker reports the revision of others with another content. */
   | {
@@ -78,6 +99,15 @@ export type JournalSubscriber = (record: JournalRecord) => void;
 /** Events kept. */
 export const JOURNAL_CAPACITY = 256;
 const MAX_SUBSCRIBERS = 256;
+
+/** Entries of one kind that one look may add, so that a mass of them does not wash everything else out. */
+const TOLD_AT_ONCE = 5;
+
+/** The entries of a list that get an event; the last one says in `more` how many do not. */
+export function firstOf<T>(list: readonly T[]): { readonly one: T; readonly more: number }[] {
+  const told = list.slice(0, TOLD_AT_ONCE);
+  return told.map((one, i) => ({ one, more: i === TOLD_AT_ONCE - 1 ? list.length - TOLD_AT_ONCE : 0 }));
+}
 
 /** The journal; used by the supervisor's thread only. */
 export class Journal {

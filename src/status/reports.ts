@@ -1,4 +1,4 @@
-import { WorkerState } from "../board/board.ts";
+import { type Board, WorkerState } from "../board/board.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import type { ConfigReport } from "../messages/messages.ts";
 import type { Rejection } from "../schema/kinds.ts";
@@ -32,6 +32,7 @@ export interface WorkerRow {
   readonly event_loop_delay_ms: number | null;
   readonly connections: number;
   readonly requests: number;
+  readonly requests_per_second: number;
   readonly upstream_connections: number;
   readonly upstream_queued: number;
   readonly upstream_connect_failures: number;
@@ -60,8 +61,23 @@ export interface ConfigBody {
   readonly hash: string;
   readonly loaded_at: string | null;
   readonly last_change_at: string | null;
+  /** The last change that has reached every worker, and how long it took from acceptance to there. */
+  readonly last_applied: { readonly at: string | null; readonly revision: number; readonly duration_ms: number } | null;
   readonly last_failure: { readonly at: string | null; readonly error: string; readonly current: boolean } | null;
   readonly rejected: readonly RejectedRow[];
+  readonly certificates: CertificatesBody;
+}
+
+/** Until when certificates count. */
+export interface CertificatesBody {
+  readonly count: number;
+  /** The first to end first; at most 20. */
+  readonly soonest: readonly {
+    readonly id: string;
+    readonly names: readonly string[];
+    readonly expires_at: string | null;
+    readonly expired: boolean;
+  }[];
 }
 
 /** Unix milliseconds as people and programs read them; 0 is "never". */
@@ -95,6 +111,7 @@ export function workerRows(deps: StatusDeps): WorkerRow[] {
       event_loop_delay_ms: record.loopDelayUs / 1000,
       connections: record.connections,
       requests: record.requests,
+      requests_per_second: deps.watch.rates.now(id),
       upstream_connections: record.upstreamConnections,
       upstream_queued: record.upstreamQueued,
       upstream_connect_failures: record.connectFailures,
@@ -117,23 +134,30 @@ const absentRow = {
   event_loop_delay_ms: null,
   connections: 0,
   requests: 0,
+  requests_per_second: 0,
   upstream_connections: 0,
   upstream_queued: 0,
   upstream_connect_failures: 0,
 } as const;
 
-/** The body of `GET /status/config`. */
-export function configBody(deps: StatusDeps): ConfigBody {
-  const report = deps.config();
+/** The lowest and the highest revision that a worker runs with. */
+export function appliedRange(board: Board): { readonly min: number; readonly max: number } {
   let min = Infinity;
   let max = 0;
-  for (let slot = 0; slot < deps.board.workerCount; slot++) {
-    const revision = deps.board.active(slot)?.revision ?? 0;
+  for (let slot = 0; slot < board.workerCount; slot++) {
+    const revision = board.active(slot)?.revision ?? 0;
     min = Math.min(min, revision);
     max = Math.max(max, revision);
   }
-  const applied = { min: min === Infinity ? 0 : min, max };
+  return { min: min === Infinity ? 0 : min, max };
+}
+
+/** The body of `GET /status/config`. */
+export function configBody(deps: StatusDeps): ConfigBody {
+  const report = deps.config();
+  const applied = appliedRange(deps.board);
   const failure = report.lastFailure;
+  const last = deps.watch.applied();
   return {
     source: report.source,
     state: configState(report, applied.min),
@@ -142,9 +166,23 @@ export function configBody(deps: StatusDeps): ConfigBody {
     hash: report.hash,
     loaded_at: isoTime(report.loadedAt),
     last_change_at: isoTime(report.lastChangeAt),
+    last_applied:
+      last === null ? null : { at: isoTime(last.at), revision: last.revision, duration_ms: last.durationMs },
     last_failure: failure === null ? null : { at: isoTime(failure.at), error: failure.error, current: failure.current },
     rejected: report.rejected.map(rejectedRow),
+    certificates: certificatesBody(report, deps.watch.unixNow()),
   };
+}
+
+function certificatesBody({ certificates }: ConfigReport, now: number): CertificatesBody {
+  const { count = 0, soonest = [] } = certificates ?? {};
+  const rows = soonest.map(({ id, names, expiresAt }) => ({
+    id,
+    names,
+    expires_at: isoTime(expiresAt),
+    expired: expiresAt <= now,
+  }));
+  return { count, soonest: rows };
 }
 
 function configState(report: ConfigReport, appliedMin: number): ConfigBody["state"] {

@@ -261,6 +261,7 @@ test("an address that is taken is refused", async (t) => {
     settings: { ip: "127.0.0.1", port, allowDetails: [], unresponsiveAfterMs: 5000 },
     config: () => fixture.report,
     fleet: () => null,
+    checked: () => ({ upstreams: [], unlisted: 0 }),
     role: "traditional",
     slots: () => [],
     startedAt: 0,

@@ -1,12 +1,15 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { BlockList, type AddressInfo, type Socket } from "node:net";
+import { createServer } from "../lib/node-http.ts";
 import type { Address } from "../settings/settings.ts";
 import { errorAnswer, rawAnswer, send, type Answer } from "./answers.ts";
 import { createBarrier, parseBarrier } from "./barrier.ts";
 import { boundConnections } from "./connections.ts";
 import type { StatusDeps } from "./deps.ts";
-import { buildEndpoints, unknownPath } from "./endpoints.ts";
+import { buildEndpoints, isAsked, unknownPath } from "./endpoints.ts";
 import { streamEvents } from "./event-stream.ts";
+import { createLiveState } from "./live-state.ts";
+import { pageAnswer, PAGE_FILES } from "./page-files.ts";
 
 /** Limits on what a client may cost; a probe needs a fraction of each. */
 const MAX_HEADER_BYTES = 8 * 1024;
@@ -46,6 +49,7 @@ interface Exchange {
 export function createStatusServer(deps: StatusDeps): StatusServer {
   const endpoints = buildEndpoints(deps);
   const barrier = createBarrier(deps);
+  const live = createLiveState(deps);
   let allowed = buildAllowList(deps.settings.allowDetails);
   const answering = new WeakSet<Socket>();
   const streams = new Set<() => void>();
@@ -76,14 +80,14 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
       return errorAnswer(400, "the Host header is missing");
     }
     const exchange = { ...splitTarget(request.url ?? "/"), request, response };
-    const route = findRoute(exchange.path);
+    const route = findRoute(exchange);
     if (route === null) return unknownPath(exchange.path);
     const { method = "" } = request;
     if (method !== "GET" && method !== "HEAD" && method !== "OPTIONS") return notAllowed(method);
     return route(exchange);
   }
 
-  function findRoute(path: string): ((exchange: Exchange) => Answer | null) | null {
+  function findRoute({ path, request }: Exchange): ((exchange: Exchange) => Answer | null) | null {
     switch (path) {
       case "/status":
         return endpoints.alive;
@@ -93,11 +97,17 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
         return detail(endpoints.config);
       case "/status/workers":
         return detail(endpoints.workers);
+      case "/status/upstreams":
+        return detail(endpoints.upstreams);
       case "/status/fleet":
         return detail(fleet);
       case "/status/events":
         return detail(events);
+      case "/":
+        // Who does not ask for a page may have mistyped a probe.
+        return (request.headers.accept ?? "").includes("text/html") ? detail(page) : null;
       default:
+        if (path.startsWith(PAGE_FILES)) return detail(page);
         return path.startsWith(`${READY}/`) ? detail(check) : null;
     }
   }
@@ -119,6 +129,10 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
     if (query.has("revision")) return isAllowed(exchange) ? wait(exchange) : forbidden;
     const detailed = query.has("verbose") || query.has("exclude");
     return detailed && isAllowed(exchange) ? endpoints.explain(query) : endpoints.ready();
+  }
+
+  function page({ path }: Exchange): Answer {
+    return pageAnswer(path) ?? unknownPath(path);
   }
 
   function check({ path, query }: Exchange): Answer {
@@ -154,7 +168,8 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
     if (!(request.headers.accept ?? "").includes("text/event-stream")) return endpoints.events(Number(after));
     const last = String(request.headers["last-event-id"] ?? "");
     const from = /^\d{1,15}$/.test(last) ? Number(last) : Number(after);
-    const end = streamEvents(deps.journal, from, request, response);
+    const content = { journal: deps.journal, from, live: isAsked(query, "state") ? live : null };
+    const end = streamEvents(content, request, response);
     if (end === null) return tooManyStreams;
     const release = connections.hold(request.socket);
     streams.add(end);
@@ -196,6 +211,7 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
           resolve();
         });
         barrier.close();
+        live.close();
         for (const end of streams) end();
         server.closeIdleConnections();
       }),

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { Board, WorkerState, type WorkerRecord } from "../board/board.ts";
 import { monotonicMs } from "../lib/clock.ts";
-import type { ConfigReport, FleetReport } from "../messages/messages.ts";
+import type { CheckedNodes, ConfigReport, FleetReport } from "../messages/messages.ts";
 import type { StatusSettings } from "../settings/settings.ts";
-import type { SlotHistory } from "./deps.ts";
+import type { SlotHistory, StatusDeps } from "./deps.ts";
 import { Journal } from "./journal.ts";
 import type { DiscoveryState } from "./readiness.ts";
 import { createStatusServer } from "./server.ts";
@@ -14,6 +14,8 @@ import { createStatusWatch, type StatusWatch } from "./transitions.ts";
 
 /** A board, a watch and a server for tests, with everything the supervisor would say in plain fields. */
 export interface Fixture {
+  /** What the server reads. */
+  readonly deps: StatusDeps;
   readonly board: Board;
   readonly journal: Journal;
   readonly watch: StatusWatch;
@@ -24,6 +26,7 @@ export interface Fixture {
   report: ConfigReport;
   discovery: DiscoveryState[];
   fleet: FleetReport | null;
+  checked: CheckedNodes;
   startingUp: boolean;
   slots: SlotHistory[];
   /** Monotonic milliseconds added to the clock. */
@@ -87,6 +90,7 @@ export async function startFixture(
     report: reportOf(board.revision),
     discovery: [] as DiscoveryState[],
     fleet: null as FleetReport | null,
+    checked: { upstreams: [], unlisted: 0 } as CheckedNodes,
     startingUp: false,
     slots: [] as SlotHistory[],
     skew: 0,
@@ -99,12 +103,16 @@ export async function startFixture(
     log: { info: (line) => void lines.push(line), warn: (line) => void lines.push(line) },
     config: () => state.report,
     fleet: () => state.fleet,
+    checked: () => state.checked,
     discovery: () => state.discovery,
     startingUp: () => state.startingUp,
     monotonic: () => monotonicMs() + state.skew,
   });
   const watch: StatusWatch = {
     ...inner,
+    get turnedAt() {
+      return inner.turnedAt;
+    },
     onChange(listener) {
       state.waiting++;
       const stop = inner.onChange(listener);
@@ -115,24 +123,26 @@ export async function startFixture(
     },
   };
   t.after(() => watch.close());
-  const server = createStatusServer({
+  const deps: StatusDeps = {
     board,
     journal,
     watch,
     settings: full,
     config: () => state.report,
     fleet: () => state.fleet,
+    checked: () => state.checked,
     role: "traditional",
     slots: () => state.slots,
     startedAt: Date.now(),
-  });
+  };
+  const server = createStatusServer(deps);
   const bound = await server.listen(full);
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= server.close());
   t.after(close);
   const ip = bound.ip === "0.0.0.0" ? "127.0.0.1" : bound.ip === "::" ? "::1" : bound.ip;
   const origin = `http://${ip.includes(":") ? `[${ip}]` : ip}:${bound.port}`;
-  return Object.assign(state, { board, journal, watch, lines, origin, ip, port: bound.port, close });
+  return Object.assign(state, { deps, board, journal, watch, lines, origin, ip, port: bound.port, close });
 }
 
 /** An answer, read to its end. */

@@ -2,11 +2,12 @@ import { setImmediate } from "node:timers/promises";
 import { WorkerState, type Board } from "../board/board.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import { monotonicMs } from "../lib/clock.ts";
-import type { ConfigReport, FleetReport } from "../messages/messages.ts";
-import { createApplicationWatch } from "./application.ts";
+import type { CheckedNodes, ConfigReport, FleetReport } from "../messages/messages.ts";
+import { createApplicationWatch, type Application } from "./application.ts";
 import { findDivergence, type Divergence } from "./divergence.ts";
 import { createNodeDivergenceWatch, findNodeDivergence, type NodeDivergence } from "./fleet-divergence.ts";
 import type { Journal } from "./journal.ts";
+import { RequestRates } from "./rates.ts";
 import {
   livenessError,
   readinessChecks,
@@ -15,7 +16,9 @@ import {
   type DiscoveryState,
   type ReadinessInput,
 } from "./readiness.ts";
+import { createRejectionWatch } from "./rejections.ts";
 import { SlotTracker } from "./slot-tracker.ts";
+import { createNodeHealthWatch } from "./upstream-nodes.ts";
 
 /** How often the board is looked at where nothing is announced: ages grow without an announcement. */
 const TICK_MS = 250;
@@ -37,10 +40,14 @@ export interface WatchDeps {
   config(): ConfigReport;
   /** The other nodes as control sees them; `null`: there is no fleet. */
   fleet(): FleetReport | null;
+  /** The nodes whose health is checked. */
+  checked(): CheckedNodes;
   /** Service-discovery sources; empty where none is configured. */
   discovery(): readonly DiscoveryState[];
   /** Whether the first start of the workers is still under way. */
   startingUp(): boolean;
+  /** Told how long a change took until every worker served it. */
+  measured?(durationMs: number): void;
   /** Monotonic and Unix milliseconds; tests put their own clocks in. */
   readonly monotonic?: () => number;
   readonly unixNow?: () => number;
@@ -61,7 +68,13 @@ export interface StatusWatch {
   readiness(): string | null;
   /** The error of `GET /status` at this moment; `null`: alive. */
   liveness(): string | null;
+  /** Unix milliseconds since when the gateway has been ready, or not. */
+  readonly turnedAt: number;
   checks(): readonly CheckState[];
+  /** The last change that has reached every worker, or `null`. */
+  applied(): Application | null;
+  /** What workers have answered in the last minute. */
+  readonly rates: RequestRates;
   divergence(): readonly Divergence[];
   /** Nodes of the fleet that serve something else than most at the same revision. */
   nodeDivergence(): readonly NodeDivergence[];
@@ -82,7 +95,16 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
   const monotonic = deps.monotonic ?? monotonicMs;
   const unixNow = deps.unixNow ?? Date.now;
   const tracker = new SlotTracker(board, monotonic());
-  const applications = createApplicationWatch({ board, journal, config: deps.config, unixNow });
+  const applications = createApplicationWatch({
+    board,
+    journal,
+    config: deps.config,
+    measured: (durationMs) => deps.measured?.(durationMs),
+    unixNow,
+  });
+  const rejections = createRejectionWatch(journal);
+  const nodeHealth = createNodeHealthWatch(board, journal);
+  const rates = new RequestRates(board);
   const listeners = new Set<() => void>();
   const checkSince = new Map<string, { failing: boolean; since: number }>();
   const readyGenerations = new Map<number, number>();
@@ -92,6 +114,7 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
   const nodeDivergence = createNodeDivergenceWatch();
   let ready = false;
   let turnedAt = monotonic();
+  let turnedAtUnix = unixNow();
   let failure: string | null = null;
   let closed = false;
 
@@ -112,6 +135,7 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
     const afterMs = now - turnedAt;
     ready = error === null;
     turnedAt = now;
+    turnedAtUnix = unixNow();
     if (error === null) {
       journal.add({ type: "ready", afterMs });
       log.info(`ready (after ${afterMs} ms)`);
@@ -185,6 +209,7 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
     if (closed) return;
     noteWorkers();
     noteSource();
+    rejections.look(deps.config());
     applications.look();
     readiness();
     checks();
@@ -205,6 +230,8 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
   const timer = setInterval(() => {
     noteDivergence();
     noteNodeDivergence();
+    nodeHealth.look(deps.checked());
+    rates.tick(monotonic());
     refresh();
   }, TICK_MS);
   timer.unref();
@@ -213,7 +240,12 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
   return {
     readiness,
     liveness: () => livenessError(input(), deps.startingUp()),
+    get turnedAt() {
+      return turnedAtUnix;
+    },
     checks,
+    applied: () => applications.last,
+    rates,
     divergence: () => diverged,
     nodeDivergence: () => divergedNodes,
     input,

@@ -11,7 +11,7 @@ import { formatPath } from "../source/document.ts";
 import { checkPlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
 import { maskValues } from "./mask.ts";
 import { restoreReferences, substituteReferences, type ReferenceLookup } from "./secret-references.ts";
-import { checkServable, type ServableCheck } from "./check-servable.ts";
+import { checkServable, registryFor, type ServableCheck } from "./check-servable.ts";
 import { buildResource, type Resource } from "./resource.ts";
 
 /** What resources are checked with. */
@@ -186,6 +186,7 @@ function checkMetadata(kind: Kind, resource: Record<string, unknown>, check: Res
 }
 
 function pluginCheckOf(kind: Kind, check: ResourceCheck, all: boolean): PluginCheck {
-  const { plugins: registry, metadata, pluginAttr = {} } = check;
+  const { metadata, pluginAttr = {} } = check;
+  const registry = registryFor(kind, check);
   return { kind, registry, all, pluginAttr, ...(metadata === undefined ? {} : { metadata }) };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { certificate, privateKey } from "../../test/support/certificate.ts";
 import type { Kind } from "../schema/kinds.ts";
 import { checkResource } from "./check-resource.ts";
 import { plugins } from "./testing.ts";
@@ -7,8 +8,8 @@ import { plugins } from "./testing.ts";
 const values = new Map([
   ["$env://KEY", "alpha-key"],
   ["$env://BAD", "bad!hunter2"],
-  ["$env://CERT", `-----BEGIN CERTIFICATE-----${"x".repeat(120)}`],
-  ["$env://PEM", `-----BEGIN PRIVATE KEY-----${"x".repeat(120)}`],
+  ["$env://CERT", certificate],
+  ["$env://PEM", privateKey],
 ]);
 const lookupSecret = (reference: string): { readonly value: string } | { readonly error: string } => {
   const value = values.get(reference);

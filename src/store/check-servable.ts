@@ -1,10 +1,16 @@
 import { reasonOf } from "../lib/errors.ts";
+import { dryBatches } from "../batch/dry-batches.ts";
+import { compileSafeRegex } from "../plugin/safe-regex.ts";
 import { dryCounters } from "../plugin/counters.ts";
+import { dryMetrics } from "../plugin/metrics.ts";
 import { encryptFieldsOf } from "../plugin/plugin.ts";
 import type { PluginEnv, PluginRegistry } from "../plugin/plugin.ts";
+import { certificatesFault } from "../schema/certificates.ts";
 import type { Kind } from "../schema/kinds.ts";
 import type { PluginConf } from "../schema/plugins.ts";
 import { findSecretReference } from "../schema/secret-reference.ts";
+import type { Ssl } from "../schema/ssl.ts";
+import { formatPath } from "../source/document.ts";
 import { failure, plainFault, type Fault } from "./check-plugins.ts";
 import { maskSecrets } from "./mask.ts";
 
@@ -17,6 +23,8 @@ import { maskSecrets } from "./mask.ts";
 /** What this node can do. */
 export interface ServableCheck {
   readonly plugins: PluginRegistry;
+  /** Those that stream routes may use; absent: the same. */
+  readonly streamPlugins?: PluginRegistry;
   /** `plugin_attr` of config.yaml. */
   readonly pluginAttr?: Readonly<Record<string, unknown>>;
   /** Why this version cannot serve a resource, apart from its plugins; `null` where it can. */
@@ -33,8 +41,14 @@ export function checkServable(kind: Kind, resource: unknown, check: ServableChec
     const detail = "references such as $secret:// and $env:// have no meaning here";
     return [{ ...plainFault(reference, detail), message: `property "${reference.join(".")}": ${detail}` }];
   }
+  if (kind === "ssls") return checkCertificates(resource as Ssl);
   const unsupported = check.checkSupport?.(kind, resource) ?? null;
   return unsupported === null ? [] : [plainFault(pathIn(unsupported), unsupported)];
+}
+
+/** The plugins that a resource of the kind may name. */
+export function registryFor(kind: Kind, { plugins, streamPlugins }: ServableCheck): PluginRegistry {
+  return kind === "stream_routes" ? (streamPlugins ?? plugins) : plugins;
 }
 
 /** Kinds whose fields are taken as they are. */
@@ -45,10 +59,10 @@ const PLAIN = { plugins: undefined, desc: undefined, labels: undefined, name: un
 function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: ServableCheck): readonly Fault[] {
   if (conf._meta?.disable === true) return [];
   const path = ["plugins", name];
-  const plugin = check.plugins.get(name);
-  // Plugins for streams are run by nothing yet, whatever they do for HTTP.
-  if (plugin?.compile === undefined || kind === "stream_routes") {
-    return [plainFault(path, `plugin ${name} is not available in this version`)];
+  const plugin = registryFor(kind, check).get(name);
+  if (plugin?.compile === undefined || (kind === "stream_routes" && plugin.servesStreams !== true)) {
+    const where = kind === "stream_routes" ? " for streams" : "";
+    return [plainFault(path, `plugin ${name} is not available${where} in this version`)];
   }
   if (plugin.type === "auth" && (kind === "consumers" || kind === "credentials")) return [];
   try {
@@ -61,11 +75,33 @@ function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: Servable
   }
 }
 
+/** Why a certificate cannot be shown to anybody. One that has expired can: clients decide, and it is told elsewhere. */
+function checkCertificates(ssl: Ssl): readonly Fault[] {
+  const fault = certificatesFault(ssl);
+  if (fault !== null) return [faultAt(fault.path, fault.reason)];
+  return (ssl.client?.skip_mtls_uri_regex ?? []).flatMap((pattern, index) => {
+    try {
+      compileSafeRegex(pattern);
+      return [];
+    } catch (error) {
+      return [faultAt(["client", "skip_mtls_uri_regex", index], reasonOf(error))];
+    }
+  });
+}
+
+function faultAt(path: Fault["path"], detail: string): Fault {
+  return { ...plainFault(path, detail), message: `property "${formatPath(path)}" validation failed: ${detail}` };
+}
+
 /** Knows no consumers; the workers say what is worth a warning, with the resource's name. */
 function dryEnv(name: string, check: ServableCheck): PluginEnv {
   return {
     consumers: { byKey: () => undefined, byName: () => undefined },
     counters: dryCounters,
+    batches: dryBatches,
+    owner: "",
+    prefix: "",
+    metrics: dryMetrics,
     attr: (check.pluginAttr?.[name] ?? {}) as PluginEnv["attr"],
     compileOther(other, conf) {
       const plugin = check.plugins.get(other);

@@ -1,5 +1,6 @@
 import type { MessagePort, Worker } from "node:worker_threads";
 import type { Board } from "../board/board.ts";
+import type { GatewayVitals } from "../board/gateway-vitals.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import { spawnThread } from "../lib/spawn-thread.ts";
 import type { ControlData, ControlToSupervisor, SupervisorToControl } from "../messages/messages.ts";
@@ -17,11 +18,14 @@ export interface ControlEvents {
   /** A new thread was started in place of one that ended; workers must be connected anew. */
   replaced(): void;
   exited(cause: string, restartInMs: number): void;
+  /** What workers count in now; later ones follow by `addMetrics`. */
+  metrics(): readonly SharedArrayBuffer[];
 }
 
 /** The control thread and its restarts. Traffic does not depend on it. */
 export class ControlThread {
   readonly #board: Board;
+  readonly #vitals: GatewayVitals;
   readonly #events: ControlEvents;
   #settings: Settings;
   #worker: Worker | null = null;
@@ -33,8 +37,9 @@ export class ControlThread {
   #replacing = false;
   #closed = false;
 
-  constructor(board: Board, settings: Settings, events: ControlEvents) {
+  constructor(board: Board, vitals: GatewayVitals, settings: Settings, events: ControlEvents) {
     this.#board = board;
+    this.#vitals = vitals;
     this.#settings = settings;
     this.#events = events;
   }
@@ -46,6 +51,8 @@ export class ControlThread {
       settings: this.#settings,
       board: this.#board.memory,
       kept: this.#kept,
+      vitals: this.#vitals.memory,
+      metrics: this.#events.metrics(),
     };
     const worker = atNormalPriority(() => spawnThread(entry, "control", data));
     let failure: string | null = null;
@@ -67,6 +74,11 @@ export class ControlThread {
   /** Hands over a line to the worker of that record; without a thread the line is dropped, `replaced` follows. */
   connect(record: number, port: MessagePort): void {
     this.#post({ type: "connect", record, port }, [port]);
+  }
+
+  /** Tells of what one more worker counts in; a thread that is still to be started asks for it. */
+  addMetrics(memory: SharedArrayBuffer): void {
+    this.#post({ type: "metrics", memory });
   }
 
   reopenLogs(): void {

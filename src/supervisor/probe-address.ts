@@ -1,3 +1,4 @@
+import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import { TurnpikeError } from "../lib/errors.ts";
 import type { Address, Settings } from "../settings/settings.ts";
@@ -8,13 +9,28 @@ import type { Address, Settings } from "../settings/settings.ts";
  * Workers listen with SO_REUSEPORT, which another gateway of the same user could
  * join unnoticed; binding once without it finds that out before anything starts.
  */
-export async function probeAddress(what: string, address: Address): Promise<void> {
+export async function probeAddress(what: string, address: Address, udp = false): Promise<void> {
+  if (udp) {
+    await probeUdp(what, address);
+    return;
+  }
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       reject(new TurnpikeError("ADDRESS_IN_USE", listenFailure(what, address, error), error));
     });
     server.listen({ host: address.ip, port: address.port, ipv6Only: true }, () => server.close(() => resolve()));
+  });
+}
+
+async function probeUdp(what: string, { ip, port }: Address): Promise<void> {
+  const ipv6 = ip.includes(":");
+  const socket = createSocket({ type: ipv6 ? "udp6" : "udp4", ipv6Only: ipv6 });
+  await new Promise<void>((resolve, reject) => {
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      reject(new TurnpikeError("ADDRESS_IN_USE", listenFailure(what, { ip, port }, error), error));
+    });
+    socket.bind({ address: ip, port }, () => socket.close(() => resolve()));
   });
 }
 

@@ -9,6 +9,7 @@ import { parseFaults } from "./faults.ts";
 import { removePidFile, runningPid, writePidFile } from "./pid-file.ts";
 import { raisePriority } from "./priority.ts";
 import { withUsableFamilies } from "./probe-address.ts";
+import { createServiceManager, type ServiceManager } from "./service-manager.ts";
 import { Supervisor } from "./supervisor.ts";
 import { setMigrateReq } from "./tcp-migrate-req.ts";
 
@@ -38,8 +39,9 @@ export async function runGateway(place: Place): Promise<number> {
   if (settings.tcpMigrateReq) noteProblem(log, setMigrateReq());
 
   const supervisor = new Supervisor({ settings, log, faults: parseFaults(process.env.TURNPIKE_FAULTS) });
-  const stopped = untilStopped(supervisor);
-  followSignals(supervisor, place, log);
+  const manager = createServiceManager(supervisor.serviceState, process.env, (message) => log.warn(message));
+  const stopped = untilStopped(supervisor, manager);
+  followSignals(supervisor, manager, place, log);
   try {
     await supervisor.start();
   } catch (error) {
@@ -54,6 +56,7 @@ export async function runGateway(place: Place): Promise<number> {
   } catch (error) {
     return refuse(reasonOf(error));
   } finally {
+    manager?.close();
     removePidFile(place.prefix);
   }
 }
@@ -75,28 +78,31 @@ function readSettings(place: Place, print: (line: string) => void): Settings | n
 }
 
 /** Resolves when a signal has stopped the gateway. */
-async function untilStopped(supervisor: Supervisor): Promise<void> {
+async function untilStopped(supervisor: Supervisor, manager: ServiceManager | null): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     let stopping = false;
     const stop = (signal: string): void => {
       // A second signal ends everything at once: whoever sends it does not want to wait.
       if (stopping) return resolve();
       stopping = true;
+      manager?.stopping();
       supervisor.shutdown(signal).then(resolve, reject);
     };
     for (const signal of ["SIGTERM", "SIGQUIT", "SIGINT"] as const) process.on(signal, stop);
   });
 }
 
-function followSignals(supervisor: Supervisor, place: Place, log: Logger): void {
+function followSignals(supervisor: Supervisor, manager: ServiceManager | null, place: Place, log: Logger): void {
   process.on("SIGUSR1", () => supervisor.reopenLogs());
   process.on("SIGHUP", () => {
     const problems: string[] = [];
     const settings = readSettings(place, (line) => problems.push(line));
     if (settings === null) return supervisor.reloadFailed(problems.join("; "));
     for (const problem of problems) log.warn(problem);
+    manager?.reloading();
     withUsableFamilies(settings)
       .then((usable) => supervisor.reload(usable))
-      .catch((error: unknown) => supervisor.reloadFailed(reasonOf(error)));
+      .catch((error: unknown) => supervisor.reloadFailed(reasonOf(error)))
+      .finally(() => manager?.reloaded());
   });
 }

@@ -1,10 +1,12 @@
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { Board, WorkerState } from "../board/board.ts";
+import { GatewayVitals } from "../board/gateway-vitals.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import type {
+  CheckedNodes,
   ConfigReport,
   ControlToSupervisor,
   DiscoveryReport,
@@ -19,7 +21,9 @@ import { Journal } from "../status/journal.ts";
 import { createStatusServer, type StatusServer } from "../status/server.ts";
 import { createStatusWatch, type StatusWatch } from "../status/transitions.ts";
 import { ControlThread } from "./control-thread.ts";
+import { MetricMemories } from "./metric-memories.ts";
 import { listenFailure, probeAddress } from "./probe-address.ts";
+import type { ServiceState } from "./service-manager.ts";
 import type { WorkerExit } from "./worker-thread.ts";
 import { readMigrateReq } from "./tcp-migrate-req.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -41,6 +45,8 @@ export interface SupervisorOptions {
  */
 export class Supervisor {
   readonly #board = new Board();
+  readonly #vitals = new GatewayVitals();
+  readonly #metrics = new MetricMemories((memory) => this.#control.addMetrics(memory));
   readonly #journal = new Journal();
   readonly #log: Logger;
   readonly #pool: WorkerPool;
@@ -54,6 +60,8 @@ export class Supervisor {
   /** `null`: the source is not etcd. */
   #fleet: FleetReport | null;
   #discovery: readonly DiscoveryReport[] = [];
+  #started = false;
+  #checked: CheckedNodes = { upstreams: [], unlisted: 0 };
   #stopping = false;
   #reloading = false;
   #nextSettings: Settings | null = null;
@@ -66,6 +74,8 @@ export class Supervisor {
     this.#log = log;
     this.#config = neverLoaded(settings.source.kind);
     this.#fleet = fleetOf(settings);
+    this.#metrics.configure(settings);
+    this.#vitals.started(this.#startedAt);
     const unresponsiveAfterMs = (): number => this.#settings.status?.unresponsiveAfterMs ?? DEFAULT_UNRESPONSIVE_MS;
     this.#watch = createStatusWatch({
       board: this.#board,
@@ -76,18 +86,23 @@ export class Supervisor {
       log,
       config: () => this.#config,
       fleet: () => this.#fleet,
+      checked: () => this.#checked,
       discovery: () => this.#discovery,
       startingUp: () => this.#startingUp(),
+      measured: (durationMs) => this.#vitals.changed(durationMs),
     });
-    this.#control = new ControlThread(this.#board, settings, {
+    this.#watch.onChange(() => this.#vitals.judged(this.#watch.readiness() === null, this.#watch.liveness() === null));
+    this.#journal.subscribe((record) => this.#vitals.note(record));
+    this.#control = new ControlThread(this.#board, this.#vitals, settings, {
       message: (message) => this.#fromControl(message),
+      metrics: () => this.#metrics.all,
       replaced: () => this.#pool.reconnect(),
       exited: (cause, delay) => {
         this.#journal.add({ type: "control-exited", cause });
         log.error(`control thread ended: ${cause}; it is started again in ${delay} ms; traffic is not affected`);
       },
     });
-    this.#pool = new WorkerPool(this.#board, settings, faults, {
+    this.#pool = new WorkerPool(this.#board, settings, faults, this.#metrics, {
       connect: (record, port) => this.#control.connect(record, port),
       started: (worker, generation) => this.#workerStarted(worker, generation),
       exited: (worker, exit, delay) => this.#workerExited(worker, exit, delay),
@@ -102,11 +117,22 @@ export class Supervisor {
    */
   async start(): Promise<void> {
     const settings = this.#settings;
-    for (const { what, address } of listenersOf(settings)) await probeAddress(what, address);
+    for (const { what, address, udp } of listenersOf(settings)) await probeAddress(what, address, udp);
     await this.#openStatus(settings);
     this.#board.workerCount = settings.workers;
     this.#control.start();
     this.#pool.start();
+    this.#started = true;
+  }
+
+  /** What a service manager is told of. */
+  get serviceState(): ServiceState {
+    return {
+      readiness: () => (this.#started ? this.#watch.readiness() : "starting"),
+      liveness: () => this.#watch.liveness(),
+      revision: () => this.#config.revision,
+      onChange: (listener) => this.#watch.onChange(listener),
+    };
   }
 
   /** Rejects when a thread finds, before the gateway was ever ready, that it cannot listen. Never resolves. */
@@ -151,12 +177,15 @@ export class Supervisor {
     this.#fleet = fleetOf(settings);
     // What a source must still deliver is told anew, where it is still configured.
     this.#discovery = this.#discovery.filter(({ ready }) => ready);
+    this.#metrics.configure(settings);
+    this.#checked = { upstreams: [], unlisted: 0 };
     await this.#control.reload(settings);
     // A signal may have come meanwhile: then nothing is started any more.
     if (this.#stopping) return;
     const failed = await this.#pool.reload(settings);
     if (this.#stopping) return;
     const durationMs = monotonicMs() - began;
+    this.#vitals.reloaded(failed.length === 0);
     const cause = failed.length === 0 ? "done" : `workers ${failed.join(", ")} keep the old settings`;
     this.#journal.add({ type: "reload", cause, durationMs });
     this.#log.info(`reload: ${cause} (${durationMs} ms)`);
@@ -164,6 +193,7 @@ export class Supervisor {
 
   /** Says so in the journal and the log; everything goes on as before. */
   reloadFailed(reason: string): void {
+    this.#vitals.reloaded(false);
     this.#journal.add({ type: "reload", cause: `refused: ${reason}` });
     this.#log.error(`reload refused: ${reason}`);
   }
@@ -238,6 +268,7 @@ export class Supervisor {
       watch: this.#watch,
       config: () => this.#config,
       fleet: () => this.#fleet,
+      checked: () => this.#checked,
       role: this.#settings.role,
       slots: () => this.#pool.slots,
       startedAt: this.#startedAt,
@@ -254,8 +285,9 @@ export class Supervisor {
   /** Addresses must be free, except where it is this gateway that holds them. */
   async #probeNewAddresses(settings: Settings): Promise<void> {
     const old = [...listenersOf(this.#settings), ...statusListener(this.#settings)];
-    for (const { what, address } of [...listenersOf(settings), ...statusListener(settings)]) {
-      if (!old.some((known) => addressesOverlap(known.address, address))) await probeAddress(what, address);
+    for (const { what, address, udp } of [...listenersOf(settings), ...statusListener(settings)]) {
+      const held = old.some((known) => known.udp === udp && addressesOverlap(known.address, address));
+      if (!held) await probeAddress(what, address, udp);
     }
   }
 
@@ -278,7 +310,8 @@ export class Supervisor {
     } else if (message.type === "fleet") {
       this.#fleet = message.report;
       this.#watch.refresh();
-    } else if (message.type === "drain") this.#drainByHand(message.on);
+    } else if (message.type === "checked-nodes") this.#checked = message.report;
+    else if (message.type === "drain") this.#drainByHand(message.on);
     else if (message.type === "fault") this.#pool.fault(message.worker, message.fault);
     else if (message.type === "listen-failed") this.#cannotListen(message.error);
   }
@@ -323,12 +356,26 @@ export class Supervisor {
 }
 
 /** What other programs may hold; the Status API finds out by itself when it listens. */
-function listenersOf(settings: Settings): readonly { what: string; address: Address }[] {
-  const http = settings.http.listen.map((address) => ({ what: "http listen", address }));
-  return settings.control === null ? http : [...http, { what: "control", address: settings.control }];
+function listenersOf(settings: Settings): readonly Listened[] {
+  const { http, stream, control, prometheus } = settings;
+  const metrics = prometheus?.listen ?? null;
+  return [
+    ...http.listen.map((address) => ({ what: "http listen", address })),
+    ...(stream?.tcp ?? []).map((address) => ({ what: "stream tcp", address })),
+    ...(stream?.udp ?? []).map((address) => ({ what: "stream udp", address, udp: true })),
+    ...(control === null ? [] : [{ what: "control", address: control }]),
+    ...(metrics === null ? [] : [{ what: "prometheus", address: metrics }]),
+  ];
 }
 
-function statusListener(settings: Settings): readonly { what: string; address: Address }[] {
+/** An address, and what it is for. */
+interface Listened {
+  readonly what: string;
+  readonly address: Address;
+  readonly udp?: boolean;
+}
+
+function statusListener(settings: Settings): readonly Listened[] {
   return settings.status === null ? [] : [{ what: "status", address: settings.status }];
 }
 

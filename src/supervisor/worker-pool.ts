@@ -1,10 +1,13 @@
+import { randomBytes } from "node:crypto";
 import { type MessagePort, MessageChannel } from "node:worker_threads";
 import { type Board, MAX_WORKERS, type WorkerRecord, WorkerState } from "../board/board.ts";
 import { CounterTable } from "../board/counter-table.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import type { Fault, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
+import { epochOf, TicketKeys } from "../tls/ticket-keys.ts";
 import { HangWatch } from "./hang-watch.ts";
+import type { MetricMemories } from "./metric-memories.ts";
 import { Slot, type SlotHost } from "./slot.ts";
 import { type WorkerExit, WorkerThread } from "./worker-thread.ts";
 
@@ -29,6 +32,9 @@ export class WorkerPool implements SlotHost {
   readonly #board: Board;
   /** Outlives every thread. */
   readonly #counters = new CounterTable();
+  readonly #metrics: MetricMemories;
+  /** So that a session of one worker is resumed by any other, and after a reload. */
+  readonly #tickets = new TicketKeys({ epoch: epochOf(Date.now()), secret: randomBytes(32) });
   readonly #events: WorkerPoolEvents;
   readonly #faults: ReadonlyMap<number, readonly Fault[]>;
   readonly #slots: Slot[] = [];
@@ -41,11 +47,13 @@ export class WorkerPool implements SlotHost {
     board: Board,
     settings: Settings,
     faults: ReadonlyMap<number, readonly Fault[]>,
+    metrics: MetricMemories,
     events: WorkerPoolEvents,
   ) {
     this.#board = board;
     this.#settings = settings;
     this.#faults = faults;
+    this.#metrics = metrics;
     this.#events = events;
   }
 
@@ -106,15 +114,19 @@ export class WorkerPool implements SlotHost {
 
   spawn(slot: Slot): WorkerThread {
     const generation = slot.nextGeneration();
+    const metrics = this.#metrics.take();
     const thread = new WorkerThread({
       board: this.#board,
       counters: this.#counters,
+      metrics,
       record: this.#freeRecord(),
       slot: slot.id,
       generation,
       settings: this.#settings,
+      tickets: this.#tickets.seedAt(Date.now()),
       faults: generation === 1 ? (this.#faults.get(slot.id) ?? []) : [],
       onMessage: (_, message) => this.#events.message(slot.id, message),
+      onGone: () => metrics !== null && this.#metrics.giveBack(metrics),
     });
     this.#threads.add(thread);
     this.#connect(thread);

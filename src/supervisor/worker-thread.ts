@@ -1,10 +1,12 @@
 import type { MessagePort, Worker } from "node:worker_threads";
 import { type Board, type WorkerRecord, WorkerState } from "../board/board.ts";
 import { type CounterTable, holderOf } from "../board/counter-table.ts";
+import type { MetricMemory } from "../board/metric-memory.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import { spawnThread } from "../lib/spawn-thread.ts";
 import type { Fault, SupervisorToWorker, WorkerData, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
+import type { TicketSeed } from "../tls/ticket-keys.ts";
 import { atNormalPriority } from "./priority.ts";
 
 const entry = new URL("../worker/main.ts", import.meta.url);
@@ -23,13 +25,18 @@ export interface WorkerExit {
 export interface WorkerThreadOptions {
   readonly board: Board;
   readonly counters: CounterTable;
+  /** What the thread counts in for operators; `null`: nothing. */
+  readonly metrics: MetricMemory | null;
   readonly record: WorkerRecord;
   readonly slot: number;
   readonly generation: number;
   readonly settings: Settings;
+  readonly tickets: TicketSeed;
   readonly faults: readonly Fault[];
   /** Messages of the thread. */
   onMessage(thread: WorkerThread, message: WorkerToSupervisor): void;
+  /** Nothing of the thread runs any more; not called for one that could not be ended. */
+  onGone(): void;
 }
 
 /**
@@ -61,8 +68,10 @@ export class WorkerThread {
       settings,
       board: board.memory,
       counters: counters.memory,
+      metrics: options.metrics?.memory ?? null,
       record: record.index,
       slot,
+      tickets: options.tickets,
       faults: options.faults,
     };
     this.exited = new Promise((resolve) => {
@@ -78,7 +87,10 @@ export class WorkerThread {
     this.#worker.on("error", (error: Error) => {
       this.#failure ??= `uncaught ${error.stack?.split("\n").slice(0, 2).join(" ") ?? error.message}`;
     });
-    this.#worker.on("exit", (code) => this.#ended(this.#failure ?? `exit ${code}`));
+    this.#worker.on("exit", (code) => {
+      options.onGone();
+      this.#ended(this.#failure ?? `exit ${code}`);
+    });
   }
 
   /** Connects the thread with control. */

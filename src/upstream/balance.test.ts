@@ -9,7 +9,7 @@ const ctx = { uri: "" } as RequestContext;
 
 function node(port: number, weight = 1, priority = 0): UpstreamNode {
   const address = `127.0.0.1:${port}`;
-  return { host: "127.0.0.1", port, weight, priority, address, hostHeader: address, health: null };
+  return { host: "127.0.0.1", port, weight, priority, address, hostHeader: address, poolKey: address, health: null };
 }
 
 function picks(picker: Picker, count: number): number[] {
@@ -88,6 +88,7 @@ function judged(down: ReadonlySet<number>, port: number, priority = 0): Upstream
       return !down.has(port);
     },
     answered: () => undefined,
+    connected: () => undefined,
     failed: () => undefined,
   };
   return { ...node(port, 1, priority), health };

@@ -1,10 +1,10 @@
-import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTcp, type Socket } from "node:net";
 import { ChunkedDecoder } from "../lib/chunked-decoder.ts";
 import type { ErrorCode } from "../lib/errors.ts";
 import { latin1 } from "../lib/latin1.ts";
 import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
 import { WriteProgress } from "../lib/write-progress.ts";
+import { connectSecurely, type NodeTls } from "./node-tls.ts";
 import { headBuffer, ReadBuffer } from "./read-buffers.ts";
 import { BodyEnd, bodyLengthOf, couldBeHead, parseResponseHead, type ResponseText } from "./response-head.ts";
 import type { UpstreamNode } from "./upstream.ts";
@@ -102,7 +102,8 @@ export class UpstreamConnection implements Timed {
   #writeFailed = false;
   #error = "";
 
-  constructor(node: UpstreamNode, tlsName: string | null, owner: ConnectionOwner, wheel: TimerWheel) {
+  /** @param tlsName the name asked for in TLS; `tls` is `null` for plain TCP. */
+  constructor(node: UpstreamNode, tls: NodeTls | null, tlsName: string, owner: ConnectionOwner, wheel: TimerWheel) {
     this.#owner = owner;
     this.#wheel = wheel;
     const options = {
@@ -114,17 +115,10 @@ export class UpstreamConnection implements Timed {
       keepAliveInitialDelay: KEEPALIVE_PROBE_MS,
       onread: { buffer: headBuffer, callback: (count: number) => this.#read(count) },
     };
-    const socket =
-      tlsName === null
-        ? connectTcp(options)
-        : connectTls({
-            ...options,
-            ...(isIP(tlsName) === 0 ? { servername: tlsName } : {}),
-            rejectUnauthorized: false,
-          });
+    const socket = tls === null ? connectTcp(options) : connectSecurely(tls, tlsName, node.address, options);
     this.socket = socket;
     this.#progress = new WriteProgress(socket);
-    socket.on(tlsName === null ? "connect" : "secureConnect", () => this.#connected());
+    socket.on(tls === null ? "connect" : "secureConnect", () => this.#connected());
     socket.on("error", (error: Error) => {
       this.#error = error.message;
     });

@@ -5,6 +5,7 @@ import { test, type TestContext } from "node:test";
 import { TimerWheel } from "../lib/timer-wheel.ts";
 import type { UpstreamConnection } from "./connection.ts";
 import { type ConnectionWaiter, FIRST_CONNECTS, type Pool } from "./pool.ts";
+import { NodeTlsSource, TrustedAuthorities } from "./node-tls.ts";
 import { UpstreamPools } from "./pools.ts";
 import { createRoundRobin } from "./picker.ts";
 import type { Upstream } from "./upstream.ts";
@@ -20,10 +21,21 @@ async function setUp(t: TestContext) {
   const at = server.address();
   const port = typeof at === "object" && at !== null ? at.port : 0;
   const address = `127.0.0.1:${port}`;
-  const node = { host: "127.0.0.1", port, weight: 1, priority: 0, address, hostHeader: address, health: null };
+  const node = {
+    host: "127.0.0.1",
+    port,
+    weight: 1,
+    priority: 0,
+    address,
+    hostHeader: address,
+    poolKey: address,
+    health: null,
+  };
   const upstream: Upstream = {
     key: "upstreams/1",
     scheme: "http",
+    grpc: false,
+    tls: null,
     passHost: "pass",
     upstreamHost: "",
     retries: 0,
@@ -46,7 +58,7 @@ async function setUp(t: TestContext) {
     wheel.close();
     server.close();
   });
-  return { server, upstream, pools, pool: pools.get(node, null), taken };
+  return { server, upstream, pools, pool: pools.get(upstream, node), taken };
 }
 
 /** Waits in the queue of a pool and remembers its connection. */
@@ -75,15 +87,15 @@ class Waiter implements ConnectionWaiter {
   }
 }
 
-function takeAll(pool: Pool, upstream: Upstream): UpstreamConnection[] {
+function takeAll(pool: Pool): UpstreamConnection[] {
   const connections: UpstreamConnection[] = [];
-  for (let next = pool.take(upstream, false); next !== null; next = pool.take(upstream, false)) connections.push(next);
+  for (let next = pool.take(false); next !== null; next = pool.take(false)) connections.push(next);
   return connections;
 }
 
 test("so many connections are opened at once, the rest follow in order, all get one", async (t) => {
-  const { upstream, pools, pool, taken } = await setUp(t);
-  taken.push(...takeAll(pool, upstream));
+  const { pools, pool, taken } = await setUp(t);
+  taken.push(...takeAll(pool));
   assert.equal(taken.length, FIRST_CONNECTS);
   const order: number[] = [];
   const waiters = Array.from({ length: 400 }, (_, i) => new Waiter(i, order));
@@ -100,11 +112,11 @@ test("so many connections are opened at once, the rest follow in order, all get 
 });
 
 test("a connection that becomes free goes to the first who waits", async (t) => {
-  const { upstream, pools, pool, taken } = await setUp(t);
-  const one = pool.take(upstream, false)!;
+  const { pools, pool, taken } = await setUp(t);
+  const one = pool.take(false)!;
   taken.push(one);
   await once(one.socket, "connect");
-  taken.push(...takeAll(pool, upstream));
+  taken.push(...takeAll(pool));
   const order: number[] = [];
   const waiters = [new Waiter(0, order), new Waiter(1, order)];
   const tickets = waiters.map((waiter) => pool.wait(waiter, 0));
@@ -115,11 +127,29 @@ test("a connection that becomes free goes to the first who waits", async (t) => 
   assert.equal(await waiters[1]!.connection, one);
 });
 
+test("a keepalive_pool of its own: its connections, its size", async (t) => {
+  const { upstream, pools, pool, taken } = await setUp(t);
+  const node = { ...upstream.nodes[0]!, poolKey: `${upstream.nodes[0]!.address} 1/60/1000` };
+  const small = pools.get({ ...upstream, keepalive: 1 }, node);
+  assert.notEqual(small, pool);
+  assert.equal(pools.get({ ...upstream, keepalive: 1 }, node), small);
+  const [mine, other] = [small, pool].map((one) => [one.take(false)!, one.take(false)!]);
+  taken.push(...mine!, ...other!);
+  await Promise.all(taken.map(({ socket }) => once(socket, "connect")));
+  for (const connection of mine!) small.release(connection);
+  for (const connection of other!) pool.release(connection);
+  assert.deepEqual(
+    taken.map(({ socket }) => socket.destroyed),
+    [false, true, false, false],
+  );
+});
+
 test("whoever waits too long is told so and leaves the queue", async (t) => {
   const { server, upstream, pools, pool, taken } = await setUp(t);
   // Handshakes that never happen keep every attempt under way.
-  const tls = pools.get(upstream.nodes[0]!, "a.test");
-  taken.push(...takeAll(tls, upstream));
+  const options = new NodeTlsSource(new TrustedAuthorities(null)).get(false, null);
+  const tls = pools.secure(upstream, upstream.nodes[0]!, options, "a.test");
+  taken.push(...takeAll(tls));
   assert.notEqual(tls, pool);
   const waiter = new Waiter(0, []);
   tls.wait(waiter, 100);
@@ -130,10 +160,10 @@ test("whoever waits too long is told so and leaves the queue", async (t) => {
 });
 
 test("a node that refuses: everybody who waits gets an attempt, failures are counted", async (t) => {
-  const { server, upstream, pools, pool, taken } = await setUp(t);
+  const { server, pools, pool, taken } = await setUp(t);
   server.close();
   await once(server, "close");
-  taken.push(...takeAll(pool, upstream));
+  taken.push(...takeAll(pool));
   const order: number[] = [];
   const waiters = Array.from({ length: 200 }, (_, i) => new Waiter(i, order));
   for (const waiter of waiters) pool.wait(waiter, 0);

@@ -1,5 +1,7 @@
-import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
+import type { TimerWheel } from "../lib/timer-wheel.ts";
 import { type ConnectionOwner, UpstreamConnection } from "./connection.ts";
+import type { NodeTls } from "./node-tls.ts";
+import { Ticket, type Waiter } from "./ticket.ts";
 import type { Upstream, UpstreamNode } from "./upstream.ts";
 
 /** Numbers that the status board shows; pools of a thread share them. */
@@ -13,15 +15,8 @@ export interface PoolCounters {
 }
 
 /** Who waits for a connection. */
-export interface ConnectionWaiter {
-  /**
-   * Its turn has come: the connection is its own, open or being opened. `leftMs`: what is
-   * left of the time to connect, 0 for no limit.
-   */
-  granted(connection: UpstreamConnection, leftMs: number): void;
-  /** The time to connect is over before its turn came. */
-  waitedTooLong(): void;
-}
+export type ConnectionWaiter = Waiter<UpstreamConnection>;
+export type ConnectionTicket = Ticket<UpstreamConnection>;
 
 /**
  * Attempts to connect to one node that one worker has under way at once, at first. Each
@@ -33,34 +28,39 @@ export interface ConnectionWaiter {
  */
 export const FIRST_CONNECTS = 64;
 
+/** What a pool keeps; the same for all upstreams that share it. */
+type Keepalive = Readonly<Pick<Upstream, "keepalive" | "keepaliveTimeoutMs" | "keepaliveRequests">>;
+
 /** The connections to one node. */
 export class Pool implements ConnectionOwner {
   readonly #node: UpstreamNode;
-  readonly #tlsName: string | null;
+  readonly #tls: NodeTls | null;
+  readonly #tlsName: string;
   readonly #wheel: TimerWheel;
   readonly #counters: PoolCounters;
   readonly #emptied: () => void;
   /** Idle connections, the one used last at the end. */
   readonly #idle: UpstreamConnection[] = [];
   /** In the order of their coming: sets keep it. */
-  readonly #queue = new Set<Ticket>();
+  readonly #queue = new Set<ConnectionTicket>();
   #count = 0;
   #connecting = 0;
   #maxConnecting = FIRST_CONNECTS;
   #closed = false;
-  /** What the upstream that used the pool last says. */
-  #keepalive = 0;
-  #keepaliveTimeoutMs = 0;
-  #keepaliveRequests = 0;
+  readonly #limits: Keepalive;
 
   constructor(
+    limits: Keepalive,
     node: UpstreamNode,
-    tlsName: string | null,
+    tls: NodeTls | null,
+    tlsName: string,
     wheel: TimerWheel,
     counters: PoolCounters,
     emptied: () => void,
   ) {
+    this.#limits = limits;
     this.#node = node;
+    this.#tls = tls;
     this.#tlsName = tlsName;
     this.#wheel = wheel;
     this.#counters = counters;
@@ -71,10 +71,7 @@ export class Pool implements ConnectionOwner {
    * An idle connection, or a new one that is being opened (`fresh`: never an idle one);
    * `null` where so many are being opened that the request has to `wait`.
    */
-  take(upstream: Upstream, fresh: boolean): UpstreamConnection | null {
-    this.#keepalive = upstream.keepalive;
-    this.#keepaliveTimeoutMs = upstream.keepaliveTimeoutMs;
-    this.#keepaliveRequests = upstream.keepaliveRequests;
+  take(fresh: boolean): UpstreamConnection | null {
     while (!fresh && this.#idle.length > 0) {
       const idle = this.#idle.pop()!;
       if (idle.usable) return idle;
@@ -84,8 +81,8 @@ export class Pool implements ConnectionOwner {
   }
 
   /** Queues up for a connection, whichever becomes free or can be opened first. */
-  wait(waiter: ConnectionWaiter, connectMs: number): Ticket {
-    const ticket = new Ticket(waiter, connectMs, this.#wheel, () => {
+  wait(waiter: ConnectionWaiter, connectMs: number): ConnectionTicket {
+    const ticket: ConnectionTicket = new Ticket(waiter, connectMs, this.#wheel, () => {
       if (this.#queue.delete(ticket)) this.#counters.queued--;
     });
     this.#queue.add(ticket);
@@ -102,16 +99,17 @@ export class Pool implements ConnectionOwner {
   }
 
   release(connection: UpstreamConnection): void {
-    const spent = this.#keepaliveRequests > 0 && connection.requests >= this.#keepaliveRequests;
+    const { keepalive, keepaliveTimeoutMs, keepaliveRequests } = this.#limits;
+    const spent = keepaliveRequests > 0 && connection.requests >= keepaliveRequests;
     if (this.#closed || spent) {
       connection.destroy();
       return;
     }
     const ticket = this.#nextInQueue();
     if (ticket !== null) ticket.grant(connection);
-    else if (this.#idle.length >= this.#keepalive) connection.destroy();
+    else if (this.#idle.length >= keepalive) connection.destroy();
     else {
-      connection.rest(this.#keepaliveTimeoutMs);
+      connection.rest(keepaliveTimeoutMs);
       this.#idle.push(connection);
     }
   }
@@ -138,7 +136,7 @@ export class Pool implements ConnectionOwner {
   #open(): UpstreamConnection {
     this.#count++;
     this.#connecting++;
-    return new UpstreamConnection(this.#node, this.#tlsName, this, this.#wheel);
+    return new UpstreamConnection(this.#node, this.#tls, this.#tlsName, this, this.#wheel);
   }
 
   /** Somebody waits only while connections are being opened: the end of each attempt comes by here. */
@@ -150,47 +148,11 @@ export class Pool implements ConnectionOwner {
     }
   }
 
-  #nextInQueue(): Ticket | null {
+  #nextInQueue(): ConnectionTicket | null {
     for (const ticket of this.#queue) {
       ticket.cancel();
       return ticket;
     }
     return null;
-  }
-}
-
-/** A place in the queue of a pool. The time to connect runs while it waits. */
-export class Ticket implements Timed {
-  deadline = Infinity;
-  dueTick = -1;
-  readonly #waiter: ConnectionWaiter;
-  readonly #wheel: TimerWheel;
-  readonly #leave: () => void;
-  /** On the clock of the wheel; `Infinity`: no limit. */
-  readonly #until: number;
-
-  /** @param connectMs 0 for no limit. */
-  constructor(waiter: ConnectionWaiter, connectMs: number, wheel: TimerWheel, leave: () => void) {
-    this.#waiter = waiter;
-    this.#wheel = wheel;
-    this.#leave = leave;
-    this.#until = connectMs > 0 ? wheel.now + connectMs : Infinity;
-    wheel.set(this, connectMs);
-  }
-
-  /** Gives up the place: the waiter hears nothing more. */
-  cancel(): void {
-    this.#wheel.forget(this);
-    this.#leave();
-  }
-
-  /** The pool's: hands over the connection. */
-  grant(connection: UpstreamConnection): void {
-    this.#waiter.granted(connection, this.#until === Infinity ? 0 : Math.max(1, this.#until - this.#wheel.now));
-  }
-
-  expired(): void {
-    this.#leave();
-    this.#waiter.waitedTooLong();
   }
 }

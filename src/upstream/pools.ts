@@ -1,37 +1,84 @@
 import type { TimerWheel } from "../lib/timer-wheel.ts";
+import { SessionPool } from "./http2/session-pool.ts";
+import type { NodeTls } from "./node-tls.ts";
 import { Pool, type PoolCounters } from "./pool.ts";
-import type { UpstreamNode } from "./upstream.ts";
+import type { Upstream, UpstreamNode } from "./upstream.ts";
+
+/** Pools of connections over TLS: beyond so many the one made first keeps no idle connections. */
+const MAX_TLS_POOLS = 1_024;
 
 /**
- * Kept-alive connections of one thread, by scheme and address of the node (and the name
- * asked for in TLS). They survive configuration changes; upstreams that name the same
- * node share them.
+ * Kept-alive connections of one thread, by address of the node and, over TLS, by the name
+ * asked for and the certificate shown. They survive configuration changes. Upstreams that name
+ * the same node share them, unless they have a `keepalive_pool` each and these differ.
  */
 export class UpstreamPools {
   /** Sums over all nodes. */
   readonly counters: PoolCounters = { open: 0, queued: 0, connectFailures: 0 };
   readonly #plain = new Map<string, Pool>();
   readonly #tls = new Map<string, Pool>();
+  readonly #sessions = new Map<string, SessionPool>();
   readonly #wheel: TimerWheel;
 
   constructor(wheel: TimerWheel) {
     this.#wheel = wheel;
   }
 
-  /** The pool of a node. `tlsName`: the host for SNI, `null` for plain TCP. */
-  get(node: UpstreamNode, tlsName: string | null): Pool {
-    const pools = tlsName === null ? this.#plain : this.#tls;
-    const key = tlsName === null ? node.address : `${node.address} ${tlsName}`;
+  /** The pool of a node of the upstream for plain TCP. */
+  get(upstream: Upstream, node: UpstreamNode): Pool {
+    const pools = this.#plain;
+    const key = node.poolKey;
     let pool = pools.get(key);
     if (pool === undefined) {
-      pool = new Pool(node, tlsName, this.#wheel, this.counters, () => pools.delete(key));
+      pool = new Pool(upstream, node, null, "", this.#wheel, this.counters, () => pools.delete(key));
       pools.set(key, pool);
+    }
+    return pool;
+  }
+
+  /** The pool of a node for TLS; `name` is the one that is asked for. */
+  secure(upstream: Upstream, node: UpstreamNode, tls: NodeTls, name: string): Pool {
+    const pools = this.#tls;
+    const key = `${node.poolKey} ${name} ${tls.id}`;
+    let pool = pools.get(key);
+    if (pool === undefined) {
+      const made = new Pool(upstream, node, tls, name, this.#wheel, this.counters, () => {
+        // It may have been closed for want of room, and made again since.
+        if (pools.get(key) === made) pools.delete(key);
+      });
+      pool = made;
+      pools.set(key, pool);
+      if (pools.size > MAX_TLS_POOLS) closeOldest(pools);
+    }
+    return pool;
+  }
+
+  /** The HTTP/2 sessions to a node; `tls` is `null` for clear text, which needs no name. */
+  sessions(node: UpstreamNode, tls: NodeTls | null, name: string): SessionPool {
+    const pools = this.#sessions;
+    const key = tls === null ? node.poolKey : `${node.poolKey} ${name} ${tls.id}`;
+    let pool = pools.get(key);
+    if (pool === undefined) {
+      const made = new SessionPool(node, tls, name, this.#wheel, this.counters, () => {
+        if (pools.get(key) === made) pools.delete(key);
+      });
+      pool = made;
+      pools.set(key, pool);
+      if (pools.size > MAX_TLS_POOLS) closeOldest(pools);
     }
     return pool;
   }
 
   /** Closes what is idle, and from now on whatever becomes idle. */
   close(): void {
-    for (const pool of [...this.#plain.values(), ...this.#tls.values()]) pool.close();
+    for (const pools of [this.#plain, this.#tls, this.#sessions]) for (const pool of pools.values()) pool.close();
   }
+}
+
+/** Clients may choose names: their connections must not pile up. Requests under way go on. */
+function closeOldest(pools: Map<string, { close(): void }>): void {
+  const [oldest] = pools;
+  if (oldest === undefined) return;
+  pools.delete(oldest[0]);
+  oldest[1].close();
 }

@@ -30,8 +30,8 @@ export class ResponseText {
   /** Where the first header line begins. */
   fieldsStart = 0;
   status = 0;
-  /** ` OK` with its blank, as received. */
-  reason = "";
+  /** ` OK` with its blank, as received; `null`: HTTP/2 has none. */
+  reason: string | null = "";
   /** 0 or 1: of HTTP/1.x. */
   minor = 1;
   /** Value of Content-Length; -1 without one. */

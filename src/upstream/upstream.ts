@@ -1,4 +1,5 @@
 import type { RequestContext } from "../plugin/context.ts";
+import type { NodeTls } from "./node-tls.ts";
 
 /**
  * An upstream as the data path uses it: compiled from the resource, immutable.
@@ -16,6 +17,8 @@ export interface UpstreamNode {
   readonly address: string;
   /** Host header under `pass_host: node`: without the scheme's default port. */
   readonly hostHeader: string;
+  /** Whose connections it shares: the address, and what a `keepalive_pool` says. */
+  readonly poolKey: string;
   /** What checks say of the node; `null` where it is not checked. */
   readonly health: NodeHealth | null;
 }
@@ -26,7 +29,9 @@ export interface NodeHealth {
   readonly usable: boolean;
   /** A request was answered with that status. */
   answered(status: number): void;
-  /** A request failed: the connection, or a time limit. */
+  /** A connection of a stream was opened. */
+  connected(): void;
+  /** A request or stream failed: the connection, or a time limit. */
   failed(kind: "tcp" | "timeout"): void;
 }
 
@@ -49,6 +54,10 @@ export interface Upstream {
   /** `upstreams/1`, `services/1`, `routes/1`: the resource that holds it. */
   readonly key: string;
   readonly scheme: "http" | "https" | "grpc" | "grpcs";
+  /** Whether nodes are spoken to in HTTP/2. */
+  readonly grpc: boolean;
+  /** For `https` and `grpcs`; `null` for the others. */
+  readonly tls: NodeTls | null;
   readonly passHost: "pass" | "node" | "rewrite";
   /** For `pass_host: rewrite`. */
   readonly upstreamHost: string;
@@ -65,4 +74,13 @@ export interface Upstream {
   readonly keepaliveRequests: number;
   readonly nodes: readonly UpstreamNode[];
   readonly picker: Picker;
+}
+
+/** An upstream as streams use it; see `Upstream` for what the two have in common. */
+export interface StreamUpstream extends Pick<
+  Upstream,
+  "key" | "retries" | "retryTimeoutMs" | "connectTimeoutMs" | "sendTimeoutMs" | "readTimeoutMs" | "nodes" | "picker"
+> {
+  /** For `scheme: tls`; `null`: bytes and datagrams go to the nodes as they come. */
+  readonly tls: NodeTls | null;
 }

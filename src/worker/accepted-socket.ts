@@ -21,6 +21,7 @@ interface HandleOwner {
  * a proxied GET. Where node:net has no such handle the socket's own `data` is used.
  */
 export function readAccepted(accepted: Socket, handler: BytesHandler): Socket {
+  if ((accepted as { readonly encrypted?: boolean }).encrypted === true) return readSecured(accepted, handler);
   const owner = accepted as unknown as HandleOwner;
   const handle = owner._handle;
   if (handle === null || handle === undefined) {
@@ -28,6 +29,8 @@ export function readAccepted(accepted: Socket, handler: BytesHandler): Socket {
     accepted.resume();
     return accepted;
   }
+  // What was read along with a PROXY header.
+  const early = accepted.readableLength > 0 ? (accepted.read() as Buffer | null) : null;
   owner._handle = null;
   const onread = {
     buffer: shared,
@@ -37,6 +40,38 @@ export function readAccepted(accepted: Socket, handler: BytesHandler): Socket {
     },
   };
   const socket = new Socket({ handle, allowHalfOpen: true, onread } as SocketConstructorOpts);
+  socket.resume();
+  if (early !== null) process.nextTick(() => handler(early, early.length));
+  return socket;
+}
+
+/** What `node:net` keeps in a socket that was made with `onread`, by the names of its symbols. */
+interface ReadingInternals {
+  readonly _handle?: { readonly useUserBuffer?: (buffer: Uint8Array) => void } | null;
+  [symbol: symbol]: unknown;
+}
+
+/**
+ * The same for a socket of TLS, which takes no `onread` when it wraps another one: it is
+ * told in the way in which the constructor does. Where that is not possible the socket's own
+ * `data` is used.
+ */
+function readSecured(socket: Socket, handler: BytesHandler): Socket {
+  const internals = socket as unknown as ReadingInternals;
+  const symbols = Object.getOwnPropertySymbols(socket);
+  const buffer = symbols.find(({ description }) => description === "kBuffer");
+  const callback = symbols.find(({ description }) => description === "kBufferCb");
+  const handle = internals._handle;
+  if (buffer === undefined || callback === undefined || handle?.useUserBuffer === undefined) {
+    socket.on("data", (chunk: Buffer) => handler(chunk, chunk.length));
+  } else {
+    internals[buffer] = shared;
+    internals[callback] = (count: number) => {
+      handler(shared, count);
+      return true;
+    };
+    handle.useUserBuffer(shared);
+  }
   socket.resume();
   return socket;
 }

@@ -89,6 +89,16 @@ export class Answer implements ResponseHead {
     return list;
   }
 
+  /** Every header as it is sent, but for those that frame the message. */
+  sent(): readonly (readonly [name: string, value: string])[] {
+    const list: [string, string][] = [];
+    this.#headers().forEach((name, value) => {
+      if (!FRAMING.has(lowerCase(name))) list.push([name, value]);
+    });
+    if (this.contentLength >= 0 && !this.streamed) list.push(["Content-Length", String(this.contentLength)]);
+    return list;
+  }
+
   setHeader(name: string, value: string): void {
     const text = this.#text;
     const lower = lowerCase(name);

@@ -16,9 +16,11 @@ test("a worker whose modules took long to load is not taken for hung when it rep
     role: "worker",
     settings,
     board: board.memory,
+    metrics: null,
     counters: new CounterTable().memory,
     record: 0,
     slot: 0,
+    tickets: { epoch: 0, secret: new Uint8Array(32) },
     faults: [],
   } as const;
   const dataPlane = new DataPlane(data, new FaultSwitch([]), () => undefined);

@@ -1,6 +1,9 @@
 import { type MessagePort, threadId } from "node:worker_threads";
+import { createBatches } from "../batch/batches.ts";
 import { Board, type WorkerRecord, WorkerState } from "../board/board.ts";
 import { CounterTable, holderOf } from "../board/counter-table.ts";
+import { MetricMemory } from "../board/metric-memory.ts";
+import { MetricWriter } from "../board/metric-writer.ts";
 import { createNodeHealth } from "../compile/node-health.ts";
 import { createEngine, type WorkerEngine } from "../compile/engine.ts";
 import type { CompileFailure } from "../compile/plan.ts";
@@ -10,18 +13,26 @@ import { monotonicMs } from "../lib/clock.ts";
 import type { ControlToWorker, WorkerData, WorkerToControl, WorkerToSupervisor } from "../messages/messages.ts";
 import { type AccessLog, createAccessLog } from "../observe/access-log.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
+import { dryMetrics } from "../plugin/metrics.ts";
 import { plugins } from "../plugins/index.ts";
 import { surviveUserErrors } from "../plugins/user/stray-errors.ts";
 import { WorkerPlugins } from "../plugins/user/user-plugin-table.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { FaultSwitch } from "./fault-switch.ts";
+import { BatchMetrics } from "./batch-metrics.ts";
 import { OrderedInbox } from "./ordered-inbox.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
+import { Scrapes } from "./scrapes.ts";
+import { StreamServer } from "./stream/stream-server.ts";
 import { collectEverything, MemoryReturn } from "./memory-return.ts";
 
 const HEARTBEAT_MS = 200;
 /** Heartbeats of which the longest delay is shown: a second. */
 const SHOWN_DELAYS = 5;
+
+/** Time for what log plugins have gathered, within the deadline of the drain; the second where requests took all of it. */
+const BATCH_DRAIN_MS = 5_000;
+const BATCH_DRAIN_MIN_MS = 300;
 
 /**
  * What a worker thread does: it follows control, compiles, listens, and acknowledges on
@@ -36,9 +47,17 @@ export class DataPlane {
   readonly #record: WorkerRecord;
   readonly #log: Logger;
   readonly #accessLog: AccessLog | null;
+  /** `null`: nothing is exported. */
+  readonly #metrics: MetricWriter | null;
+  readonly #scrapes = new Scrapes((id) => this.#post({ type: "scrape", id }));
   readonly #plugins: WorkerPlugins;
   readonly #engine: WorkerEngine;
   readonly #server: HttpServer;
+  readonly #batches = createBatches();
+  readonly #batchMetrics: BatchMetrics;
+  /** TCP and UDP; `null`: not proxied. */
+  readonly #streams: StreamServer | null;
+  readonly #streamLog: AccessLog | null;
   readonly #memory = new MemoryReturn(collectEverything);
   #control: MessagePort | null = null;
   /** The revision in the engine; 0: none. */
@@ -62,6 +81,10 @@ export class DataPlane {
     this.#accessLog = settings.log.access === null ? null : createAccessLog(settings.log.access, this.#log);
     const health = settings.healthChecksOff ? null : createNodeHealth(this.#board.health, this.#log);
     const counters = new CounterTable(data.counters, holderOf(this.#record));
+    this.#metrics = data.metrics === null ? null : this.#openMetrics(data.metrics);
+    const metrics = this.#metrics ?? dryMetrics;
+    const batches = this.#batches;
+    this.#batchMetrics = new BatchMetrics(batches, metrics);
     if (settings.extraPlugins.length > 0) surviveUserErrors(this.#log);
     const users = (this.#plugins = new WorkerPlugins(settings.prefix));
     this.#engine = createEngine({
@@ -71,15 +94,36 @@ export class DataPlane {
       log: this.#log,
       health,
       counters,
+      batches,
+      metrics,
     });
     this.#server = createHttpServer({
       settings,
       engine: this.#engine,
+      certificates: this.#engine.certificates,
+      tickets: data.tickets,
       record: this.#record,
+      metrics: this.#metrics,
       slot,
       accessLog: this.#accessLog,
       log: this.#log,
     });
+    const { stream } = settings;
+    this.#streamLog = stream === null || stream.access === null ? null : createAccessLog(stream.access, this.#log);
+    this.#streams =
+      stream === null
+        ? null
+        : new StreamServer({
+            settings: stream,
+            workerConnections: settings.http.workerConnections,
+            certificates: this.#engine.certificates,
+            tickets: data.tickets,
+            match: (ends) => this.#engine.matchStream(ends),
+            record: this.#record,
+            slot,
+            accessLog: this.#streamLog,
+            log: this.#log,
+          });
   }
 
   /** Reports on the board that this worker is there, and keeps its heartbeat going. */
@@ -116,15 +160,27 @@ export class DataPlane {
     this.#listening = "closed";
     this.#record.state = WorkerState.draining;
     this.#board.announce();
-    await this.#server.drain(timeoutMs);
+    const deadline = monotonicMs() + timeoutMs;
+    await Promise.all([this.#server.drain(timeoutMs), this.#streams?.drain(timeoutMs)]);
     this.#engine.close();
+    await this.#batches.drain(Math.min(BATCH_DRAIN_MS, Math.max(BATCH_DRAIN_MIN_MS, deadline - monotonicMs())));
+    this.#batchMetrics.publish();
     await this.#accessLog?.close();
+    await this.#streamLog?.close();
     if (this.#heart !== null) clearInterval(this.#heart);
   }
 
   reopenLogs(): void {
     this.#log.reopen();
-    this.#accessLog?.reopen();
+    void this.#accessLog?.reopen();
+    void this.#streamLog?.reopen();
+    this.#batches.reopen();
+  }
+
+  #openMetrics(memory: SharedArrayBuffer): MetricWriter {
+    const { maxSeries, buckets } = this.#data.settings.prometheus!;
+    const shape = { maxSeries, buckets: buckets.length };
+    return new MetricWriter(new MetricMemory(shape, memory), () => this.#scrapes.ask());
   }
 
   #introduce(): void {
@@ -134,6 +190,8 @@ export class DataPlane {
   #receive(message: ControlToWorker): void {
     if (message.type === "dump") {
       this.#post({ type: "dump", revision: this.#revision, resources: this.#engine.resources() });
+    } else if (message.type === "exposition") {
+      this.#scrapes.answered(message.id, message.text);
     } else if (message.type === "targets") {
       this.#engine.setTargets(message.entries);
     } else if (message.type === "chunk") {
@@ -163,6 +221,7 @@ export class DataPlane {
     this.#listening = "opening";
     try {
       const addresses = await this.#server.listen(this.#data.settings.http.listen);
+      if (this.#streams !== null) addresses.push(...(await this.#streams.listen()));
       if (this.#closed()) return;
       this.#listening = "open";
       this.#acknowledge();
@@ -192,6 +251,9 @@ export class DataPlane {
     this.#record.heartbeat = now;
     this.#lastBeat = now;
     this.#server.flushCounters();
+    this.#batchMetrics.beat();
+    this.#metrics?.sweep();
+    this.#streams?.addCounters();
     this.#memory.beat(this.#record.connections, this.#record.requests);
   }
 

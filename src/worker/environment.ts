@@ -3,6 +3,7 @@ import { compileAddresses } from "../lib/cidr.ts";
 import type { TimerWheel } from "../lib/timer-wheel.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { Settings } from "../settings/settings.ts";
+import type { CertificateLookup } from "../tls/certificate-index.ts";
 import type { UpstreamPools } from "../upstream/pools.ts";
 import { compilePathAdjustment, withEncodedSlashes } from "../lib/normalise-path.ts";
 import { compileRealIp, type RealIp } from "./real-ip.ts";
@@ -23,6 +24,7 @@ export interface LogSink {
 export interface Environment {
   readonly settings: Settings;
   readonly engine: Engine;
+  readonly certificates: CertificateLookup;
   readonly pools: UpstreamPools;
   readonly wheel: TimerWheel;
   readonly accessLog: AccessLogSink | null;
@@ -46,7 +48,7 @@ export interface Environment {
 
 /** @param revision the applied revision at the time of the call, for `X-Turnpike-Revision`. */
 export function createEnvironment(
-  parts: Pick<Environment, "settings" | "engine" | "pools" | "wheel" | "accessLog" | "log">,
+  parts: Pick<Environment, "settings" | "engine" | "certificates" | "pools" | "wheel" | "accessLog" | "log">,
   slot: number,
   revision: () => number,
 ): Environment {

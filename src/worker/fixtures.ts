@@ -2,6 +2,8 @@ import { Board, type WorkerRecord } from "../board/board.ts";
 import type { Engine, Plan } from "../compile/plan.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { Settings } from "../settings/settings.ts";
+import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
+import { CertificateIndex } from "../tls/certificate-index.ts";
 import { createRoundRobin } from "../upstream/picker.ts";
 import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { AccessLogSink } from "./environment.ts";
@@ -16,7 +18,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     configFile: "/conf/config.yaml",
     workers: 1,
     http: {
-      listen: [{ ip: "127.0.0.1", port: 0 }],
+      listen: [{ ip: "127.0.0.1", port: 0, tls: false, http2: false, proxyProtocol: false }],
       deleteUriTailSlash: false,
       normalizeUriLikeServlet: false,
       keepaliveTimeoutMs: 60_000,
@@ -36,7 +38,10 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
       trustedAddresses: null,
       ...http,
     },
+    stream: null,
+    tls: null,
     upstream: { keepalive: 320, keepaliveRequests: 1_000, keepaliveTimeoutMs: 60_000 },
+    trustedCertificates: null,
     matching: { encodedSlash: false, graphqlMaxSize: 1_048_576, postArgMaxSize: 67_108_864 },
     dns: { servers: null, validMs: null, timeoutMs: 5_000, search: true },
     discovery: { dns: null, consul: null, kubernetes: [] },
@@ -52,7 +57,9 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     shutdown: { delayMs: 0, timeoutMs: 1_000 },
     log: { errorLog: "/dev/stderr", level: "warn", access: null },
     plugins: [],
+    prometheus: null,
     extraPlugins: [],
+    streamPlugins: [],
     pluginAttr: {},
     showRevision: false,
     showUpstreamStatus: false,
@@ -66,18 +73,22 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
 /** A node on this machine. */
 export function nodeAt(port: number, host = "127.0.0.1"): UpstreamNode {
   const address = `${host}:${port}`;
-  return { host, port, weight: 1, priority: 0, address, hostHeader: address, health: null };
+  return { host, port, weight: 1, priority: 0, address, hostHeader: address, poolKey: address, health: null };
 }
 
 let keys = 0;
+const nodeTls = new NodeTlsSource(new TrustedAuthorities(null));
 
 /** An upstream over these ports of this machine. */
 export function upstreamOf(ports: readonly number[], changes: Partial<Upstream> = {}): Upstream {
   const nodes = ports.map((port) => nodeAt(port));
   const key = `upstreams/${++keys}`;
+  const { scheme = "http" } = changes;
   return {
     key,
-    scheme: "http",
+    scheme,
+    grpc: scheme === "grpc" || scheme === "grpcs",
+    tls: scheme === "https" || scheme === "grpcs" ? nodeTls.get(false, null) : null,
     passHost: "pass",
     upstreamHost: "",
     retries: nodes.length - 1,
@@ -136,7 +147,17 @@ export async function startServer(
   const logged: string[] = [];
   const log = { warn: (message: string) => logged.push(message), error: (message: string) => logged.push(message) };
   const record = new Board().record(0);
-  const server = createHttpServer({ settings, engine: engineOf(match), record, slot: 0, accessLog, log });
-  const [address] = await server.listen([{ ip: "127.0.0.1", port: 0 }]);
+  const tickets = { epoch: 0, secret: new Uint8Array(32) };
+  const server = createHttpServer({
+    settings,
+    engine: engineOf(match),
+    certificates: new CertificateIndex(),
+    tickets,
+    record,
+    slot: 0,
+    accessLog,
+    log,
+  });
+  const [address] = await server.listen(settings.http.listen);
   return { server, port: address!.port, logged, record };
 }

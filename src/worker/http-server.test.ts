@@ -293,5 +293,8 @@ test("an address in use is named", async (t) => {
   const address = taken.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const { server } = await serve(t, () => planFor(null));
-  await assert.rejects(server.listen([{ ip: "127.0.0.1", port }]), new RegExp(`ADDRESS_IN_USE: 127.0.0.1:${port} `));
+  await assert.rejects(
+    server.listen([{ ip: "127.0.0.1", port, tls: false, http2: true, proxyProtocol: false }]),
+    new RegExp(`ADDRESS_IN_USE: 127.0.0.1:${port} `),
+  );
 });

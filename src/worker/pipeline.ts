@@ -6,13 +6,17 @@ import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
 import { Answer } from "./answer.ts";
+import { mayAsk } from "./client-proof.ts";
 import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
 import { EarlyBody, limitOf } from "./early-body.ts";
 import { type Environment, httpDate } from "./environment.ts";
 import { LINE_TOO_LONG } from "./http1/request-head.ts";
-import { Relay, type RelayOwner } from "./relay.ts";
+import { GrpcRelay } from "./grpc-relay.ts";
+import { noPlan } from "./no-plan.ts";
+import type { NodeRelay, RelayOwner } from "./node-relay.ts";
+import { Relay } from "./relay.ts";
 import type { BodyReader, HttpRequestContext } from "./request-context.ts";
-import { statusPage } from "./status-pages.ts";
+import { statusPage } from "../lib/status-pages.ts";
 
 /**
  * The life of one request:
@@ -38,7 +42,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #plan = noPlan;
   /** The body as far as it was read before it was asked for by the relay. */
   #early: EarlyBody | null = null;
-  #relay: Relay | null = null;
+  #relay: NodeRelay | null = null;
   #answer: Answer | null = null;
   #bodyFilter: readonly BodyHandler[] | null = null;
   /** Bytes of the body that the announced length still allows; `Infinity` without one. */
@@ -57,6 +61,10 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   /** Matches and runs the phases; everything else follows from events. */
   start(): void {
     const { ctx } = this;
+    if (ctx.peer.tls !== null && !mayAsk(ctx, this.#env.certificates)) {
+      this.#fail("DOWNSTREAM_UNPROVEN");
+      return;
+    }
     let plan: Plan;
     try {
       if (this.#env.routePath !== null) ctx.routePath = this.#env.routePath(ctx.target, ctx.uri);
@@ -107,6 +115,10 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     return new Promise((resolve) => {
       early.read(this.#downstream, limit, () => resolve(early.length <= limit ? early.whole() : null));
     });
+  }
+
+  get readSoFar(): readonly Buffer[] {
+    return this.#early === null ? [] : this.#early.pieces;
   }
 
   /** Answers with the page of an error before anything was matched. */
@@ -182,13 +194,12 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       // It was read before the limit was set.
       this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
     } else if (upstream === null) this.#fail("UPSTREAM_NO_NODE");
-    else if (upstream.scheme === "grpc" || upstream.scheme === "grpcs") {
-      this.#env.log.error(`route ${this.ctx.route.id}: upstreams of scheme ${upstream.scheme} are not served yet`);
-      this.#fail("UPSTREAM_CONNECT");
-    } else {
+    else {
       const upgrade = enableWebsocket ? this.ctx.head.upgrade : null;
       const replaced = this.ctx.outgoing?.body ?? null;
-      this.#relay = new Relay(this, this.#env, this.#downstream, upstream, upgrade);
+      this.#relay = upstream.grpc
+        ? new GrpcRelay(this, this.#env, this.#downstream, upstream)
+        : new Relay(this, this.#env, this.#downstream, upstream, upgrade);
       this.#relay.start(replaced === null ? this.#early : EarlyBody.of(replaced));
     }
   }
@@ -264,6 +275,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   // ---- the client's side
 
   requestBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
+    if (this.ctx.bodyCapture !== null) this.ctx.bodyCapture.add(buffer, from, to);
     if (this.#relay !== null) return this.#relay.requestBody(buffer, from, to, complete, trailers);
     if (this.#early === null || this.#ended) return true;
     this.#early.add(buffer.subarray(from, to), complete, trailers);
@@ -306,8 +318,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     const extra = this.#extraLines(answer);
     let flowing: boolean;
     if (answer.replacement === null && this.#plan.bodyFilter === null) {
-      const bytes = ctx.method === "HEAD" ? 0 : to - from;
-      ctx.bodyBytesSent += bytes;
+      if (ctx.method !== "HEAD") this.#sending(buffer, from, to);
       flowing = this.#downstream.head(answer, extra, buffer, from, to, complete, source);
     } else flowing = this.#sendFiltered(answer, extra, buffer, from, to, complete);
     if (complete || this.#replaced) this.#end();
@@ -363,7 +374,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       answer.ownLength = filtered.length;
     }
     if (!answer.streamed && answer.contentLength >= 0) this.#announced = answer.contentLength;
-    if (this.ctx.method !== "HEAD") this.ctx.bodyBytesSent += filtered.length;
+    if (this.ctx.method !== "HEAD") this.#sending(filtered, 0, filtered.length);
     this.#announced -= filtered.length;
     if (replacement !== null && !complete) this.#relay?.cancel();
     return this.#downstream.head(answer, extra, filtered, 0, filtered.length, last, null);
@@ -379,9 +390,10 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   ): boolean {
     let flowing: boolean;
     if (this.#bodyFilter === null) {
-      this.ctx.bodyBytesSent += to - from;
+      this.#sending(buffer, from, to);
       flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
     } else {
+      this.ctx.trailers = trailers;
       const filtered = this.#filterBody(Buffer.from(buffer.subarray(from, to)), complete);
       if (filtered === null) {
         this.#relay?.cancel();
@@ -395,11 +407,18 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         this.#cut();
         return true;
       }
-      this.ctx.bodyBytesSent += filtered.length;
-      flowing = this.#downstream.body(filtered, 0, filtered.length, complete, trailers, null);
+      this.#sending(filtered, 0, filtered.length);
+      flowing = this.#downstream.body(filtered, 0, filtered.length, complete, this.ctx.trailers, null);
     }
     if (complete) this.#end();
     return flowing;
+  }
+
+  /** Takes note of bytes of the body that go to the client. */
+  #sending(buffer: Buffer, from: number, to: number): void {
+    const { ctx } = this;
+    ctx.bodyBytesSent += to - from;
+    if (ctx.answerCapture !== null) ctx.answerCapture.add(buffer, from, to);
   }
 
   /** `null`: a filter threw. */
@@ -451,21 +470,3 @@ function joined(a: Buffer, b: Buffer): Buffer {
   if (b.length === 0) return a;
   return a.length === 0 ? b : Buffer.concat([a, b]);
 }
-
-/** For requests that are answered before anything was matched. */
-const noPlan: Plan = {
-  found: false,
-  route: { id: "", name: "", serviceId: "", serviceName: "" },
-  rewrite: null,
-  access: null,
-  beforeProxy: null,
-  headerFilter: null,
-  bodyFilter: null,
-  log: null,
-  upstream: null,
-  timeout: null,
-  enableWebsocket: false,
-  consumerRewrite: null,
-  bodyUses: null,
-  withConsumer: () => noPlan,
-};

@@ -8,9 +8,14 @@ export interface RealIp {
   readonly header: string;
   /** Whether this peer is believed. */
   believes(peer: string): boolean;
+  /** Whether what the peer says in a PROXY header counts: anybody's, unless `real_ip_header: proxy_protocol`. */
+  believesProxy(peer: string): boolean;
   /** The client's address by the value of the header, `null` where it gives none. */
   resolve(value: string): ClientAddress | null;
 }
+
+/** nginx's word for the PROXY protocol among names of headers. */
+const PROXY_PROTOCOL = "proxy-protocol";
 
 /** Compiles the `real_ip_*` settings. */
 export function compileRealIp(settings: HttpSettings): RealIp {
@@ -18,8 +23,9 @@ export function compileRealIp(settings: HttpSettings): RealIp {
   const trusted: AddressMatcher = compileAddresses(settings.realIpFrom);
   const isList = header === "x-forwarded-for";
   return {
-    header: settings.realIpFrom.length === 0 ? "" : header,
+    header: settings.realIpFrom.length === 0 || header === PROXY_PROTOCOL ? "" : header,
     believes: (peer) => trusted.matches(peer),
+    believesProxy: (peer) => header !== PROXY_PROTOCOL || trusted.matches(peer),
     resolve(value) {
       if (!isList) return parseClientAddress(value);
       // nginx takes blanks for separators too, and skips what is empty.

@@ -1,6 +1,7 @@
 import { findField, forEachField } from "../lib/header-fields.ts";
-import type { Attempt, BodyUse, Consumer, RequestContext, RouteInfo } from "../plugin/context.ts";
+import type { Attempt, BodyUse, Consumer, RequestContext, RouteInfo, TlsInfo } from "../plugin/context.ts";
 import type { Answer } from "./answer.ts";
+import { BodyCapture } from "./body-capture.ts";
 import type { RequestHead } from "./http1/request-head.ts";
 import type { Peer } from "./peer.ts";
 import { OutgoingRequest } from "./outgoing-request.ts";
@@ -11,6 +12,8 @@ const NO_ROUTE: RouteInfo = { id: "", name: "", serviceId: "", serviceName: "" }
 /** Reads bodies before they go to a node. */
 export interface BodyReader {
   readBody(limit: number): Promise<Buffer | null>;
+  /** What of the body was read already. */
+  readonly readSoFar: readonly Buffer[];
 }
 
 /**
@@ -46,6 +49,11 @@ export class HttpRequestContext implements RequestContext {
   bodyReader: BodyReader | null = null;
   /** Greatest size of the body that a plugin allows; 0: none has a say. */
   bodyLimit = 0;
+  /** What log plugins want to see of the bodies; `null`: nothing. */
+  bodyCapture: BodyCapture | null = null;
+  answerCapture: BodyCapture | null = null;
+  /** Trailers of the answer as lines with CRLF, while its last piece is filtered. */
+  trailers = "";
   #remote: { readonly address: string; readonly port: number } | null = null;
   #upstream: OutgoingRequest | null = null;
   #values: Map<string, unknown> | null = null;
@@ -76,11 +84,16 @@ export class HttpRequestContext implements RequestContext {
   }
 
   get protocol(): string {
+    if (this.peer.http2) return "HTTP/2.0";
     return this.head.minor === 1 ? "HTTP/1.1" : "HTTP/1.0";
   }
 
   get scheme(): "http" | "https" {
     return this.peer.scheme;
+  }
+
+  get tls(): TlsInfo | null {
+    return this.peer.tls;
   }
 
   get host(): string {
@@ -96,7 +109,7 @@ export class HttpRequestContext implements RequestContext {
   }
 
   get realipRemoteAddr(): string {
-    return this.peer.address;
+    return this.peer.socketAddress;
   }
 
   get realIpHeader(): string {
@@ -206,6 +219,30 @@ export class HttpRequestContext implements RequestContext {
     this.bodyLimit = bytes;
   }
 
+  captureBody(limit: number): void {
+    if (this.head.bodyLength === 0) return;
+    if (this.bodyCapture !== null) {
+      this.bodyCapture.upTo(limit);
+      return;
+    }
+    const capture = new BodyCapture();
+    capture.upTo(limit);
+    for (const piece of this.bodyReader?.readSoFar ?? []) capture.add(piece, 0, piece.length);
+    this.bodyCapture = capture;
+  }
+
+  captureAnswer(limit: number): void {
+    (this.answerCapture ??= new BodyCapture()).upTo(limit);
+  }
+
+  get capturedBody(): Buffer | null {
+    return this.bodyCapture === null ? null : this.bodyCapture.bytes;
+  }
+
+  get capturedAnswer(): Buffer | null {
+    return this.answerCapture === null ? null : this.answerCapture.bytes;
+  }
+
   setRemote(address: string, port: number): void {
     this.#remote = { address, port };
   }
@@ -218,8 +255,19 @@ export class HttpRequestContext implements RequestContext {
     setOrRemove(upstream, "X-Consumer-Custom-Id", consumer.customId);
   }
 
+  takeTrailers(): readonly (readonly [name: string, value: string])[] {
+    const taken: [string, string][] = [];
+    forEachField(this.trailers, 0, (name, value) => taken.push([name, value]));
+    this.trailers = "";
+    return taken;
+  }
+
   responseHeader(name: string): string | undefined {
     return this.answer?.header(name);
+  }
+
+  responseHeaders(): readonly (readonly [name: string, value: string])[] {
+    return this.answer?.sent() ?? [];
   }
 
   #client(): { readonly address: string; readonly port: number } {

@@ -197,7 +197,7 @@ export function makePrefix(ports: Ports, options: GatewayOptions = {}): string {
   mkdirSync(join(prefix, "conf"));
   const [http, status, control, admin] = ports;
   const provider = options.provider ?? "yaml";
-  const { apisix = {}, nginx_config = {}, ...rest } = options.config ?? {};
+  const { apisix = {}, nginx_config = {}, plugin_attr = {}, ...rest } = options.config ?? {};
   const config = {
     apisix: {
       node_listen: [{ ip: "127.0.0.1", port: http }],
@@ -208,6 +208,8 @@ export function makePrefix(ports: Ports, options: GatewayOptions = {}): string {
     },
     nginx_config: { worker_processes: options.workers ?? 2, error_log_level: "info", ...nginx_config },
     deployment: deploymentOf(provider, admin),
+    // Gateways of several tests run at the same time.
+    plugin_attr: { prometheus: { enable_export_server: false }, ...plugin_attr },
     ...rest,
   };
   writeFileSync(join(prefix, "conf", "config.yaml"), stringify(config, yaml11));

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from "node:http";
+import { STATUS_CODES } from "../../lib/node-http.ts";
 import type { AdminAnswer } from "./exchange.ts";
 
 /** An error as APISIX words it: `{"error_msg": …}`. */

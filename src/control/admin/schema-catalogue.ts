@@ -14,13 +14,13 @@ import { claimsOf } from "../../store/resource.ts";
 import type { AdminCatalogue } from "./catalogue.ts";
 import { contentFault } from "./content-rules.ts";
 
-/** The schemas and rules of this gateway, with these plugins and those of users; `loaded` knows their metadata. */
+/** The schemas and rules of this gateway, with the plugins of these names and those of users; `loaded` knows their metadata. */
 export function buildCatalogue(
-  { plugins: names, pluginAttr }: Pick<Settings, "plugins" | "pluginAttr">,
+  { plugins: names, streamPlugins, pluginAttr }: Pick<Settings, "plugins" | "streamPlugins" | "pluginAttr">,
   loaded: Pick<LoadedView, "get">,
   users: UserPluginTable = new UserPluginTable(),
 ): AdminCatalogue {
-  const enabled = enabledPlugins(names, users);
+  const enabled = enabledPlugins(names, streamPlugins, users);
   const metadata = (name: string): Readonly<Record<string, unknown>> | undefined => loaded.get("plugin_metadata", name);
   const notRun = pickNames(enabled.http, new Set(names.filter((name) => !plugins.has(name))));
   const checks = {

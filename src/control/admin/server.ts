@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
-import { createServer as createHttpServer, STATUS_CODES } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { compileAddresses } from "../../lib/cidr.ts";
 import { reasonOf, TurnpikeError } from "../../lib/errors.ts";
+import { loadHttps } from "../../lib/lazy-https.ts";
+import { createServer as createHttpServer, STATUS_CODES } from "../../lib/node-http.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Address, AdminSettings } from "../../settings/settings.ts";
 import type { KeyCheck } from "./admin-keys.ts";
@@ -160,7 +160,7 @@ function createServer(tls: AdminSettings["tls"]): Server {
     keepAliveTimeout: KEEP_ALIVE_MS,
     noDelay: true,
   };
-  const server = tls === null ? createHttpServer(limits) : createHttpsServer({ ...limits, ...tlsOptions(tls) });
+  const server = tls === null ? createHttpServer(limits) : loadHttps().createServer({ ...limits, ...tlsOptions(tls) });
   server.maxConnections = MAX_CONNECTIONS;
   return server;
 }

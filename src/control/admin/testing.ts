@@ -1,6 +1,7 @@
 import type { TestContext } from "node:test";
 import type { Logger } from "../../observe/logger.ts";
 import { encryptFieldsOf } from "../../plugin/plugin.ts";
+import { streamPlugins } from "../../plugins/catalogue/index.ts";
 import { defaultPlugins } from "../../settings/keys/default-plugins.ts";
 import type { AdminSettings } from "../../settings/settings.ts";
 import { parseKey } from "../../source/keyed-layout.ts";
@@ -60,7 +61,7 @@ export async function startAdmin(t: TestContext, options: TestAdminOptions = {})
 /** Starts one that the caller closes. */
 export async function createTestAdmin(options: TestAdminOptions = {}): Promise<TestAdmin> {
   const repository = createMemoryRepository();
-  const check = resourceCheckFor({ plugins: defaultPlugins, pluginAttr: {} });
+  const check = resourceCheckFor({ plugins: defaultPlugins, streamPlugins, pluginAttr: {} });
   const store = new Store({ ...check, revision: 0, inherited: [] });
   const encryptedFields: EncryptedFields = (name, place) => {
     const plugin = check.plugins.get(name);
@@ -101,7 +102,7 @@ export async function createTestAdmin(options: TestAdminOptions = {}): Promise<T
         stream: options.stream ?? true,
         now: Date.now,
       },
-      catalogue: buildCatalogue({ plugins: defaultPlugins, pluginAttr: {} }, loaded),
+      catalogue: buildCatalogue({ plugins: defaultPlugins, streamPlugins, pluginAttr: {} }, loaded),
       reloadPlugins: () => Promise.resolve(),
     },
   });

@@ -35,6 +35,7 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     plugins: ["key-auth"],
     users: new UserPluginTable(),
     reloadPlugins: () => Promise.resolve(),
+    streamPlugins: ["ip-restriction"],
     health: () => [],
     targets: { get: () => undefined },
     registry: plugins,

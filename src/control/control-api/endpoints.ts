@@ -20,6 +20,8 @@ export interface ControlDeps extends ResourcesDeps, ExplainDeps {
   readonly plugins: readonly string[];
   /** The plugins of users, which are enabled too. */
   readonly users: UserPluginTable;
+  /** Names of those for streams. */
+  readonly streamPlugins: readonly string[];
   /** What the health checks have found. */
   readonly health: HealthDeps["reports"];
 }
@@ -29,7 +31,7 @@ export function controlEndpoints(deps: ControlDeps): readonly Endpoint[] {
   return [
     ...resourceEndpoints(deps),
     ...healthEndpoints({ ...deps, reports: deps.health }),
-    ...schemaEndpoints(deps.plugins, deps.users),
+    ...schemaEndpoints(deps),
     ...explainEndpoints(deps),
     ...upkeepEndpoints(() => deps.reloadPlugins()),
     ...drainEndpoints(deps.drain),

@@ -12,6 +12,7 @@ import type { InlineUpstream } from "../../schema/upstream.ts";
 import type { Settings } from "../../settings/settings.ts";
 import type { LoadedView } from "../../store/loaded-view.ts";
 import type { Targets } from "../../upstream/targets.ts";
+import { NodeTlsSource, TrustedAuthorities } from "../../upstream/node-tls.ts";
 import type { NodeHealth, Upstream } from "../../upstream/upstream.ts";
 import { refuse, type ControlAnswer, type ControlRequest } from "./endpoint.ts";
 import { readExplainRequest } from "./explain-request.ts";
@@ -160,15 +161,25 @@ function compile(
   const health = (address: string): NodeHealth | null => {
     const status = statusOf(address, report);
     const usable = status === "healthy" || status === "mostly_healthy";
-    return status === null ? null : { usable, answered: () => undefined, failed: () => undefined };
+    return status === null
+      ? null
+      : { usable, answered: () => undefined, connected: () => undefined, failed: () => undefined };
   };
-  const surroundings = { defaults: settings.upstream, targets, health: () => (_: string, at: string) => health(at) };
+  const surroundings = {
+    defaults: settings.upstream,
+    targets,
+    health: () => (_: string, at: string) => health(at),
+    tls: noTls,
+    clientCertificate: () => "nothing is connected to",
+  };
   try {
     return compileUpstream(`explain ${from}`, conf, surroundings);
   } catch (error) {
     return reasonOf(error);
   }
 }
+
+const noTls = new NodeTlsSource(new TrustedAuthorities(null));
 
 function statusOf(address: string, report: HealthReport | undefined): HealthNode["status"] | null {
   const found = report?.nodes.find(({ hostname, ip, port }) =>

@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { reasonOf } from "../../lib/errors.ts";
+import { createServer } from "../../lib/node-http.ts";
 import type { Logger } from "../../observe/logger.ts";
 import type { Address } from "../../settings/settings.ts";
 import { refuse, type ControlAnswer, type Endpoint } from "./endpoint.ts";

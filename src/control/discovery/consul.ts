@@ -1,82 +1,149 @@
-import { request as httpRequest } from "node:http";
-import { loadHttps } from "../../lib/lazy-https.ts";
 import { reasonOf } from "../../lib/errors.ts";
 import type { ConsulSettings } from "../../settings/settings.ts";
-import type { Target } from "../../upstream/targets.ts";
+import { askConsul, type ConsulAnswer } from "./consul-api.ts";
+import { pause } from "./pause.ts";
 import type { Lookup } from "./target-watch.ts";
 
-/** Milliseconds for one answer of a server. */
-const TIMEOUT_MS = 5_000;
-/** Bytes of an answer. */
-const MAX_ANSWER = 16_777_216;
+/** Services in Consul: each one that was asked for is followed from then on. */
+export interface Consul {
+  /** The instances of a service whose checks pass; waits for the first answer. Never rejects. */
+  look(service: string): Promise<Lookup>;
+  /** Follows the service no longer. */
+  forget(service: string): void;
+  close(): void;
+}
+
+export interface ConsulParts {
+  readonly settings: ConsulSettings;
+  /** A service has other instances now, or why it has none is known. */
+  readonly changed: (service: string) => void;
+}
+
+/** How long a look at what is known already counts: changes are told besides. */
+const TTL_MS = 60_000;
+/** From one answer that was held back to the next question at least: a service that changes all the time must not cost more. */
+const MIN_ROUND_MS = 1_000;
+
+export function createConsul({ settings, changed }: ConsulParts): Consul {
+  const services = new Map<string, ServiceWatch>();
+  const forget = (service: string): void => {
+    services.get(service)?.close();
+    services.delete(service);
+  };
+  return {
+    look(service) {
+      let watch = services.get(service);
+      if (watch === undefined) {
+        watch = new ServiceWatch(service, settings, () => changed(service));
+        services.set(service, watch);
+      }
+      return watch.look();
+    },
+    forget,
+    close() {
+      for (const service of services.keys()) forget(service);
+    },
+  };
+}
+
+/** What was heard last, and where. */
+interface Heard extends ConsulAnswer {
+  readonly server: string;
+}
 
 /**
- * Looks services up in Consul: the instances whose checks pass. The servers are asked in
- * turn until one answers. Never rejects.
+ * One service. The servers are asked in turn until one knows an instance; that one is
+ * then asked with long polls (or every `fetch_interval` seconds) until it fails or knows
+ * none any more.
  */
-export function createConsul(settings: ConsulSettings): (service: string) => Promise<Lookup> {
-  const { servers, intervalMs } = settings;
-  return async (service) => {
+class ServiceWatch {
+  readonly #service: string;
+  readonly #settings: ConsulSettings;
+  readonly #changed: () => void;
+  readonly #closing = new AbortController();
+  readonly #tried = Promise.withResolvers<void>();
+  #known: Lookup | null = null;
+
+  constructor(service: string, settings: ConsulSettings, changed: () => void) {
+    this.#service = service;
+    this.#settings = settings;
+    this.#changed = changed;
+    void this.#run();
+  }
+
+  async look(): Promise<Lookup> {
+    await this.#tried.promise;
+    return this.#known ?? { failure: "it is not asked for any more" };
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#tried.resolve();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    let heard: Heard | null = null;
+    while (!signal.aborted) {
+      const began = performance.now();
+      const held = this.#mayHold(heard);
+      heard = heard === null ? await this.#askAll() : await this.#askAgain(heard);
+      // A first answer is followed by a long poll at once.
+      if (!held && this.#mayHold(heard)) continue;
+      const { intervalMs } = this.#settings;
+      const roundMs = held ? Math.min(MIN_ROUND_MS, intervalMs) : intervalMs;
+      await pause(Math.max(0, began + roundMs - performance.now()), signal);
+    }
+  }
+
+  /** Whether the next answer may be held back until something is different. */
+  #mayHold(heard: Heard | null): boolean {
+    return heard !== null && heard.index > 0 && this.#settings.waitMs !== null;
+  }
+
+  /** The first server that knows an instance; `null` where none does. */
+  async #askAll(): Promise<Heard | null> {
     let failure = "no server is configured";
-    for (const server of servers) {
+    for (const server of this.#settings.servers) {
       try {
-        const path = `/v1/health/service/${encodeURIComponent(service)}?passing=true`;
-        const targets = readService(JSON.parse(await get(`${server}${path}`, settings.token)), settings.weight);
-        if (targets.length > 0) return { targets, ttlMs: intervalMs };
-        failure = `${server} knows no passing instance of ${service}`;
+        const answer = await this.#ask(server, 0);
+        if (answer.targets.length > 0) return this.#take(server, answer);
+        failure = `${server} knows no passing instance of ${this.#service}`;
       } catch (thrown) {
         failure = `${server}: ${reasonOf(thrown)}`;
       }
     }
-    return { failure };
-  };
-}
-
-/** One row of `/v1/health/service`, as far as it is read. */
-interface Row {
-  readonly Node?: { readonly Address?: unknown };
-  readonly Service?: {
-    readonly Address?: unknown;
-    readonly Port?: unknown;
-    readonly Weights?: { readonly Passing?: unknown } | null;
-  };
-}
-
-/** Sorted, so that their order says nothing; rows that name no address are left out. */
-function readService(answer: unknown, weight: number): readonly Target[] {
-  if (!Array.isArray(answer)) throw new Error("the answer is no list");
-  const targets = new Map<string, Target>();
-  for (const { Node: node, Service: service } of answer as readonly Row[]) {
-    const host = typeof service?.Address === "string" && service.Address !== "" ? service.Address : node?.Address;
-    const port = service?.Port;
-    if (typeof host !== "string" || host === "" || typeof port !== "number" || port < 1 || port > 65_535) continue;
-    const given = service?.Weights?.Passing;
-    const own = typeof given === "number" && given >= 1 ? given : weight;
-    targets.set(`${host} ${port}`, { host, port, weight: own, priority: 0 });
+    this.#learn({ failure });
+    return null;
   }
-  return [...targets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
-}
 
-function get(url: string, token: string | null): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const send = url.startsWith("https:") ? loadHttps().request : httpRequest;
-  const headers = { Accept: "application/json", ...(token === null ? {} : { "X-Consul-Token": token }) };
-  const outgoing = send(url, { headers, agent: false }, (response) => {
-    const parts: Buffer[] = [];
-    let length = 0;
-    response.on("data", (part: Buffer) => {
-      parts.push(part);
-      length += part.length;
-      if (length > MAX_ANSWER) outgoing.destroy(new Error("the answer is too long"));
-    });
-    response.once("error", reject);
-    response.once("end", () => {
-      if (response.statusCode === 200) resolve(Buffer.concat(parts).toString("utf8"));
-      else reject(new Error(`status ${response.statusCode}`));
-    });
-  });
-  const timer = setTimeout(() => outgoing.destroy(new Error("no answer")), TIMEOUT_MS);
-  outgoing.once("error", reject);
-  outgoing.end();
-  return promise.finally(() => clearTimeout(timer));
+  /** The server that answered last; the others where it fails or knows none any more. */
+  async #askAgain({ server, index }: Heard): Promise<Heard | null> {
+    try {
+      const answer = await this.#ask(server, index);
+      if (answer.targets.length > 0) return this.#take(server, answer, index);
+    } catch {
+      // The others are asked, and it once more.
+    }
+    return this.#closing.signal.aborted ? null : await this.#askAll();
+  }
+
+  #take(server: string, { targets, index }: ConsulAnswer, before = 0): Heard {
+    this.#learn({ targets, ttlMs: TTL_MS });
+    // An index that goes back says that the server has begun anew.
+    return { server, targets, index: index < before ? 0 : index };
+  }
+
+  #ask(server: string, index: number): Promise<ConsulAnswer> {
+    const { token, weight, waitMs } = this.#settings;
+    const after = index > 0 && waitMs !== null ? { index, waitMs } : null;
+    return askConsul({ server, service: this.#service, token, weight, after }, this.#closing.signal);
+  }
+
+  #learn(lookup: Lookup): void {
+    const before = this.#known;
+    this.#known = lookup;
+    this.#tried.resolve();
+    if (before !== null && JSON.stringify(before) !== JSON.stringify(lookup)) this.#changed();
+  }
 }

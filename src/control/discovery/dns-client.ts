@@ -53,14 +53,14 @@ function askUdp(server: Address, query: Buffer, timeoutMs: number): Promise<DnsR
   const { promise, resolve, reject } = Promise.withResolvers<DnsResponse>();
   const socket = createSocket(isIPv6(server.ip) ? "udp6" : "udp4");
   const timer = setTimeout(() => reject(new Error("no answer")), timeoutMs);
-  socket.once("error", (error) => reject(error));
+  socket.on("error", reject);
   socket.on("message", (message) => {
     const response = decodeResponse(message, query);
     // What does not fit the question is somebody else's, or forged: the right one may still come.
     if (response !== null) resolve(response);
   });
-  // Connected, the socket takes messages of this server alone.
-  socket.connect(server.port, server.ip, () => socket.send(query));
+  // Connected, the socket takes messages of this server alone. The callback is told, too, that there is no way there.
+  socket.connect(server.port, server.ip, (error?: Error | null) => (error ? reject(error) : socket.send(query)));
   return promise.finally(() => {
     clearTimeout(timer);
     socket.close();

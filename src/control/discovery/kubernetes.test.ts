@@ -1,76 +1,21 @@
 import assert from "node:assert/strict";
-import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
+import { endpoints, startKubernetes, type StandInKubernetes } from "../../../test/support/kubernetes.ts";
 import { kubernetesSettings } from "../../settings/kubernetes-settings.ts";
 import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
-
-/** An object as the API server sends it. */
-function endpoints(
-  name: string,
-  ips: readonly string[],
-  port: object = { name: "http", port: 80 },
-  version = "10",
-): object {
-  return {
-    metadata: { name, namespace: "default", resourceVersion: version },
-    subsets: [{ addresses: ips.map((ip) => ({ ip })), notReadyAddresses: [{ ip: "10.9.9.9" }], ports: [port] }],
-  };
-}
-
-interface StandIn {
-  /** What a list answers. */
-  items: object[];
-  /** `null`: 500 for a list. */
-  fails: boolean;
-  readonly asked: string[];
-  /** Sends an event to the watch that is open, in two pieces. */
-  event(type: string, object: object): void;
-  /** Resolves once a watch is open. */
-  watched(): Promise<void>;
-  endWatch(): void;
-}
 
 async function cluster(
   t: TestContext,
   more: object = {},
-): Promise<{ api: StandIn; k8s: Kubernetes; changes: string[]; logged: string[]; next: () => Promise<string> }> {
-  let open: ServerResponse | null = null;
-  let waiting: (() => void)[] = [];
-  const api: StandIn = {
-    items: [],
-    fails: false,
-    asked: [],
-    event(type, object) {
-      const line = `${JSON.stringify({ type, object })}\n`;
-      open?.write(line.slice(0, 9));
-      open?.write(line.slice(9));
-    },
-    watched: () => new Promise((resolve) => (open === null ? waiting.push(resolve) : resolve())),
-    endWatch: () => open?.end(),
-  };
-  const server = createServer((request, response) => {
-    const url = new URL(request.url ?? "", "http://api");
-    api.asked.push(`${request.headers.authorization} ${url.pathname}${url.search}`);
-    if (url.searchParams.get("watch") === "true") {
-      open = response;
-      response.on("close", () => (open = null));
-      response.flushHeaders();
-      for (const resolve of waiting) resolve();
-      waiting = [];
-    } else if (api.fails) response.writeHead(500).end();
-    else if (url.searchParams.get("continue") === null && api.items.length > 1) {
-      response.end(
-        JSON.stringify({ items: api.items.slice(0, 1), metadata: { resourceVersion: "5", continue: "more" } }),
-      );
-    } else {
-      const rest = url.searchParams.get("continue") === null ? api.items : api.items.slice(1);
-      response.end(JSON.stringify({ items: rest, metadata: { resourceVersion: "5" } }));
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  const env = { KUBERNETES_SERVICE_HOST: "127.0.0.1", KUBERNETES_SERVICE_PORT: String(port) };
+): Promise<{
+  api: StandInKubernetes;
+  k8s: Kubernetes;
+  changes: string[];
+  logged: string[];
+  next: () => Promise<string>;
+}> {
+  const api = await startKubernetes(t);
+  const env = { KUBERNETES_SERVICE_HOST: "127.0.0.1", KUBERNETES_SERVICE_PORT: String(api.port) };
   const settings = kubernetesSettings({ service: { schema: "http" }, client: { token: "secret" }, ...more }, env);
   const [changes, logged]: string[][] = [[], []];
   let told: ((name: string) => void)[] = [];
@@ -83,11 +28,7 @@ async function cluster(
     },
     log: { warn: (message) => logged!.push(message) },
   });
-  t.after(() => {
-    k8s.close();
-    server.closeAllConnections();
-    server.close();
-  });
+  t.after(() => k8s.close());
   const next = (): Promise<string> => new Promise((resolve) => told.push(resolve));
   return { api, k8s, changes: changes!, logged: logged!, next };
 }

@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { loadHttps } from "../../lib/lazy-https.ts";
 import { reasonOf } from "../../lib/errors.ts";
+import { request as httpRequest } from "../../lib/node-http.ts";
 import { compileSafeRegex } from "../../plugin/safe-regex.ts";
 import type { KubernetesSettings } from "../../settings/settings.ts";
 import type { Target } from "../../upstream/targets.ts";
+import { pause } from "./pause.ts";
 import type { Lookup } from "./target-watch.ts";
 
 /** The endpoints of one cluster: listed once, then watched. */
@@ -235,18 +237,4 @@ async function* linesOf(response: IncomingMessage): AsyncIterable<string> {
     if (rest.length > MAX_BYTES) throw new Error("a line of the watch is too long");
     yield* lines.filter((line) => line !== "");
   }
-}
-
-/** Resolves after the time, or at once when it is over. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-  });
 }

@@ -8,6 +8,8 @@ import type { Lookup } from "./target-watch.ts";
 export interface Lookups {
   /** Never rejects. */
   look(key: string): Promise<Lookup>;
+  /** The key is not asked for any more: nothing has to be followed for it. */
+  forget(key: string): void;
   close(): void;
 }
 
@@ -26,7 +28,10 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
     dnsSettings === null
       ? null
       : createResolver({ ...dns, validMs: null, servers: dnsSettings.servers, search: false });
-  const consul = consulSettings === null ? null : createConsul(consulSettings);
+  const consul =
+    consulSettings === null
+      ? null
+      : createConsul({ settings: consulSettings, changed: (service) => parts.changed(`consul/${service}`) });
   const clusters = new Map(
     discovery.kubernetes.map((settings) => {
       const before = settings.id === null ? "kubernetes/" : `kubernetes/${settings.id}/`;
@@ -39,7 +44,7 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
     const [type, name] = [key.slice(0, slash), key.slice(slash + 1)];
     if (type === "name") return await lookUpName(resolver, name);
     if (type === "dns" && services !== null) return await lookUpDnsService(services, name);
-    if (type === "consul" && consul !== null) return await consul(name);
+    if (type === "consul" && consul !== null) return await consul.look(name);
     for (const [before, cluster] of clusters) {
       if (key.startsWith(before)) return await cluster.look(key.slice(before.length));
     }
@@ -47,7 +52,11 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
   };
   return {
     look,
+    forget(key) {
+      if (key.startsWith("consul/")) consul?.forget(key.slice("consul/".length));
+    },
     close() {
+      consul?.close();
       for (const cluster of clusters.values()) cluster.close();
     },
   };

@@ -67,6 +67,13 @@ test("what comes to nothing has a reason", async (t) => {
   assert.match(await reason(`${"x.".repeat(200)}example`), /longer than a name may be/);
 });
 
+test("a server that no packet can be sent to has a reason, too", async (t) => {
+  const servers = [{ ip: "255.255.255.255", port: 53 }];
+  const settings = { servers, validMs: null, timeoutMs: 1_000, search: false };
+  const found = await createResolver(settings, files(t, "", "")).resolve("a.example");
+  assert.match("failure" in found ? found.failure : "found", /^connect EACCES.* from 255\.255\.255\.255:53$/);
+});
+
 test("dns_resolver_valid counts instead of the TTL; a cut answer is asked for over TCP", async (t) => {
   const { dns, resolver } = await resolving(t, { validMs: 30_000 });
   dns.answers.set(

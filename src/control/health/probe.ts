@@ -1,7 +1,11 @@
-import { request as httpRequest, type RequestOptions } from "node:http";
+import type { RequestOptions } from "node:http";
+import type { RequestOptions as HttpsOptions } from "node:https";
 import { connect, isIP } from "node:net";
+import type { ConnectionOptions } from "node:tls";
 import { loadHttps } from "../../lib/lazy-https.ts";
+import { request as httpRequest } from "../../lib/node-http.ts";
 import type { ActiveCheck } from "../../schema/health-check.ts";
+import type { NodeTls } from "../../upstream/node-tls.ts";
 import { eventOf, type HealthEvent, type Judgement } from "../../upstream/health.ts";
 
 /** Where a probe goes. */
@@ -10,6 +14,8 @@ export interface ProbeTarget {
   readonly port: number;
   /** The node's name as it is configured, for Host and TLS. */
   readonly name: string;
+  /** How it is spoken to over TLS. */
+  readonly tls: NodeTls;
 }
 
 /** Sends one probe; `null`: its answer says nothing. Never rejects. */
@@ -98,9 +104,13 @@ function requestOptions(target: ProbeTarget, check: ActiveCheck): RequestOptions
   };
 }
 
-function tlsOptions(target: ProbeTarget, check: ActiveCheck): { rejectUnauthorized: boolean; servername: string } {
+function tlsOptions(target: ProbeTarget, check: ActiveCheck): HttpsOptions & Pick<ConnectionOptions, "secureContext"> {
   const name = check.host ?? target.name;
-  return { rejectUnauthorized: check.https_verify_certificate, servername: isIP(name) === 0 ? name : "" };
+  return {
+    secureContext: target.tls.context(),
+    rejectUnauthorized: target.tls.verify,
+    servername: isIP(name) === 0 ? name : "",
+  };
 }
 
 /** `Name: value` lines; what is none is left out. */

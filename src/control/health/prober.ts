@@ -2,6 +2,7 @@ import type { HealthTable } from "../../board/health-table.ts";
 import { monotonicMs } from "../../lib/clock.ts";
 import type { HealthChecks } from "../../schema/health-check.ts";
 import { activeJudgement, countOf, healthKey, judge, statusText, type Judgement } from "../../upstream/health.ts";
+import type { CheckedUpstream } from "../../messages/messages.ts";
 import type { HealthReport } from "../control-api/healthcheck.ts";
 import { probe, type ProbeTarget } from "./probe.ts";
 
@@ -109,6 +110,15 @@ export class Prober {
           },
         };
       }),
+    }));
+  }
+
+  /** Every checked upstream with the places of its nodes on the board. */
+  checked(): readonly CheckedUpstream[] {
+    return Array.from(this.#upstreams.values(), ({ key, checks, nodes }) => ({
+      key,
+      probe: checks.active.type,
+      nodes: nodes.map(({ node: { address, name }, place }) => ({ address, name, place })),
     }));
   }
 

@@ -1,6 +1,7 @@
-import { Agent as HttpAgent, request as requestHttp, type ClientRequest, type IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import { loadHttps } from "../../lib/lazy-https.ts";
+import { Agent as HttpAgent, request as requestHttp } from "../../lib/node-http.ts";
 import type { VaultSecret } from "../../schema/secret.ts";
 import { lookupEnv } from "./env.ts";
 import { isReference, parseReference } from "../../store/secret-references.ts";

@@ -41,7 +41,7 @@ const families: readonly (readonly [names: string, load: () => readonly PluginFa
   ],
   [
     `exit-transformer body-transformer oas-validator mcp-bridge degraphql kafka-proxy dubbo-proxy grpc-transcode
-    grpc-web http-dubbo mqtt-proxy`,
+    http-dubbo mqtt-proxy`,
     () => (load("transformation") as typeof import("./transformation.ts")).transformation,
   ],
   ["ai-request-rewrite ai-proxy-multi ai-proxy", () => (load("ai-proxy") as typeof import("./ai-proxy.ts")).aiProxies],
@@ -86,7 +86,7 @@ export const knownPlugins: PluginRegistry = lazyMap<KnownPlugin>([
   ...[...plugins.keys()].map((name) => [name, () => plugins.get(name) as KnownPlugin] as const),
 ]);
 
-/** Plugins for streams that are enabled by default; `config.yaml` cannot choose among them yet. */
+/** Plugins for streams that are enabled by default. */
 export const streamPlugins: readonly string[] = [
   "ip-restriction",
   "limit-conn",

@@ -40,7 +40,7 @@ function sink({ name, priority, title, own, keywords, batch }: Sink): PluginFact
   };
 }
 
-const httpLogger = sink({
+export const httpLogger = sink({
   name: "http-logger",
   priority: 410,
   title: "http logger",
@@ -54,7 +54,7 @@ const httpLogger = sink({
   keywords: { required: ["uri"], encrypt_fields: ["auth_header"] },
 });
 
-const tcpLogger = sink({
+export const tcpLogger = sink({
   name: "tcp-logger",
   priority: 405,
   title: "tcp logger",
@@ -68,7 +68,7 @@ const tcpLogger = sink({
   keywords: { required: ["host", "port"] },
 });
 
-const udpLogger = sink({
+export const udpLogger = sink({
   name: "udp-logger",
   priority: 400,
   title: "udp logger",
@@ -76,7 +76,7 @@ const udpLogger = sink({
   keywords: { required: ["host", "port"] },
 });
 
-const syslog: PluginFacts = {
+export const syslog: PluginFacts = {
   ...sink({
     name: "syslog",
     priority: 401,
@@ -96,7 +96,7 @@ const syslog: PluginFacts = {
   subsystems: ["http", "stream"],
 };
 
-const lokiLogger = sink({
+export const lokiLogger = sink({
   name: "loki-logger",
   priority: 414,
   title: "loki logger",
@@ -113,7 +113,7 @@ const lokiLogger = sink({
   keywords: { required: ["endpoint_addrs"] },
 });
 
-const elasticsearchLogger = sink({
+export const elasticsearchLogger = sink({
   name: "elasticsearch-logger",
   priority: 413,
   title: "elasticsearch-logger",
@@ -205,7 +205,7 @@ const brokerList = list(
   { minItems: 1, uniqueItems: true },
 );
 
-const kafkaLogger = sink({
+export const kafkaLogger = sink({
   name: "kafka-logger",
   priority: 403,
   title: "kafka logger",
@@ -256,7 +256,7 @@ const rocketmqLogger = sink({
   keywords: { required: ["nameserver_list", "topic"], encrypt_fields: ["secret_key"] },
 });
 
-const fileLogger: PluginFacts = {
+export const fileLogger: PluginFacts = {
   name: "file-logger",
   priority: 399,
   version: "0.1",

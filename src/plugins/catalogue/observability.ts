@@ -89,14 +89,6 @@ const opentelemetry: PluginFacts = {
   }),
 };
 
-const prometheus: PluginFacts = {
-  name: "prometheus",
-  priority: 500,
-  version: "0.2",
-  subsystems: ["http", "stream"],
-  schema: fields({ prefer_name: flag(false) }),
-};
-
 const sasl = fields(
   { mechanism: oneOfWords(["PLAIN"], "PLAIN"), user: string, password: string },
   { required: ["user", "password"] },
@@ -181,7 +173,6 @@ export const observability: readonly PluginFacts[] = [
   errorLogLogger,
   nodeStatus,
   serverInfo,
-  prometheus,
   inspect,
   logRotate,
 ];

@@ -129,18 +129,6 @@ const grpcTranscode: PluginFacts = {
   ),
 };
 
-const grpcWeb: PluginFacts = {
-  name: "grpc-web",
-  priority: 505,
-  version: "0.1",
-  schema: fields({
-    cors_allow_headers: {
-      ...text({ default: "content-type,x-grpc-web,x-user-agent" }),
-      description: "Headers by comma.",
-    },
-  }),
-};
-
 const httpDubbo: PluginFacts = {
   name: "http-dubbo",
   priority: 504,
@@ -204,7 +192,6 @@ export const transformation: readonly PluginFacts[] = [
   kafkaProxy,
   dubboProxy,
   grpcTranscode,
-  grpcWeb,
   httpDubbo,
   mqttProxy,
 ];

@@ -33,7 +33,7 @@ const nodeListen: Key = {
       ip: ip(undefined, "Address; without it all of IPv4, and of IPv6 where enable_ipv6 is true."),
       port: port(9080, "Port.", { port: "zeroInTests" }),
       enable_ipv6: flag(true, "Whether an entry without ip listens on IPv6 too; enable_ipv6 must be true as well."),
-      enable_http2: flag(false, "HTTP/2 without TLS on this address.", planned),
+      enable_http2: flag(true, "Whether clients may speak HTTP/2 without TLS here, by prior knowledge."),
     },
   },
 };
@@ -60,42 +60,53 @@ const control: Key = section("Where the Control API listens.", {
   port: port(9090, "Port to listen on.", { port: "zeroInTests" }),
 });
 
-const ssl: Key = section(
-  "TLS in front of the gateway.",
-  {
-    enable: flag(true, "Whether HTTPS is served."),
-    listen: list(
-      mapping("One address.", {
-        ip: ip(undefined, "Address; without it all of them."),
-        port: port(9443, "Port."),
-        enable_http2: flag(true, "HTTP/2."),
-        enable_http3: flag(false, "HTTP/3."),
-        enable_quic: flag(false, "The old name of enable_http3."),
-      }),
-      "Where HTTPS is served.",
-      { default: [{ port: 9443 }] },
-    ),
-    ssl_trusted_certificate: text("File with the certificates to trust, or system.", { default: "system" }),
-    ssl_protocols: text("TLS versions.", { default: "TLSv1.2 TLSv1.3" }),
-    ssl_ciphers: text("Cipher suites, separated by colons.", {
-      default:
-        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" +
-        "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:" +
-        "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384",
+/** Suites of versions before 1.3 where none are written. */
+export const defaultCiphers =
+  "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" +
+  "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:" +
+  "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384";
+
+const neverHttp3 = { not: { const: true }, expected: "false: HTTP/3 is not served" } as const;
+
+const ssl: Key = section("TLS in front of the gateway.", {
+  enable: flag(true, "Whether HTTPS is served."),
+  listen: list(
+    mapping("One address.", {
+      ip: ip(undefined, "Address; without it all of them."),
+      port: port(9443, "Port.", { port: "zeroInTests" }),
+      enable_http2: flag(true, "Whether clients may speak HTTP/2 here."),
+      enable_http3: flag(false, "HTTP/3, which is not served.", neverHttp3),
+      enable_quic: flag(false, "The old name of enable_http3.", neverHttp3),
     }),
-    ssl_session_tickets: flag(false, "Whether sessions are resumed with tickets."),
-    fallback_sni: text("Name assumed where a client sends none."),
-    key_encrypt_salt: {
-      type: ["string", "array"],
-      expected: "a string of 16 characters or a list of them",
-      description: "The old name of data_encryption.keyring.",
-      minLength: 16,
-      maxLength: 16,
-      items: text("One key.", { minLength: 16, maxLength: 16, expected: "a string of 16 characters" }),
-    },
+    "Where HTTPS is served.",
+    { default: [{ port: 9443 }] },
+  ),
+  ssl_trusted_certificate: text("File with the certificates to trust in upstreams, or system.", { default: "system" }),
+  ssl_protocols: text("TLS versions, separated by blanks.", {
+    default: "TLSv1.2 TLSv1.3",
+    pattern: "^\\s*TLSv1\\.[123](\\s+TLSv1\\.[123])*\\s*$",
+    expected: "TLS versions from TLSv1.1 to TLSv1.3, separated by blanks",
+  }),
+  ssl_ciphers: text("Cipher suites of versions before 1.3, separated by colons.", {
+    default: defaultCiphers,
+    pattern: "^[A-Za-z0-9!+@=:, -]+$",
+    expected: "names of cipher suites, separated by colons",
+  }),
+  ssl_session_tickets: flag(true, "Whether sessions are resumed; keys of tickets change every hour."),
+  fallback_sni: text("Name assumed where a client sends none, or one without a certificate.", {
+    minLength: 1,
+    expected: "a host name",
+  }),
+  key_encrypt_salt: {
+    type: ["string", "array"],
+    expected: "a string of 16 characters or a list of them",
+    description: "The old name of data_encryption.keyring.",
+    minLength: 16,
+    maxLength: 16,
+    items: text("One key.", { minLength: 16, maxLength: 16, expected: "a string of 16 characters" }),
+    ...planned,
   },
-  planned,
-);
+});
 
 /** APISIX's caches where none are written. */
 const defaultZones = [
@@ -127,15 +138,30 @@ const proxyCache: Key = section("Caches for proxy-cache.", {
   ),
 });
 
-const streamAddress = {
+const listenText = { format: "listen", port: "zeroInTests" } as const;
+
+const udpAddress: Key = {
+  type: ["integer", "string"],
+  ...listenText,
+  expected: 'a port from 1 to 65535, or an address and a port such as "127.0.0.1:9200"',
+  description: "One address; a plain port is on all of IPv4.",
+};
+
+const tcpAddress: Key = {
   type: ["integer", "string", "object"],
-  expected: 'a port, an "ip:port", or a mapping with addr',
-  description: "One address.",
+  ...listenText,
+  expected: 'a port from 1 to 65535, an address and a port such as "127.0.0.1:9100", or a mapping with addr',
+  description: "One address; a plain port is on all of IPv4.",
   properties: {
-    addr: { type: ["integer", "string"], expected: 'a port or an "ip:port"', description: "Where to listen." },
-    tls: flag(false, "Whether it is TLS."),
+    addr: {
+      type: ["integer", "string"],
+      ...listenText,
+      expected: 'a port from 1 to 65535, or an address and a port such as "127.0.0.1:9100"',
+      description: "Where to listen.",
+    },
+    tls: flag(false, "Whether clients speak TLS, with the certificates of ssl resources."),
   },
-} satisfies Key;
+};
 
 /** The address of a DNS server. */
 export function dnsServerKey(description: string): Key {
@@ -180,27 +206,18 @@ export const apisixKeys: Keys = {
   ssl,
   proxy_mode: choice(["http", "stream", "http&stream"], "Whether HTTP, TCP and UDP, or both are proxied.", {
     default: "http",
-    ...planned,
   }),
-  stream_proxy: section(
-    "Where TCP and UDP are proxied.",
-    {
-      only: flag(true, "Without effect in APISIX 3."),
-      tcp: list(streamAddress, "TCP addresses.", { minItems: 1 }),
-      udp: list(streamAddress, "UDP addresses.", { minItems: 1 }),
-    },
-    planned,
-  ),
-  proxy_protocol: section(
-    "The PROXY protocol.",
-    {
-      listen_http_port: port(undefined, "HTTP with the PROXY protocol."),
-      listen_https_port: port(undefined, "HTTPS with the PROXY protocol."),
-      enable_tcp_pp: flag(false, "On stream_proxy.tcp."),
-      enable_tcp_pp_to_upstream: flag(false, "Towards upstreams."),
-    },
-    planned,
-  ),
+  stream_proxy: section("Where TCP and UDP are proxied; proxy_mode says whether they are.", {
+    only: foreign("Without effect in APISIX 3; proxy_mode has taken its place."),
+    tcp: list(tcpAddress, "TCP addresses.", { minItems: 1, expected: "a list of at least one address" }),
+    udp: list(udpAddress, "UDP addresses.", { minItems: 1, expected: "a list of at least one address" }),
+  }),
+  proxy_protocol: section("The PROXY protocol, versions 1 and 2, by which a proxy in front tells who the client is.", {
+    listen_http_port: port(undefined, "Port for HTTP on which each connection begins with a PROXY header."),
+    listen_https_port: port(undefined, "The same for HTTPS, before TLS."),
+    enable_tcp_pp: flag(false, "Whether connections on stream_proxy.tcp begin with a PROXY header."),
+    enable_tcp_pp_to_upstream: flag(false, "Whether connections of TCP streams to nodes begin with one, of version 1."),
+  }),
   proxy_cache: proxyCache,
   dns_resolver: list(dnsServerKey("One server."), "DNS servers; without the key those of /etc/resolv.conf.", {
     minItems: 1,
@@ -219,7 +236,7 @@ export const apisixKeys: Keys = {
   disable_upstream_healthcheck: flag(false, "Whether health checks of upstreams are turned off."),
   match_uri_encoded_slash: flag(false, "Whether %2F is kept while matching."),
   max_post_args_readable_size: count(64, "MB of a body that post_arg conditions may read."),
-  enable_http2: flag(true, "HTTP/2 with clients.", planned),
+  enable_http2: flag(true, "Whether clients may speak HTTP/2."),
   tracing: flag(false, "Spans for the phases of a request.", planned),
   lru: section(
     "Caches of secrets.",

@@ -1,16 +1,59 @@
 import { apisixKeys, dnsServerKey } from "./apisix.ts";
 import { defaultPlugins } from "./default-plugins.ts";
 import { deploymentKeys } from "./deployment.ts";
+import { DEFAULT_MAX_SERIES } from "../prometheus-settings.ts";
 import type { Key } from "./key.ts";
 import { count, flag, foreign, ip, list, mapping, openMap, port, section, text } from "./key.ts";
 import { nginxConfigKeys } from "./nginx-config.ts";
 
 const pluginName = text("Name of a plugin.", { minLength: 1, expected: "the name of a plugin" });
 
+const adjustable = mapping("One metric.", {
+  extra_labels: list(
+    openMap("A label and the variable that fills it.", { expected: "a mapping such as upstream_addr: $upstream_addr" }),
+    "Labels besides the metric's own.",
+  ),
+  expire: {
+    type: "number",
+    minimum: 0,
+    expected: "a number of seconds",
+    description: "Seconds without a change after which a series goes; 0: never.",
+    default: 0,
+  },
+});
+
 const prometheus = openMap("Attributes of prometheus.", {
   default: {},
   properties: {
     enable_export_server: flag(true, "Whether metrics have a port of their own."),
+    export_uri: text("Path of the metrics.", {
+      pattern: "^/[!-~]*$",
+      expected: "a path such as /apisix/prometheus/metrics",
+      default: "/apisix/prometheus/metrics",
+    }),
+    metric_prefix: text("What the names of APISIX's metrics begin with.", {
+      pattern: "^[a-zA-Z_:][a-zA-Z0-9_:]*$",
+      expected: "the beginning of a name, of letters, digits and _",
+      default: "apisix_",
+    }),
+    metrics: mapping("Further labels, and the life of series, of three metrics.", {
+      http_status: adjustable,
+      http_latency: adjustable,
+      bandwidth: adjustable,
+    }),
+    default_buckets: list(
+      { type: "number", minimum: 0, expected: "a number of milliseconds", description: "One bound." },
+      "Upper bounds of the buckets of http_latency, milliseconds; 1 to 60000 in 15 steps unless written.",
+      { minItems: 1, expected: "a list of numbers" },
+    ),
+    max_series: {
+      type: "integer",
+      minimum: 10,
+      maximum: 200_000,
+      expected: "a whole number from 10 to 200000",
+      description: "Sets of labels of one metric that a worker counts; what comes beyond is counted together.",
+      default: DEFAULT_MAX_SERIES,
+    },
     export_addr: section("Where metrics are served.", {
       ip: ip("127.0.0.1", "Address to listen on."),
       port: port(9091, "Port to listen on."),
@@ -31,10 +74,9 @@ export const configSchema: Key = mapping("The file.", {
     default: {},
     properties: { prometheus },
   }),
-  stream_plugins: list(pluginName, "Plugins for TCP and UDP.", {
+  stream_plugins: list(pluginName, "Plugins that stream routes may use.", {
     expected: "a list of names of plugins",
     default: ["ip-restriction", "limit-conn", "mqtt-proxy", "traffic-split", "syslog"],
-    support: "planned",
   }),
   discovery: mapping("Service discovery.", {
     dns: mapping("DNS.", {
@@ -53,7 +95,12 @@ export const configSchema: Key = mapping("The file.", {
           { minItems: 1 },
         ),
         token: text("Token for the servers."),
-        fetch_interval: count(3, "Seconds between two looks at a service."),
+        keepalive: flag(true, "Whether a server holds its answer back until something changes (long polls)."),
+        timeout: openMap("Time limits.", {
+          default: {},
+          properties: { wait: count(60, "Seconds for which an answer may be held back.", { maximum: 600 }) },
+        }),
+        fetch_interval: count(3, "Seconds between two looks at a service where no answer is held back."),
         weight: count(1, "Weight of a node that says none."),
       },
     }),

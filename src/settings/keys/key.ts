@@ -22,7 +22,7 @@ export interface Key {
   readonly items?: Key;
   readonly enum?: readonly (string | boolean)[];
   readonly pattern?: string;
-  readonly format?: "duration" | "size" | "ip" | "cidr";
+  readonly format?: "duration" | "size" | "ip" | "cidr" | "listen";
   /** A TCP port; `zeroInTests`: 0 is accepted where the environment allows it. */
   readonly port?: "checked" | "zeroInTests";
   readonly minimum?: number;

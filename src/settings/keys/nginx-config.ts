@@ -62,7 +62,7 @@ const http: Keys = {
 
 const stream: Keys = {
   enable_access_log: flag(false, "Whether connections are logged."),
-  access_log: text("Access log of TCP and UDP.", { default: "logs/access_stream.log" }),
+  access_log: text("Access log of TCP and UDP; off turns it off.", { ...file, default: "logs/access_stream.log" }),
   access_log_format: text("Format of a line.", {
     default: "$remote_addr [$time_local] $protocol $status $bytes_sent $bytes_received $session_time",
   }),
@@ -96,7 +96,7 @@ export const nginxConfigKeys: Keys = {
     }),
   }),
   http: section("HTTP with clients and upstreams.", http),
-  stream: section("TCP and UDP.", stream, planned),
+  stream: section("TCP and UDP.", stream),
   envs: list(text("One variable."), "Variables for workers; all are visible to them anyway.", { support: "foreign" }),
   user: foreign("The gateway runs as whoever starts it."),
   enable_cpu_affinity: foreign("Workers are threads; the kernel places them."),

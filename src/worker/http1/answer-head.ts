@@ -1,5 +1,5 @@
 import type { Answer } from "../answer.ts";
-import { reasonPhrase } from "../status-pages.ts";
+import { reasonPhrase } from "../../lib/status-pages.ts";
 
 /** Bytes of an answer's head on an HTTP/1.1 connection. */
 

@@ -43,7 +43,7 @@ export class AnswerWriter {
   interim(head: ResponseText): void {
     if (this.#minor === 0 || this.answering) return;
     const lines = head.connectionFields === null ? head.kept : endToEndLines(head, head.connectionFields);
-    this.#write(`HTTP/1.1 ${head.status}${head.reason}\r\n${lines}\r\n`, EMPTY, 0, 0, "", null);
+    this.#write(`HTTP/1.1 ${head.status}${head.reason ?? ""}\r\n${lines}\r\n`, EMPTY, 0, 0, "", null);
   }
 
   /** How the body of this answer will be delimited (RFC 9112, section 6.3). */

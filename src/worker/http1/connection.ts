@@ -4,13 +4,15 @@ import type { Timed } from "../../lib/timer-wheel.ts";
 import { WriteProgress } from "../../lib/write-progress.ts";
 import type { ResponseText } from "../../upstream/response-head.ts";
 import type { Answer } from "../answer.ts";
-import { readAccepted } from "../accepted-socket.ts";
+import { type BytesHandler, readAccepted } from "../accepted-socket.ts";
 import type { BufferOwner, Downstream } from "../downstream.ts";
 import type { Environment } from "../environment.ts";
 import type { Peer } from "../peer.ts";
 import { Exchange } from "../pipeline.ts";
 import { HttpRequestContext } from "../request-context.ts";
 import { AnswerWriter } from "./answer-writer.ts";
+import { unlessHttp2 } from "../http2/preface.ts";
+import { State } from "./connection-state.ts";
 import { HeadReader } from "./head-reader.ts";
 import { DRAIN_GRACE_MS, HALF_CLOSED_GRACE_MS, LINGER_MS, MAX_DISCARD, MAX_WAITING } from "./limits.ts";
 import { LentBuffer } from "./lent-buffer.ts";
@@ -27,18 +29,10 @@ import { isRefusal, RequestHead } from "./request-head.ts";
  *                    └──refused─┴──▶ lingering (answer goes out, the rest is dropped) ──▶ closed
  */
 
-const State = {
-  idle: 0,
-  head: 1,
-  exchange: 2,
-  flushing: 3,
-  discarding: 4,
-  tunnel: 5,
-  lingering: 6,
-  closed: 7,
-} as const;
-
 const NOTHING = Buffer.alloc(0);
+
+type ConnectionHandler = (connection: Http1Connection) => void;
+type OtherHandler = (socket: Socket, connection: Http1Connection) => void;
 
 export class Http1Connection implements Downstream, Timed {
   deadline = Infinity;
@@ -48,7 +42,7 @@ export class Http1Connection implements Downstream, Timed {
   readonly #writer: AnswerWriter;
   readonly #progress: WriteProgress;
   readonly #peer: Peer;
-  readonly #closed: (connection: Http1Connection) => void;
+  readonly #closed: ConnectionHandler;
   #state: number = State.idle;
   #headReader: HeadReader | null = null;
   #exchange: Exchange | null = null;
@@ -66,9 +60,14 @@ export class Http1Connection implements Downstream, Timed {
   #clientEnded = false;
   #idleSince = 0;
 
-  /** @param accepted a paused socket; the connection owns it from now on. */
-  constructor(env: Environment, accepted: Socket, peer: Peer, closed: (connection: Http1Connection) => void) {
-    const socket = readAccepted(accepted, (buffer, count) => this.#data(buffer, count));
+  /**
+   * @param accepted a paused socket; the connection owns it from now on.
+   * @param other is given the socket where the client begins with HTTP/2; `null`: it may not.
+   */
+  constructor(env: Environment, accepted: Socket, peer: Peer, closed: ConnectionHandler, other: OtherHandler | null) {
+    const read: BytesHandler = (buffer, count) => this.#data(buffer, count);
+    const either = other === null ? read : unlessHttp2(read, (bytes) => other(this.#leave(bytes), this));
+    const socket = readAccepted(accepted, either);
     this.#env = env;
     this.#socket = socket;
     this.#writer = new AnswerWriter(socket);
@@ -87,6 +86,11 @@ export class Http1Connection implements Downstream, Timed {
 
   // ---- what the server asks for
 
+  /** What it does at the moment, in the words of nginx: a tunnel is being written to. */
+  get activity(): "reading" | "writing" | "waiting" {
+    return this.#state === State.head ? "reading" : this.#state === State.idle ? "waiting" : "writing";
+  }
+
   /** Keeps nothing beyond what is in flight; a connection that is idle may still ask within a grace. */
   drain(): void {
     if (this.#state !== State.idle) return;
@@ -100,6 +104,15 @@ export class Http1Connection implements Downstream, Timed {
   /** Refuses the connection: there are too many. */
   turnAway(): void {
     this.#refuse("UPSTREAM_NO_NODE", "worker_connections are not enough");
+  }
+
+  /** Lets go of the socket, with the bytes that were read put back: another protocol's connection begins. */
+  #leave(bytes: Buffer): Socket {
+    this.#env.wheel.forget(this);
+    this.#state = State.closed;
+    this.#socket.pause().removeAllListeners();
+    this.#socket.unshift(bytes);
+    return this.#socket;
   }
 
   // ---- bytes in
@@ -152,10 +165,7 @@ export class Http1Connection implements Downstream, Timed {
       this.#state = State.head;
       return;
     }
-    if (isRefusal(result)) {
-      this.#refuse(result.code, result.detail);
-      return;
-    }
+    if (isRefusal(result)) return this.#refuse(result.code, result.detail);
     const rest = reader.restAt;
     if (rest < count)
       this.#waiting = borrowed ? Buffer.from(buffer.subarray(rest, count)) : buffer.subarray(rest, count);
@@ -176,8 +186,7 @@ export class Http1Connection implements Downstream, Timed {
     this.#continueOwed = head.expectContinue && head.bodyLength !== 0;
     env.wheel.clear(this);
     const ctx = new HttpRequestContext(head, path ?? head.path, this.#peer, env.realIp, startedTicks, this.#requests);
-    const exchange = new Exchange(env, this, ctx);
-    this.#exchange = exchange;
+    const exchange = (this.#exchange = new Exchange(env, this, ctx));
     if (path === null) exchange.refuse("DOWNSTREAM_MALFORMED", "invalid path");
     else exchange.start();
     if (this.#exchange === exchange && this.#clientEnded) this.#armHalfClosed();

@@ -1,5 +1,3 @@
-import { QuotedText } from "../lib/env-references.ts";
-
 /**
  * A parser for the YAML that configuration files are made of: block mappings and
  * lists, scalars on one line, flow collections on one line, literal blocks. It is
@@ -14,24 +12,32 @@ class Declined extends Error {}
 
 const DECLINED = new Declined();
 
-/** Reads what a single scalar means that looks like some sort of number, by the full rules. */
-export type ScalarReader = (text: string) => unknown;
+/** What scalars mean: YAML 1.1 and 1.2 differ in nothing else that is read here. */
+export interface Scalars {
+  /** Plain words that are no strings. */
+  readonly words: ReadonlyMap<string, boolean | null>;
+  /** What a plain scalar means that looks like some sort of number. */
+  number(text: string): unknown;
+  /** What a quoted text or a literal block becomes. */
+  quoted(text: string): unknown;
+}
 
 /** The value of `text`, wrapped; `null` where the full parser must be asked. */
-export function parseBlockYaml(text: string, readScalar: ScalarReader): { readonly value: unknown } | null {
+export function parseBlockYaml(text: string, scalars: Scalars): { readonly value: unknown } | null {
   // Tabs, carriage returns, control characters and byte order marks have rules of their own;
   // blanks other than these are blanks to JavaScript and letters to YAML.
   // oxlint-disable-next-line no-control-regex, no-irregular-whitespace -- these are looked for.
   if (/[\x00-\x09\x0b-\x1f\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]/.test(text)) return null;
   try {
-    return { value: new BlockParser(text.split("\n"), readScalar).document() };
+    return { value: new BlockParser(text.split("\n"), scalars).document() };
   } catch (error) {
     if (error === DECLINED) return null;
     throw error;
   }
 }
 
-function decline(): never {
+/** Gives up: the full parser is asked. */
+export function decline(): never {
   throw DECLINED;
 }
 
@@ -42,7 +48,7 @@ function isLeftAlone(fields: object, key: string): boolean {
 
 class BlockParser {
   readonly #lines: string[];
-  readonly #readScalar: ScalarReader;
+  readonly #scalars: Scalars;
   readonly #numbers = new Map<string, unknown>();
   /** The line to be read, comments and blank ones skipped. */
   #at = -1;
@@ -50,9 +56,9 @@ class BlockParser {
   /** The line from its first character on, without trailing blanks. */
   #content = "";
 
-  constructor(lines: string[], readScalar: ScalarReader) {
+  constructor(lines: string[], scalars: Scalars) {
     this.#lines = lines;
-    this.#readScalar = readScalar;
+    this.#scalars = scalars;
     this.#next();
   }
 
@@ -136,7 +142,7 @@ class BlockParser {
   #value(text: string, indent: number): unknown {
     const literal = /^\|(-?)( +#.*)?$/.exec(text);
     if (literal !== null) return this.#literal(indent, literal[1] === "-");
-    const line = new LineReader(text, (plain) => this.#scalar(plain));
+    const line = new LineReader(text, (plain) => this.#scalar(plain), this.#scalars.quoted);
     const value = line.value(false);
     line.end();
     this.#next();
@@ -145,7 +151,7 @@ class BlockParser {
     return value;
   }
 
-  #literal(indent: number, strip: boolean): string | QuotedText {
+  #literal(indent: number, strip: boolean): unknown {
     const lines: string[] = [];
     let own = -1;
     for (this.#at++; this.#at < this.#lines.length; this.#at++) {
@@ -166,7 +172,7 @@ class BlockParser {
     this.#next();
     if (this.#indent > indent) decline();
     while (lines.at(-1) === "") lines.pop();
-    return QuotedText.of(lines.join("\n") + (strip ? "" : "\n"));
+    return this.#scalars.quoted(lines.join("\n") + (strip ? "" : "\n"));
   }
 
   #scalar(text: string): unknown {
@@ -174,19 +180,20 @@ class BlockParser {
     if ((first >= 0x30 && first <= 0x39) || first === 0x2b || first === 0x2d || first === 0x2e) {
       return this.#number(text);
     }
-    const word = words.get(text);
+    const word = this.#scalars.words.get(text);
     return word === undefined ? text : word;
   }
 
   #number(text: string): unknown {
     if (/^-?(0|[1-9]\d{0,14})$/.test(text)) return Number(text);
-    if (!this.#numbers.has(text)) this.#numbers.set(text, this.#readScalar(text));
+    if (/^\d+(\.\d+){3}([:/]\d+)?$/.test(text)) return text;
+    if (!this.#numbers.has(text)) this.#numbers.set(text, this.#scalars.number(text));
     return this.#numbers.get(text);
   }
 }
 
-/** Plain words that are no strings (YAML 1.1). */
-export const words: ReadonlyMap<string, boolean | null> = new Map<string, boolean | null>([
+/** Plain words that are no strings in YAML 1.1, of which those of 1.2 are a part. */
+export const words11: ReadonlyMap<string, boolean | null> = new Map<string, boolean | null>([
   ...["~", "null", "Null", "NULL"].map((word) => [word, null] as const),
   ...["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"].map((word) => [word, true] as const),
   ...["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"].map((word) => [word, false] as const),
@@ -196,11 +203,13 @@ export const words: ReadonlyMap<string, boolean | null> = new Map<string, boolea
 class LineReader {
   readonly #text: string;
   readonly #scalar: (plain: string) => unknown;
+  readonly #toValue: (quoted: string) => unknown;
   #at = 0;
 
-  constructor(text: string, scalar: (plain: string) => unknown) {
+  constructor(text: string, scalar: (plain: string) => unknown, toValue: (quoted: string) => unknown) {
     this.#text = text;
     this.#scalar = scalar;
+    this.#toValue = toValue;
   }
 
   /** Nothing but a comment may follow. */
@@ -217,7 +226,7 @@ class LineReader {
         return this.#flowMapping();
       case '"':
       case "'":
-        return QuotedText.of(this.#quoted());
+        return this.#toValue(this.#quoted());
       default:
         return this.#scalar(this.#plain(flow));
     }
@@ -317,7 +326,7 @@ function readKey(text: string): string {
 
 /** A plain key that is sure to mean itself. */
 function plainKey(text: string): string {
-  if (/^[A-Za-z_/$][^\n]*$/.test(text)) return words.has(text) || text.endsWith(" ") ? decline() : text;
+  if (/^[A-Za-z_/$][^\n]*$/.test(text)) return words11.has(text) || text.endsWith(" ") ? decline() : text;
   return /^(0|[1-9]\d{0,14}|\d+\.\d+\.\d+\.\d+(:\d+)?)$/.test(text) ? text : decline();
 }
 

@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
+import { test } from "node:test";
+import { type Gateway, startGateway } from "./support/gateway.ts";
+import {
+  ask,
+  deadNode,
+  dial,
+  echo,
+  echoed,
+  named,
+  readAll,
+  readText,
+  startTcp,
+  startUdp,
+  udpClient,
+} from "./support/stream-peers.ts";
+import { apply, route, startStreams } from "./support/streams.ts";
+
+// TCP and UDP through a real gateway, with real sockets on both sides.
+
+const FULL = process.env.TURNPIKE_TEST_FULL === "on";
+const MIB = 1_048_576;
+
+test("streams", async (t) => {
+  const [one, two] = [await startTcp(t, named("one")), await startTcp(t, named("two"))];
+  const plain = await startTcp(t, echo);
+  const { gateway, tcp, udp } = await startStreams(t, { stream_routes: [route("a", [plain.node])] });
+
+  await t.test("bytes come back whole and in order, and memory stays flat", async (t) => {
+    const bytes = (FULL ? 1_024 : 64) * MIB;
+    const before = memoryOf(gateway);
+    assert.ok(await echoed(dial(t, tcp[0]), bytes));
+    const grown = memoryOf(gateway) - before;
+    if (FULL) t.diagnostic(`${bytes / MIB} MiB echoed, memory grew by ${Math.round(grown / MIB)} MiB`);
+    assert.ok(grown < 256 * MIB, `memory grew by ${grown} bytes`);
+  });
+
+  await t.test("either side may end first, and the other goes on", async (t) => {
+    const late = await startTcp(t, (socket) => socket.on("end", () => socket.end("after your end")).resume());
+    const early = await startTcp(t, (socket) => {
+      socket.end("before your end");
+      socket.on("data", (chunk: Buffer) => early.server.emit("heard", chunk.toString()));
+    });
+    await apply(gateway, {
+      stream_routes: [
+        route("a", [late.node], { server_port: tcp[0] }),
+        route("b", [early.node], { server_port: tcp[1] }),
+      ],
+    });
+    const first = dial(t, tcp[0]);
+    first.end("all of it");
+    assert.equal(await readAll(first), "after your end");
+    const second = dial(t, tcp[1]);
+    assert.equal(await readAll(second), "before your end");
+    const heard = once(early.server, "heard");
+    second.end("still talking");
+    assert.deepEqual(await heard, ["still talking"]);
+  });
+
+  await t.test("a side that breaks off is not taken for one that has ended", async (t) => {
+    const cut = await startTcp(t, (socket) => socket.write("half", () => setImmediate(() => socket.resetAndDestroy())));
+    const held = await startTcp(t, (socket) => socket.resume());
+    await apply(gateway, {
+      stream_routes: [
+        route("a", [cut.node], { server_port: tcp[0] }),
+        route("b", [held.node], { server_port: tcp[1] }),
+      ],
+    });
+    assert.match(await readAll(dial(t, tcp[0])), /\[reset\]$/);
+    const accepted = once(held.server, "connection");
+    const client = dial(t, tcp[1]);
+    const [socket] = (await accepted) as [Socket];
+    const failed = once(socket, "error");
+    client.resetAndDestroy();
+    assert.match(String(await failed), /ECONNRESET/);
+  });
+
+  await t.test("routes by port, addresses, service and upstream; without one the stream is closed", async (t) => {
+    const { node: last } = await startTcp(t, named("svc"));
+    const nodes = { nodes: { [last]: 1 } };
+    await apply(gateway, {
+      upstreams: [{ id: "u", nodes: { [two.node]: 1 } }],
+      services: [{ id: "s", upstream: nodes }],
+      stream_routes: [
+        route("far", [plain.node], { server_port: tcp[0], remote_addr: "10.0.0.0/8" }),
+        route("here", [one.node], { server_port: tcp[0], remote_addr: "127.0.0.1", server_addr: "127.0.0.1" }),
+        { id: "there", server_port: tcp[0], server_addr: "127.0.0.2", upstream_id: "u" },
+        { id: "service", server_port: tcp[0], server_addr: "127.0.0.3", service_id: "s" },
+      ],
+    });
+    assert.equal(await readText(dial(t, tcp[0]), 4), "one\n");
+    assert.equal(await readText(dial(t, tcp[0], "127.0.0.2"), 4), "two\n");
+    assert.equal(await readText(dial(t, tcp[0], "127.0.0.3"), 4), "svc\n");
+    assert.equal(await readAll(dial(t, tcp[0], "127.0.0.4")), "");
+    assert.equal(await readAll(dial(t, tcp[1])), "");
+  });
+
+  await t.test("a change of a route, a service or an upstream leaves open streams alone", async (t) => {
+    const upstream = (node: string): object => ({
+      upstreams: [{ id: "u", nodes: { [node]: 1 } }],
+      stream_routes: [{ id: "r", upstream_id: "u" }],
+    });
+    await apply(gateway, upstream(one.node));
+    const before = dial(t, tcp[0]);
+    assert.equal(await readText(before, 4), "one\n");
+    await apply(gateway, upstream(two.node));
+    const after = dial(t, tcp[0]);
+    assert.equal(await readText(after, 4), "two\n");
+    before.write("still one");
+    assert.equal(await readText(before, 9), "still one");
+    await apply(gateway, { stream_routes: [route("r", [plain.node])] });
+    before.write("and again");
+    assert.equal(await readText(before, 9), "and again");
+    await apply(gateway, {});
+    before.end("the end");
+    assert.equal(await readText(before, 7), "the end");
+  });
+
+  await t.test("a node that is down is passed over for the next, as far as retries go", async (t) => {
+    const dead = await deadNode();
+    const chash = { type: "chash", key: "remote_addr" };
+    await apply(gateway, { stream_routes: [route("r", [dead, one.node])] });
+    for (let i = 0; i < 6; i++) assert.equal(await readText(dial(t, tcp[0]), 4), "one\n");
+    await apply(gateway, { stream_routes: [route("r", [dead, await deadNode()], {}, chash)] });
+    assert.equal(await readAll(dial(t, tcp[0])), "");
+    await apply(gateway, { stream_routes: [route("r", [dead, one.node], {}, { retries: 0 })] });
+    const answers = new Set<string>();
+    for (let i = 0; i < 8; i++) answers.add(await readText(dial(t, tcp[0]), 4));
+    assert.deepEqual([...answers].sort(), ["", "one\n"]);
+    assert.match(gateway.errorLog, /upstream failed: stream_routes\/r: 127\.0\.0\.1:\d+: .*ECONNREFUSED/);
+  });
+
+  await t.test("health is shared with requests: failures in a row take a node out", async (t) => {
+    const dead = await deadNode();
+    const checks = {
+      active: { type: "tcp", healthy: { interval: 100 }, unhealthy: { interval: 100 } },
+      passive: { type: "tcp", unhealthy: { tcp_failures: 1 } },
+    };
+    await apply(gateway, { stream_routes: [route("h", [dead, one.node], {}, { checks })] });
+    for (let i = 0; i < 6; i++) assert.equal(await readText(dial(t, tcp[0]), 4), "one\n");
+    assert.match(gateway.errorLog, /health of stream_routes\/h 127\.0\.0\.1:\d+: unhealthy/);
+  });
+
+  await t.test("a stream on which nothing moves ends with the read timeout", async (t) => {
+    const timeout = { connect: 1, send: 1, read: 0.2 };
+    await apply(gateway, { stream_routes: [route("r", [one.node], {}, { timeout })] });
+    const client = dial(t, tcp[0]);
+    assert.equal(await readText(client, 4), "one\n");
+    assert.match(await readAll(client), /\[reset\]|^$/);
+    assert.ok(client.destroyed || client.readableEnded);
+  });
+
+  await t.test("ip-restriction and limit-conn work on streams, others are refused by name", async (t) => {
+    const restricted = { "ip-restriction": { blacklist: ["127.0.0.9"] } };
+    const limited = { "limit-conn": { conn: 1, burst: 0, default_conn_delay: 1, key: "remote_addr" } };
+    await apply(gateway, {
+      services: [{ id: "s", plugins: restricted, upstream: { nodes: { [one.node]: 1 } } }],
+      stream_routes: [
+        { id: "a", server_port: tcp[0], service_id: "s", plugins: { "ip-restriction": { whitelist: ["10.0.0.1"] } } },
+        { id: "b", server_port: tcp[1], service_id: "s", plugins: limited },
+      ],
+    });
+    assert.equal(await readAll(dial(t, tcp[0])), "");
+    const open = dial(t, tcp[1]);
+    assert.equal(await readText(open, 4), "one\n");
+    assert.equal(await readAll(dial(t, tcp[1])), "");
+    open.end();
+    await once(open, "close");
+    // The place is free once the gateway has seen the end too.
+    let again = "";
+    while (again === "") again = await readText(dial(t, tcp[1]), 4);
+    assert.equal(again, "one\n");
+
+    const revision = await gateway.revision();
+    gateway.writeStandalone({
+      stream_routes: [
+        route("m", [one.node], { plugins: { "mqtt-proxy": { protocol_name: "MQTT", protocol_level: 4 } } }),
+      ],
+    });
+    assert.equal((await gateway.applied(revision + 1)).status, 409);
+    const [rejected] = (await gateway.status("/status/config")).json().rejected as { error: string }[];
+    assert.match(rejected?.error ?? "", /plugin mqtt-proxy is not available for streams in this version/);
+  });
+
+  await t.test("datagrams: each client gets its own answers, each session stays with its node", async (t) => {
+    const [left, right] = [await startUdp(t), await startUdp(t)];
+    await apply(gateway, { stream_routes: [route("u", [left.node, right.node], { server_port: udp })] });
+    const clients = await Promise.all(Array.from({ length: 20 }, async () => await udpClient(t, udp)));
+    const total = FULL ? 100_000 : 5_000;
+    const before = memoryOf(gateway);
+    await Promise.all(
+      clients.map(async (client, number) => {
+        for (let i = 0; i < total / clients.length; i++) {
+          const text = `client ${number} datagram ${i}`;
+          assert.equal(await ask(client, text), text);
+        }
+      }),
+    );
+    if (FULL) t.diagnostic(`${total} datagrams, memory grew by ${Math.round((memoryOf(gateway) - before) / MIB)} MiB`);
+    assert.equal(left.senders.size + right.senders.size, clients.length, "one socket to one node for each client");
+    assert.ok(left.senders.size > 0 && right.senders.size > 0);
+  });
+
+  await t.test("a datagram that a node refuses goes to the next, and idle sessions end", async (t) => {
+    const live = await startUdp(t, (datagram) => Buffer.from(`got ${String(datagram)}`));
+    const timeout = { connect: 1, send: 1, read: 0.2 };
+    await apply(gateway, { stream_routes: [route("u", [await deadNode(), live.node], {}, { timeout })] });
+    for (let i = 0; i < 4; i++) assert.equal(await ask(await udpClient(t, udp), `${i}`), `got ${i}`);
+    const client = await udpClient(t, udp);
+    assert.equal(await ask(client, "x"), "got x");
+    const sessions = live.senders.size;
+    await setTimeout(600);
+    assert.equal(await ask(client, "y"), "got y");
+    assert.equal(live.senders.size, sessions + 1, "a session of its own after the pause");
+  });
+});
+
+test("SIGTERM lets open streams finish, then cuts what is left, and exits with 0", async (t) => {
+  const server = await startTcp(t, named("one"));
+  const standalone = { stream_routes: [route("r", [server.node])] };
+  const nginx = { nginx_config: { worker_shutdown_timeout: "30s" } };
+  const { gateway, tcp } = await startStreams(t, standalone, {}, nginx);
+  const client = dial(t, tcp[0]);
+  assert.equal(await readText(client, 4), "one\n");
+  gateway.child.kill("SIGTERM");
+  await gateway.until("draining");
+  while ((await readAll(dial(t, tcp[0]))) !== "[reset]");
+  client.end("finish");
+  assert.equal(await readText(client, 6), "finish");
+  assert.equal(await gateway.exited, 0);
+});
+
+test("SIGTERM with a stream that never ends: cut at the deadline, exit 0", async (t) => {
+  const server = await startTcp(t, named("one"));
+  const standalone = { stream_routes: [route("r", [server.node])] };
+  const { gateway, tcp, udp } = await startStreams(
+    t,
+    standalone,
+    {},
+    { nginx_config: { worker_shutdown_timeout: "1s" } },
+  );
+  const client = dial(t, tcp[0]);
+  assert.equal(await readText(client, 4), "one\n");
+  (await udpClient(t, udp)).send("nobody answers");
+  gateway.child.kill("SIGTERM");
+  assert.equal(await readAll(client), "[reset]");
+  assert.equal(await gateway.exited, 0);
+});
+
+test("a port for streams that is taken refuses the start, by name", async (t) => {
+  const taken = await startUdp(t);
+  const port = Number(taken.node.split(":")[1]);
+  const gateway = await startGateway(t, {
+    standalone: {},
+    config: { apisix: { proxy_mode: "http&stream", stream_proxy: { udp: [`127.0.0.1:${port}`] } } },
+  });
+  assert.equal(await gateway.exited, 1);
+  assert.match(gateway.output, new RegExp(`stream udp 127\\.0\\.0\\.1:${port}: the address is already in use`));
+});
+
+/** Resident bytes of the gateway's process. */
+function memoryOf({ child }: Gateway): number {
+  const [, kib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8")) ?? [];
+  return Number(kib) * 1_024;
+}
