@@ -27,10 +27,11 @@ class Patient {
 
   async start(): Promise<void> {
     const server = createServer((request, response) => {
-      if (request.url?.startsWith("/health") !== true) this.requests++;
+      const isProbe = request.url?.startsWith("/health") === true;
+      if (!isProbe) this.requests++;
       const answer = (): void => void response.writeHead(this.mode === "failing" ? 500 : 200).end(this.name);
       if (this.mode === "hanging") this.#held.add(response);
-      else if (this.mode === "slow") void setTimeout(SLOW_MS).then(answer);
+      else if (this.mode === "slow" && !isProbe) void setTimeout(SLOW_MS).then(answer);
       else answer();
     });
     this.#server = server;
@@ -87,12 +88,12 @@ test("a killed and a hanging origin leave, a slow one stays, all come back; no c
   const upstream = {
     id: "u",
     nodes: { [a.node]: 1, [b.node]: 1, [c.node]: 1 },
-    timeout: { connect: 1, send: 1, read: 0.3 },
+    timeout: { connect: 1, send: 1, read: 1 },
     checks: {
       active: {
         type: "http",
         http_path: "/health",
-        timeout: 0.3,
+        timeout: 1,
         healthy: { interval: 1, successes: 2, http_statuses: [200] },
         unhealthy: { interval: 1, http_failures: 2, tcp_failures: 2, timeouts: 2, http_statuses: [500] },
       },
