@@ -1,8 +1,11 @@
 import type { TimerWheel } from "../lib/timer-wheel.ts";
-import { SessionPool } from "./http2/session-pool.ts";
+import { onDemand } from "../lib/on-demand.ts";
+import type { SessionPool } from "./http2/session-pool.ts";
 import type { NodeTls } from "./node-tls.ts";
 import { Pool, type PoolCounters } from "./pool.ts";
 import type { Upstream, UpstreamNode } from "./upstream.ts";
+
+const loadSessions = onDemand<typeof import("./http2/session-pool.ts")>(import.meta.url, "./http2/session-pool");
 
 /** Pools of connections over TLS: beyond so many the one made first keeps no idle connections. */
 const MAX_TLS_POOLS = 1_024;
@@ -59,7 +62,7 @@ export class UpstreamPools {
     const key = tls === null ? node.poolKey : `${node.poolKey} ${name} ${tls.id}`;
     let pool = pools.get(key);
     if (pool === undefined) {
-      const made = new SessionPool(node, tls, name, this.#wheel, this.counters, () => {
+      const made = new (loadSessions().SessionPool)(node, tls, name, this.#wheel, this.counters, () => {
         if (pools.get(key) === made) pools.delete(key);
       });
       pool = made;

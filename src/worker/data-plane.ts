@@ -22,8 +22,9 @@ import type { FaultSwitch } from "./fault-switch.ts";
 import { BatchMetrics } from "./batch-metrics.ts";
 import { OrderedInbox } from "./ordered-inbox.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
+import { loadStreams } from "./rare-parts.ts";
 import { Scrapes } from "./scrapes.ts";
-import { StreamServer } from "./stream/stream-server.ts";
+import type { StreamServer } from "./stream/stream-server.ts";
 import { collectEverything, MemoryReturn } from "./memory-return.ts";
 
 const HEARTBEAT_MS = 200;
@@ -113,7 +114,7 @@ export class DataPlane {
     this.#streams =
       stream === null
         ? null
-        : new StreamServer({
+        : new (loadStreams().StreamServer)({
             settings: stream,
             workerConnections: settings.http.workerConnections,
             certificates: this.#engine.certificates,

@@ -7,16 +7,16 @@ import { TimerWheel } from "../lib/timer-wheel.ts";
 import type { Address, HttpListen, Settings } from "../settings/settings.ts";
 import type { CertificateLookup } from "../tls/certificate-index.ts";
 import { TicketKeys, type TicketSeed } from "../tls/ticket-keys.ts";
-import { TlsAcceptor } from "../tls/tls-acceptor.ts";
+import type { TlsAcceptor } from "../tls/tls-acceptor.ts";
 import { UpstreamPools } from "../upstream/pools.ts";
 import { Complaints } from "./complaints.ts";
 import { type AccessLogSink, createEnvironment, type Environment, httpDate, type LogSink } from "./environment.ts";
 import { Http1Connection } from "./http1/connection.ts";
-import { Http2Connection } from "./http2/connection.ts";
+import type { Http2Connection } from "./http2/connection.ts";
 import { addressFailure, formatListen } from "./listen-failure.ts";
 import { type Peer, withoutMapping } from "./peer.ts";
 import { statusPage } from "../lib/status-pages.ts";
-import { ProxyHeaderReader } from "./proxy-protocol/read-header.ts";
+import { loadHttp2, loadProxyHeader, loadTls } from "./rare-parts.ts";
 import { tlsPeer } from "./tls-peer.ts";
 
 /** What a server is made of. It owns its sockets, pools and timer; the rest belongs to the caller. */
@@ -88,8 +88,9 @@ class RawHttpServer implements HttpServer {
   #refused = 0;
   readonly #slot: number;
   readonly #connections = new Set<Connection>();
-  /** `null`: nothing is served over TLS. */
-  readonly #acceptor: TlsAcceptor | null;
+  readonly #makeAcceptor: () => TlsAcceptor;
+  /** Made with the first connection over TLS. */
+  #acceptor: TlsAcceptor | null = null;
   readonly #listeners: Server[] = [];
   readonly #complaints: Complaints;
   /** Connections accepted so far, to see whether a turn of the loop brought any. */
@@ -112,11 +113,12 @@ class RawHttpServer implements HttpServer {
       () => parts.record.revision,
     );
     this.#complaints = new Complaints(log, wheel);
-    const { tls } = settings;
-    const tickets = new TicketKeys(parts.tickets);
-    const answerPlain = (socket: Socket): void => answerClearText(socket, this.#env.serverName);
-    this.#acceptor =
-      tls === null ? null : new TlsAcceptor({ settings: tls, certificates, tickets, wheel, log, answerPlain });
+    this.#makeAcceptor = () => {
+      const answerPlain = (socket: Socket): void => answerClearText(socket, this.#env.serverName);
+      const tickets = new TicketKeys(parts.tickets);
+      const { TlsAcceptor } = loadTls();
+      return new TlsAcceptor({ settings: settings.tls!, certificates, tickets, wheel, log, answerPlain });
+    };
   }
 
   async listen(addresses: readonly HttpListen[]): Promise<Address[]> {
@@ -209,7 +211,7 @@ class RawHttpServer implements HttpServer {
     const { settings, wheel, realIp } = this.#env;
     if (this.#isFull(socket)) return;
     const from = withoutMapping(socket.remoteAddress ?? "");
-    const reader = new ProxyHeaderReader(socket, wheel, settings.http.clientHeaderTimeoutMs, {
+    const reader = new (loadProxyHeader().ProxyHeaderReader)(socket, wheel, settings.http.clientHeaderTimeoutMs, {
       headerRead: ({ source }, rest) => {
         this.#connections.delete(reader);
         if (rest.length > 0) socket.unshift(rest);
@@ -235,7 +237,7 @@ class RawHttpServer implements HttpServer {
   #changed(peer: Peer): (socket: Socket, before: Http1Connection) => void {
     return (socket, before) => {
       this.#connections.delete(before);
-      this.#take(new Http2Connection(this.#env, socket, peer, this.#left));
+      this.#take(new (loadHttp2().Http2Connection)(this.#env, socket, peer, this.#left));
     };
   }
 
@@ -248,12 +250,13 @@ class RawHttpServer implements HttpServer {
   /** Has a handshake done. It counts as a connection, and of too many the newest is closed. */
   #secure(socket: Socket, peer: Peer, http2: boolean): void {
     if (this.#isFull(socket)) return;
-    const handshake = this.#acceptor!.accept(socket, http2 ? WITH_HTTP2 : WITHOUT_HTTP2, {
+    this.#acceptor ??= this.#makeAcceptor();
+    const handshake = this.#acceptor.accept(socket, http2 ? WITH_HTTP2 : WITHOUT_HTTP2, {
       secured: (secured) => {
         this.#connections.delete(handshake);
         const known: Peer = { ...peer, scheme: "https", tls: tlsPeer(secured) };
         const { socket: secure, protocol } = secured;
-        if (protocol === "h2") this.#take(new Http2Connection(this.#env, secure, known, this.#left));
+        if (protocol === "h2") this.#take(new (loadHttp2().Http2Connection)(this.#env, secure, known, this.#left));
         else this.#take(new Http1Connection(this.#env, secure, known, this.#left, null));
       },
       failed: () => this.#gone(handshake),

@@ -11,9 +11,9 @@ import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
 import { EarlyBody, limitOf } from "./early-body.ts";
 import { type Environment, httpDate } from "./environment.ts";
 import { LINE_TOO_LONG } from "./http1/request-head.ts";
-import { GrpcRelay } from "./grpc-relay.ts";
 import { noPlan } from "./no-plan.ts";
 import type { NodeRelay, RelayOwner } from "./node-relay.ts";
+import { loadGrpc } from "./rare-parts.ts";
 import { Relay } from "./relay.ts";
 import type { BodyReader, HttpRequestContext } from "./request-context.ts";
 import { statusPage } from "../lib/status-pages.ts";
@@ -198,7 +198,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       const upgrade = enableWebsocket ? this.ctx.head.upgrade : null;
       const replaced = this.ctx.outgoing?.body ?? null;
       this.#relay = upstream.grpc
-        ? new GrpcRelay(this, this.#env, this.#downstream, upstream)
+        ? new (loadGrpc().GrpcRelay)(this, this.#env, this.#downstream, upstream)
         : new Relay(this, this.#env, this.#downstream, upstream, upgrade);
       this.#relay.start(replaced === null ? this.#early : EarlyBody.of(replaced));
     }
