@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import { makePair, type Pair } from "../src/tls/testing.ts";
+import { openPage, startBrowser } from "./support/browser.ts";
 import { type Gateway, makePrefix, routeTo, runIn } from "./support/gateway.ts";
 import { startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
@@ -233,3 +234,30 @@ async function ask(socket: TLSSocket): Promise<string> {
   while (!text.endsWith("/x\n")) text += String((await once(socket, "data"))[0]);
   return text;
 }
+
+test("Chromium loads a page and all that belongs to it over one HTTP/2 connection", async (t) => {
+  const pieces = Array.from({ length: 24 }, (_, at) => `/page/${at}.js`);
+  const html = `<!doctype html><html lang="en"><title>-</title><link rel="icon" href="data:,"><body>${pieces.map((src) => `<script src="${src}"></script>`).join("")}</body></html>`;
+  const connections = new Set<string>();
+  const origin = await startOrigin(t, "page", (request, response) => {
+    const script = request.url?.endsWith(".js") === true;
+    response.setHeader("Content-Type", script ? "text/javascript" : "text/html");
+    connections.add(String(request.headers["x-connection"]));
+    response.end(script ? `document.title += ".";` : html);
+  });
+  const mark = { "proxy-rewrite": { headers: { set: { "X-Connection": "$connection" } } } };
+  await put("/routes/page", { ...routeTo(origin.node, "/page/*"), plugins: mark });
+  const browser = await startBrowser([`--host-resolver-rules=MAP a.test 127.0.0.1`]);
+  t.after(() => browser.close());
+  const site = `https://a.test:${port}`;
+  const { page, complaints } = await openPage(browser, site, { ignoreHTTPSErrors: true });
+  await page.goto(`${site}/page/`);
+  assert.equal(await page.title(), `-${".".repeat(pieces.length)}`);
+  const protocols = (await page.evaluate(
+    `performance.getEntries().map(({ nextHopProtocol }) => nextHopProtocol).filter(Boolean)`,
+  )) as string[];
+  assert.deepEqual([...new Set(protocols)], ["h2"]);
+  assert.equal(protocols.length, pieces.length + 1);
+  assert.equal(connections.size, 1);
+  assert.deepEqual(complaints, []);
+});
