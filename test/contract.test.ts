@@ -270,7 +270,7 @@ test("/status/workers: a row per worker with every field", async (t) => {
   type Row = Record<string, unknown> & { id: number; restarts: number };
   const rows = async (): Promise<Row[]> => (await gateway.status("/status/workers")).json().workers as Row[];
   const fields =
-    "id state generation thread started_at revision hash applied_at heartbeat_age_ms event_loop_delay_ms connections requests upstream_connections upstream_queued upstream_connect_failures restarts last_exit";
+    "id state generation thread started_at revision hash applied_at heartbeat_age_ms event_loop_delay_ms connections requests requests_per_second upstream_connections upstream_queued upstream_connect_failures restarts last_exit";
   const before = await rows();
   assert.deepEqual(
     before.map(({ id }) => id),
