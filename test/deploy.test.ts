@@ -77,7 +77,11 @@ const releases: Readonly<Record<string, Mapping>> = {
     externalEtcd: { user: "gateway", existingSecret: "etcd" },
     podDisruptionBudget: { enabled: false },
   },
-  "a data plane": { apisix: { deployment: { role: "data_plane" } } },
+  "a data plane": {
+    apisix: { deployment: { role: "data_plane" } },
+    resources: { requests: null },
+    updateStrategy: { rollingUpdate: null },
+  },
 };
 
 const rendered = Object.entries(releases).map(
@@ -100,7 +104,8 @@ test("the manifests mean what the gateway in them does", (t) => {
   checkPod(pod, settings);
   assert.equal(settings.dataEncryption.keyring.length, 1);
   checkServices(manifests, pod);
-  assert.match(read("kubernetes/tcp-migrate-req/kustomization.yaml"), /name: net\.ipv4\.tcp_migrate_req, value: "1"/);
+  const patch = parse(read("kubernetes/tcp-migrate-req.yaml")) as KubernetesObject;
+  assert.deepEqual(patch.metadata, { name: found(manifests, "Deployment").metadata.name });
 });
 
 test("the chart makes objects that mean what the gateway in them does", (t) => {
@@ -145,7 +150,7 @@ test("values of the chart are used, and those that are used are there", () => {
 
 test("objects have the fields that Kubernetes knows, and with the right types", (t) => {
   const modules = new Set<string>();
-  const all = [["manifests", manifests] as const, ...rendered].flatMap(([, objects]) => objects);
+  const all = [...manifests, ...rendered.flatMap(([, objects]) => objects)];
   const lines = all.map((object, at) => {
     const module = object.apiVersion.includes("/") ? object.apiVersion : `core/${object.apiVersion}`;
     modules.add(module);
@@ -159,6 +164,9 @@ test("objects have the fields that Kubernetes knows, and with the right types", 
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const file = join(directory, "objects.ts");
   const options = ["--noEmit", "--strict", "--module", "preserve", "--types", "", "--ignoreConfig"];
+  const patch = parse(read("kubernetes/tcp-migrate-req.yaml")) as { spec: { template: { spec: Mapping } } };
+  const patched = JSON.stringify({ containers: [], ...patch.spec.template.spec });
+  lines.push(`export const patched: core_v1.PodSpec = ${patched};`);
   // A field that nobody knows is found: it would not be here without an error.
   const wrong = "// @ts-expect-error\nexport const wrong: core_v1.Container = { name: 'a', liveProbe: {} };";
   writeFileSync(file, [...imports, ...lines, wrong].join("\n"));

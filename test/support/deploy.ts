@@ -17,6 +17,7 @@ export interface Container {
   readonly env?: readonly { readonly name: string }[];
   readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
   readonly lifecycle?: { readonly preStop?: { readonly sleep?: { readonly seconds: number } } };
+  readonly resources: { readonly requests?: { readonly cpu?: string } };
   readonly startupProbe: Probe;
   readonly livenessProbe: Probe;
   readonly readinessProbe: Probe;
@@ -88,6 +89,10 @@ export function checkPod(pod: Pod, settings: Settings): void {
   const preStop = container.lifecycle?.preStop?.sleep?.seconds ?? 0;
   const needed = preStop + (shutdown.delayMs + shutdown.timeoutMs) / 1000;
   assert.ok(grace > needed, `killed after ${grace} s, while it may take ${needed} s`);
+
+  // Without a request it would be 0, which the gateway refuses.
+  const counted = container.env?.some(({ name }) => name === "APISIX_WORKER_PROCESSES") ?? false;
+  assert.ok(!counted || container.resources.requests?.cpu !== undefined, "the number of workers is that of no CPU");
 
   const { annotations } = pod.metadata;
   if (prometheus?.listen != null) {

@@ -108,6 +108,11 @@ const functions: Readonly<Record<string, (...args: Value[]) => Value>> = {
   contains: (part, text) => String(text).includes(String(part)),
   default: (otherwise, value) => (holds(value) ? value : otherwise),
   dict: (...pairs) => Object.fromEntries(pairs.flatMap((key, at) => (at % 2 === 0 ? [[key, pairs[at + 1]]] : []))),
+  dig: (...args) => {
+    const [otherwise, value] = args.slice(-2);
+    const found = args.slice(0, -2).reduce<Value>((at, key) => (isMapping(at) ? at[String(key)] : undefined), value);
+    return found ?? otherwise;
+  },
   eq: (one, other) => one === other,
   fromJson: (text) => JSON.parse(String(text)) as Value,
   int: (value) => Math.trunc(Number(value)),
@@ -148,10 +153,12 @@ function isMapping(value: Value): value is Mapping {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** As Helm merges values: mappings key by key, and a key that is overridden with null goes. */
 function merged(one: Mapping, other: Mapping): Mapping {
   const rows = Object.entries(other).map(([key, value]): [string, Value] => {
     const old = one[key];
     return [key, isMapping(old) && isMapping(value) ? merged(old, value) : value];
   });
-  return { ...one, ...Object.fromEntries(rows) };
+  const whole = Object.entries({ ...one, ...Object.fromEntries(rows) });
+  return Object.fromEntries(whole.filter(([, value]) => value !== null));
 }
