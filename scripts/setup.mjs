@@ -51,22 +51,12 @@ function withoutServices(install) {
   }
 }
 
-/**
- * Fills the compile cache, so that the very first start is as fast and as small as every other
- * one. The threads' entries refuse to run here, which is as good: they have been compiled.
- */
+/** So that the very first start is as fast and as small as every other one. */
 function compileOnce() {
-  const entries = ["supervisor/run", "control/main", "worker/main"].map((entry) => `./src/${entry}.ts`);
-  // Plugins are loaded when they are named; asking for all of them loads all.
-  const script =
-    `await Promise.allSettled(${JSON.stringify(entries)}.map((entry) => import(entry)));` +
-    `[...(await import("./src/plugins/catalogue/index.ts")).knownPlugins.values()];`;
-  execFileSync(`${root}node_modules/node/bin/node`, ["--input-type=module", "-e", script], {
-    cwd: root,
+  execFileSync(`${root}node_modules/node/bin/node`, [`${root}scripts/compile-once.mjs`], {
     stdio: "ignore",
     env: { ...process.env, NODE_COMPILE_CACHE: `${root}node_modules/.cache/turnpike` },
   });
-  execFileSync(`${root}bin/turnpike`, ["version"], { stdio: "ignore" });
 }
 
 if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== lock) {
