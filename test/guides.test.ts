@@ -28,3 +28,8 @@ test("moving from APISIX", async (t) => {
   const { others } = await followPage(t, "docs/guides/moving-from-apisix.md");
   assert.deepEqual(others, []);
 });
+
+test("several nodes on etcd", async (t) => {
+  const { others } = await followPage(t, "docs/guides/several-nodes.md");
+  assert.deepEqual(others, []);
+});
