@@ -33,3 +33,13 @@ test("several nodes on etcd", async (t) => {
   const { others } = await followPage(t, "docs/guides/several-nodes.md");
   assert.deepEqual(others, []);
 });
+
+test("security hardening", async (t) => {
+  const { others } = await followPage(t, "docs/guides/hardening.md");
+  assert.deepEqual(others, []);
+});
+
+test("tuning", async (t) => {
+  const { others } = await followPage(t, "docs/guides/performance.md");
+  assert.deepEqual(others, []);
+});
