@@ -12,7 +12,7 @@ import { freePort } from "./ports.ts";
 
 // Pages are followed from top to bottom, as a reader with a terminal would. In a page
 //   ```sh       is typed into one shell; it ends at the first command that fails
-//   ```text     lines that the block before it has printed; `…` stands for anything
+//   ```text     lines that the block before it has printed, in this order; `…` stands for anything
 //   ```console  is shown and not run
 //   others      are written to the file that the paragraph before them names last, a path with a
 //               slash in backticks; without one they are returned.
@@ -79,16 +79,22 @@ export async function followPage(t: TestContext, page: string, heading?: string)
     const { language, file } = block;
     const text = adapt(block.text);
     if (language === "sh") output = await shell.run(text);
-    else if (language === "text") for (const line of text.trimEnd().split("\n")) assertPrinted(output, line);
+    else if (language === "text") assertPrinted(output, text);
     else if (file !== "") writePageFile(join(directory, file), withPorts(file, text, port));
     else if (language !== "console") others.push(block);
   }
   return { directory, port, others, run: async (text) => await shell.run(adapt(text)) };
 }
 
-function assertPrinted(output: string, line: string): void {
-  const pieces = line.split("…").map((piece) => piece.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
-  assert.match(output, new RegExp(pieces.join(".*"), "u"), `${line} was not printed, but:\n${output}`);
+/** The lines must have been printed in this order; others may stand between them. */
+function assertPrinted(output: string, expected: string): void {
+  let at = 0;
+  for (const line of expected.trimEnd().split("\n")) {
+    const pieces = line.split("…").map((piece) => piece.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
+    const found = new RegExp(pieces.join(".*"), "u").exec(output.slice(at));
+    assert.ok(found !== null, `"${line}" was not printed, or not in this place, but:\n${output}`);
+    at += found.index + found[0].length;
+  }
 }
 
 function writePageFile(path: string, text: string): void {
