@@ -9,6 +9,7 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Gateway, turnpike } from "./support/gateway.ts";
+import { blocksOf } from "./support/guide.ts";
 import { open } from "./support/load.ts";
 import { freePort } from "./support/ports.ts";
 
@@ -17,14 +18,11 @@ import { freePort } from "./support/ports.ts";
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** The code blocks of a section of the README, in order. */
-function blocksOf(heading: string): readonly string[] {
-  const section = readFileSync(join(root, "README.md"), "utf8").split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
-  return Array.from(section.matchAll(/```\w+\n(.*?)```/gs), ([, block = ""]) => block);
-}
-
 test("a first route in a minute: every command as the README has it", async (t) => {
-  const [originBlock = "", write = "", useBlock = "", askBlock = ""] = blocksOf("A first route in a minute");
+  const [originBlock = "", write = "", useBlock = "", askBlock = ""] = blocksOf(
+    "README.md",
+    "A first route in a minute",
+  ).map(({ text }) => text);
   const [server = "", curl = ""] = originBlock.trim().split("\n");
   const ports = [await freePort(), await freePort(), await freePort(), await freePort()] as const;
   const originPort = await freePort();

@@ -36,6 +36,8 @@ test("every check has a cause, and its error stands in the guide as the API has 
   const sections = guide.split(/^## /m).slice(1);
   for (const [i, { name, error }] of checks.entries()) {
     assert.equal(causeOf(name), Object.values(causes)[i], name);
-    assert.ok(sections[i]?.includes(`\n> \`${error}\`\n`), `${name}: ${error}`);
+    // How long it is depends on how busy the machine is.
+    const shown = error.replace(/for \d+s$/, "for 5s");
+    assert.ok(sections[i]?.includes(`\n> \`${shown}\`\n`), `${name}: ${error}`);
   }
 });
