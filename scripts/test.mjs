@@ -6,8 +6,11 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const files = process.argv.slice(2);
 
+// Each file is a process of its own: what one has stripped and compiled, the next one loads.
+const env = { NODE_COMPILE_CACHE: `${root}node_modules/.cache/turnpike`, ...process.env };
+
 function step(command, args) {
-  const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
+  const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit", env });
   if (status !== 0) process.exit(status ?? 1);
 }
 
