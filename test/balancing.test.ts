@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
+import { times } from "./support/extent.ts";
 import { ask, exchangeBytes, type Reply } from "./support/client.ts";
 import { echoOf, startEcho } from "./support/echo.ts";
 import { startLoad } from "./support/load.ts";
@@ -12,7 +13,7 @@ import { serving, to } from "./support/serving.ts";
 // Which node gets a request, how often, and what the client is told where none answers.
 
 /** Requests whose shares are counted; each worker is right to within one turn. */
-const SHARED_REQUESTS = process.env.TURNPIKE_TEST_FULL === "on" ? 100_000 : 3_000;
+const SHARED_REQUESTS = times(100_000, 3_000);
 
 const withWeights = (origins: readonly Origin[], weights: readonly number[]): Record<string, number> =>
   Object.fromEntries(origins.map(({ node }, i) => [node, weights[i] ?? 0]));

@@ -10,15 +10,16 @@ import {
   serverCertificate,
   serverKey,
 } from "../src/control/admin/testing-certificates.ts";
+import { times } from "./support/extent.ts";
 import { type Gateway, startGateway } from "./support/gateway.ts";
 import { EchoClient, type EchoService, startEcho } from "./support/grpc-echo.ts";
 
 /** gRPC through the front door: a client of the field's library, the gateway, a service of the same library. */
 
 /** Calls of each kind. */
-const CALLS = process.env.TURNPIKE_TEST_FULL === "on" ? 2_500 : 75;
+const CALLS = times(2_500, 75);
 /** Bytes of the long stream. */
-const STREAM = (process.env.TURNPIKE_TEST_FULL === "on" ? 1_024 : 48) * 1_048_576;
+const STREAM = times(1_024, 48) * 1_048_576;
 const MESSAGE = 65_536;
 
 test("gRPC through the gateway", async (t) => {

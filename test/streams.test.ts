@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { test } from "node:test";
+import { full, times } from "./support/extent.ts";
 import { type Gateway, startGateway } from "./support/gateway.ts";
 import {
   ask,
@@ -22,7 +23,6 @@ import { apply, route, startStreams } from "./support/streams.ts";
 
 // TCP and UDP through a real gateway, with real sockets on both sides.
 
-const FULL = process.env.TURNPIKE_TEST_FULL === "on";
 const MIB = 1_048_576;
 
 test("streams", async (t) => {
@@ -31,11 +31,11 @@ test("streams", async (t) => {
   const { gateway, tcp, udp } = await startStreams(t, { stream_routes: [route("a", [plain.node])] });
 
   await t.test("bytes come back whole and in order, and memory stays flat", async (t) => {
-    const bytes = (FULL ? 1_024 : 64) * MIB;
+    const bytes = times(1_024, 64) * MIB;
     const before = memoryOf(gateway);
     assert.ok(await echoed(dial(t, tcp[0]), bytes));
     const grown = memoryOf(gateway) - before;
-    if (FULL) t.diagnostic(`${bytes / MIB} MiB echoed, memory grew by ${Math.round(grown / MIB)} MiB`);
+    if (full) t.diagnostic(`${bytes / MIB} MiB echoed, memory grew by ${Math.round(grown / MIB)} MiB`);
     assert.ok(grown < 256 * MIB, `memory grew by ${grown} bytes`);
   });
 
@@ -196,7 +196,7 @@ test("streams", async (t) => {
     const [left, right] = [await startUdp(t), await startUdp(t)];
     await apply(gateway, { stream_routes: [route("u", [left.node, right.node], { server_port: udp })] });
     const clients = await Promise.all(Array.from({ length: 20 }, async () => await udpClient(t, udp)));
-    const total = FULL ? 100_000 : 5_000;
+    const total = times(100_000, 5_000);
     const before = memoryOf(gateway);
     await Promise.all(
       clients.map(async (client, number) => {
@@ -206,7 +206,7 @@ test("streams", async (t) => {
         }
       }),
     );
-    if (FULL) t.diagnostic(`${total} datagrams, memory grew by ${Math.round((memoryOf(gateway) - before) / MIB)} MiB`);
+    if (full) t.diagnostic(`${total} datagrams, memory grew by ${Math.round((memoryOf(gateway) - before) / MIB)} MiB`);
     assert.equal(left.senders.size + right.senders.size, clients.length, "one socket to one node for each client");
     assert.ok(left.senders.size > 0 && right.senders.size > 0);
   });

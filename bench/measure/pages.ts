@@ -1,8 +1,8 @@
 import { get } from "node:http";
 import { setTimeout } from "node:timers/promises";
-import { oneRoute, probe } from "../harness/gateway.ts";
+import { oneRoute } from "../harness/gateway.ts";
+import { probeColumns, probeRow, probeTimes } from "../harness/probes.ts";
 import type { Measurement } from "../harness/stage.ts";
-import { percentile } from "../harness/statistics.ts";
 
 const PAGES = 200;
 const ROUNDS = 4;
@@ -27,43 +27,28 @@ export const pages: Measurement = {
     let rate = 0;
     // In turn, so that what else the machine does meets both alike.
     for (let round = 0; round < ROUNDS; round++) {
-      await probes(turnpike.statusPort, without);
+      without.push(...(await probeTimes(turnpike.statusPort, PROBES, PAUSE_MS)));
       const open = await Promise.all(Array.from({ length: PAGES }, async () => await openPage(turnpike.statusPort)));
       // What each page gets first is not what it gets while it stays.
       await setTimeout(1_000);
       const before = open.reduce((sum, page) => sum + page.bytes, 0);
       const startedAt = performance.now();
-      await probes(turnpike.statusPort, beside);
+      beside.push(...(await probeTimes(turnpike.statusPort, PROBES, PAUSE_MS)));
       rate += (open.reduce((sum, page) => sum + page.bytes, 0) - before) / (performance.now() - startedAt) / ROUNDS;
       for (const page of open) page.close();
     }
-    const row = (name: string, times: readonly number[]): string[] => [
-      name,
-      String(times.length),
-      ...[50, 99, 100].map((percent) => percentile(times, percent).toFixed(2)),
-    ];
     return {
       tables: [
         {
           title: "GET /status/ready beside open status pages, every probe on a connection of its own",
-          columns: ["milliseconds", "probes", "p50", "p99", "longest"],
-          rows: [row("no page", without), row(`${PAGES} pages`, beside)],
+          columns: probeColumns,
+          rows: [probeRow("no page", without), probeRow(`${PAGES} pages`, beside)],
           notes: [`All ${PAGES} pages together were sent ${Math.round(rate)} kB/s.`],
         },
       ],
     };
   },
 };
-
-/** Adds the milliseconds of each probe; throws where one is not 200. */
-async function probes(port: number, times: number[]): Promise<void> {
-  for (let i = 0; i < PROBES; i++) {
-    const { status, ms } = await probe(port);
-    if (status !== 200) throw new Error(`a probe was answered with ${status}`);
-    times.push(ms);
-    await setTimeout(PAUSE_MS);
-  }
-}
 
 /** Resolves with the page once its stream has begun. */
 async function openPage(port: number): Promise<OpenPage> {

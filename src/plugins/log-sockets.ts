@@ -1,5 +1,6 @@
 import { createSocket, type Socket as Datagrams } from "node:dgram";
 import { connect, isIP, type Socket } from "node:net";
+import { loadTls } from "../lib/lazy-tls.ts";
 
 /** Sending text over TCP, TLS and UDP, for log plugins. */
 
@@ -58,9 +59,7 @@ export class LineSender {
       tlsName === null
         ? connect(port, host)
         : // Loaded when it is needed: TLS costs a thread 40 ms of its start.
-          process
-            .getBuiltinModule("node:tls")
-            .connect({ host, port, ...(isIP(tlsName) === 0 ? { servername: tlsName } : {}) });
+          loadTls().connect({ host, port, ...(isIP(tlsName) === 0 ? { servername: tlsName } : {}) });
     const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs);
     socket.once("error", (error) => {
       clearTimeout(timer);

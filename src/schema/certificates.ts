@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from "node:crypto";
+import { loadTls } from "../lib/lazy-tls.ts";
 import type { Ssl } from "./ssl.ts";
 
 /** What is wrong with certificates and private keys beyond their length. */
@@ -57,7 +58,7 @@ function contextFault(cert: string, key: string): { readonly of: "cert" | "key";
   if (chain.length > 0 && chain.every(isStrong)) return null;
   try {
     // It takes ten times as long as all the rest; loaded where there are such certificates alone.
-    process.getBuiltinModule("node:tls").createSecureContext({ cert, key });
+    loadTls().createSecureContext({ cert, key });
     return null;
   } catch (error) {
     return { of: "cert", text: opensslReason(error) };

@@ -1,4 +1,5 @@
 import { reasonOf } from "../lib/errors.ts";
+import { loadTls } from "../lib/lazy-tls.ts";
 import type { CheckedConfig, SslConfig } from "./checked-config.ts";
 import { type KeyPath, pathsTouch } from "./key-path.ts";
 import { defaultCiphers } from "./keys/apisix.ts";
@@ -22,7 +23,7 @@ export function reportCiphers({ apisix: { ssl } }: CheckedConfig, invalid: reado
   if (!ssl.enable || ssl.ssl_ciphers === defaultCiphers || invalid.some((other) => pathsTouch(other, path))) return;
   try {
     // Loaded where it is needed alone: the default needs no proof.
-    process.getBuiltinModule("node:tls").createSecureContext({ ciphers: ssl.ssl_ciphers });
+    loadTls().createSecureContext({ ciphers: ssl.ssl_ciphers });
   } catch (error) {
     report.error(path, `found ${JSON.stringify(ssl.ssl_ciphers)}, expected cipher suites: ${reasonOf(error)}`);
   }

@@ -1,5 +1,6 @@
 import { constants, createHash, X509Certificate } from "node:crypto";
 import type { SecureContext, SecureContextOptions, SecureVersion } from "node:tls";
+import { loadTls } from "../lib/lazy-tls.ts";
 import type { Ssl } from "../schema/ssl.ts";
 import type { TlsSettings, TlsVersion } from "../settings/settings.ts";
 import type { Certificate } from "./certificate-index.ts";
@@ -72,7 +73,7 @@ export class SecureContexts {
     const conf = certificate.read();
     const { sessionTickets } = this.#settings;
     // Loaded by those alone that serve TLS: it would cost every thread's start.
-    return process.getBuiltinModule("node:tls").createSecureContext({
+    return loadTls().createSecureContext({
       ...serverOptions(conf, this.#settings),
       // A session of one certificate must not be resumed with another, which may ask for more.
       sessionIdContext: sessionContext(conf),

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
 import { reasonOf } from "../lib/errors.ts";
+import { loadTls } from "../lib/lazy-tls.ts";
 import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
 import type { TlsSettings } from "../settings/settings.ts";
 import { type Alert, alertRecord, alerts } from "./alert.ts";
@@ -227,7 +228,7 @@ export class Handshake implements Timed {
     }
     const { certificate, context } = chosen;
     const { client } = certificate;
-    const { TLSSocket } = process.getBuiltinModule("node:tls");
+    const { TLSSocket } = loadTls();
     this.#raw.unshift(bytes);
     const socket = new TLSSocket(this.#raw, {
       isServer: true,

@@ -8,6 +8,7 @@ import { createRoundRobin } from "../upstream/picker.ts";
 import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
 import type { AccessLogSink } from "./environment.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
+import { noPlan } from "./no-plan.ts";
 
 /** Parts to run the data plane without configuration, for tests and benchmarks. */
 
@@ -108,19 +109,10 @@ export function upstreamOf(ports: readonly number[], changes: Partial<Upstream> 
 /** A plan that proxies to the upstream. */
 export function planFor(upstream: Upstream | null, changes: Partial<Plan> = {}): Plan {
   const plan: Plan = {
+    ...noPlan,
     found: true,
-    route: { id: "r1", name: "", serviceId: "", serviceName: "" },
-    rewrite: null,
-    access: null,
-    beforeProxy: null,
-    headerFilter: null,
-    bodyFilter: null,
-    log: null,
+    route: { ...noPlan.route, id: "r1" },
     upstream,
-    timeout: null,
-    enableWebsocket: false,
-    consumerRewrite: null,
-    bodyUses: null,
     withConsumer: () => plan,
     ...changes,
   };

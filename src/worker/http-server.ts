@@ -16,7 +16,8 @@ import type { Http2Connection } from "./http2/connection.ts";
 import { addressFailure, formatListen } from "./listen-failure.ts";
 import { type Peer, withoutMapping } from "./peer.ts";
 import { statusPage } from "../lib/status-pages.ts";
-import { loadHttp2, loadProxyHeader, loadTls } from "./rare-parts.ts";
+import { quietTurn } from "./quiet-turn.ts";
+import { loadHttp2, loadProxyHeader, loadTlsAcceptor } from "./rare-parts.ts";
 import { tlsPeer } from "./tls-peer.ts";
 
 /** What a server is made of. It owns its sockets, pools and timer; the rest belongs to the caller. */
@@ -59,8 +60,6 @@ const BACKLOG = 511;
 const MAX_TURNED_AWAY = 256;
 /** Time between two lines that say so in the log. */
 const FULL_WARNING_MS = 10_000;
-/** Turns of the event loop for which a draining listener waits for its queue to be empty. */
-const MAX_CLOSE_TURNS = 50;
 
 /** What ALPN is answered with, the preferred one first. */
 const WITH_HTTP2 = ["h2", "http/1.1", "http/1.0"];
@@ -116,7 +115,7 @@ class RawHttpServer implements HttpServer {
     this.#makeAcceptor = () => {
       const answerPlain = (socket: Socket): void => answerClearText(socket, this.#env.serverName);
       const tickets = new TicketKeys(parts.tickets);
-      const { TlsAcceptor } = loadTls();
+      const { TlsAcceptor } = loadTlsAcceptor();
       return new TlsAcceptor({ settings: settings.tls!, certificates, tickets, wheel, log, answerPlain });
     };
   }
@@ -314,18 +313,8 @@ class RawHttpServer implements HttpServer {
     };
   }
 
-  /**
-   * The kernel resets what waits in the accept queue of a listener that is closed. So it is
-   * closed in a turn of the loop in which accepting has just found nothing more.
-   */
   async #closeListeners(): Promise<void> {
-    for (let turn = 0; turn < MAX_CLOSE_TURNS; turn++) {
-      const before = this.#accepted;
-      await new Promise<void>((resolve) => {
-        setImmediate(resolve);
-      });
-      if (this.#accepted === before) break;
-    }
+    await quietTurn(() => this.#accepted);
     for (const listener of this.#listeners.splice(0)) listener.close();
   }
 

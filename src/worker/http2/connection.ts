@@ -1,5 +1,6 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import { loadHttp2 } from "../../lib/lazy-http2.ts";
 import type { Timed } from "../../lib/timer-wheel.ts";
 import type { Environment } from "../environment.ts";
 import { DRAIN_GRACE_MS, LINGER_MS } from "../http1/limits.ts";
@@ -53,7 +54,7 @@ export class Http2Connection implements Timed {
     this.#settings = new FrameBudget(BURST, PER_SECOND, env.wheel.now);
     this.#resets = new FrameBudget(BURST, PER_SECOND, env.wheel.now);
     // Loaded by those alone who are asked for it: it would cost every thread's start.
-    const session = process.getBuiltinModule("node:http2").performServerHandshake(socket, {
+    const session = loadHttp2().performServerHandshake(socket, {
       settings: {
         maxConcurrentStreams: MAX_STREAMS,
         maxHeaderListSize: env.settings.http.maxHead,

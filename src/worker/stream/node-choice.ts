@@ -27,8 +27,29 @@ export class NodeChoice {
     this.#ctx = ctx;
   }
 
-  /** The next node; `null`: there is none, or no other may be tried. Throws what the algorithm throws. */
-  next(): UpstreamNode | null {
+  /**
+   * The next node; `null` where there is none or no other may be tried, which `refuse` has been
+   * told: `reason` and `status` are those of the last attempt.
+   */
+  next(
+    reason: string,
+    status: number,
+    refuse: (status: number, kind: string, detail: string) => void,
+  ): UpstreamNode | null {
+    const { key } = this.#upstream;
+    let node: UpstreamNode | null;
+    try {
+      node = this.#pick();
+    } catch (error) {
+      refuse(500, "picker failed", `${key}: ${String(error)}`);
+      return null;
+    }
+    if (node === null) refuse(status, "upstream failed", `${key}: ${reason}, stream route ${this.#ctx.route.id}`);
+    return node;
+  }
+
+  /** Throws what the algorithm throws. */
+  #pick(): UpstreamNode | null {
     if (this.#tried.length > 0 && !this.#mayRetry()) return null;
     const node = this.#upstream.picker.pick(this.#tried, this.#ctx);
     this.#node = node;

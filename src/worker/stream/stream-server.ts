@@ -12,6 +12,7 @@ import { withoutMapping } from "../peer.ts";
 import { ProxyHeaderReader } from "../proxy-protocol/read-header.ts";
 import { Complaints } from "../complaints.ts";
 import { tlsPeer } from "../tls-peer.ts";
+import { quietTurn } from "../quiet-turn.ts";
 import { type StreamEnvironment } from "./stream-environment.ts";
 import { HIGH_WATER, TcpStream } from "./tcp-stream.ts";
 import type { StreamPeer } from "./stream-context.ts";
@@ -45,8 +46,6 @@ const BACKLOG = 511;
 const PROXY_HEADER_MS = 30_000;
 /** How long a draining worker waits for answers to datagrams. */
 const UDP_DRAIN_MS = 1_000;
-/** Turns of the event loop for which a draining listener waits for its queue to be empty. */
-const MAX_CLOSE_TURNS = 50;
 
 let lastConnectionId = 0;
 
@@ -264,15 +263,8 @@ export class StreamServer {
     for (const listener of this.#udp.splice(0)) listener.close();
   }
 
-  /** As for HTTP: closed in a turn of the loop in which accepting has just found nothing more. */
   async #closeListeners(): Promise<void> {
-    for (let turn = 0; turn < MAX_CLOSE_TURNS; turn++) {
-      const before = this.#accepted;
-      await new Promise<void>((resolve) => {
-        setImmediate(resolve);
-      });
-      if (this.#accepted === before) break;
-    }
+    await quietTurn(() => this.#accepted);
     for (const listener of this.#tcp.splice(0)) listener.close();
   }
 

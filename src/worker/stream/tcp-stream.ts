@@ -125,17 +125,8 @@ export class TcpStream implements Timed {
 
   /** Connects to the next node, or gives up for the reason of the last. */
   #connect(reason: string, status: number): void {
-    let node: UpstreamNode | null;
-    try {
-      node = this.#choice!.next();
-    } catch (error) {
-      this.#refuse(500, "picker failed", `${this.#upstream!.key}: ${String(error)}`);
-      return;
-    }
-    if (node === null) {
-      this.#refuse(status, "upstream failed", `${this.#upstream!.key}: ${reason}, stream route ${this.#ctx.route.id}`);
-      return;
-    }
+    const node = this.#choice!.next(reason, status, (...why) => this.#refuse(...why));
+    if (node === null) return;
     this.#address = node.address;
     this.#nodeError = "";
     this.#timedOut = false;

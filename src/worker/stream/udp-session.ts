@@ -104,17 +104,8 @@ export class UdpSession implements Timed {
 
   /** Opens a socket to the next node, or gives up for the reason of the last. */
   #open(reason: string, status: number): void {
-    let node: UpstreamNode | null;
-    try {
-      node = this.#choice!.next();
-    } catch (error) {
-      this.#refuse(500, "picker failed", `${this.#upstream!.key}: ${String(error)}`);
-      return;
-    }
-    if (node === null) {
-      this.#refuse(status, "upstream failed", `${this.#upstream!.key}: ${reason}, stream route ${this.#ctx.route.id}`);
-      return;
-    }
+    const node = this.#choice!.next(reason, status, (...why) => this.#refuse(...why));
+    if (node === null) return;
     this.#node = node;
     const socket = createSocket({ type: isIPv6(node.host) ? "udp6" : "udp4" });
     this.#socket = socket;
