@@ -332,6 +332,23 @@ test("a changed manager is asked anew, and an answer of the old one is not belie
   assert.deepEqual(resolver.lookup(jack), { error: "secret manager vault/1 does not exist" });
 });
 
+test("what a changed manager answers is told when it changes, not because the old one answered otherwise", async (t) => {
+  const vault = await startVault(t);
+  const { resolver, changes, changed } = createResolver(t, { ttlMs: 200 });
+  vault.write("kv/apisix/jack", { key: "old" });
+  vault.write("kv/other/jack", { key: "new" });
+  resolver.setManagers(managers(vault));
+  await resolver.prepare([jack]);
+  assert.deepEqual(resolver.lookup(jack), fresh("old"));
+  resolver.setManagers(managers(vault, { prefix: "kv/other" }));
+  await resolver.prepare([jack]);
+  assert.deepEqual(resolver.lookup(jack), fresh("new"));
+  vault.write("kv/other/jack", { key: "newer" });
+  await changed();
+  assert.deepEqual(resolver.lookup(jack), fresh("newer"));
+  assert.deepEqual(changes, [[jack]]);
+});
+
 test("many secrets are read with few connections; a Vault that hangs delays no other", async (t) => {
   const hanging = await startVault(t);
   const vault = await startVault(t);

@@ -99,7 +99,12 @@ class Resolver implements SecretResolver {
         (id) => JSON.stringify(before.get(id)) !== JSON.stringify(managers.get(id)),
       ),
     );
-    for (const secret of this.#secrets.values()) if (changed.has(secret.manager)) Object.assign(secret, unread());
+    for (const secret of this.#secrets.values()) {
+      if (!changed.has(secret.manager)) continue;
+      Object.assign(secret, unread());
+      // They are looked up anew: what the old manager answered is no difference to tell of.
+      secret.answered.clear();
+    }
     this.#scheduleSweep();
   }
 
