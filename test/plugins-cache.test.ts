@@ -8,26 +8,32 @@ import { makePrefix, routeTo, runIn, type Gateway } from "./support/gateway.ts";
 import { startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
 
-// The cache on disk, which workers share and a restart leaves, and Brotli; through the front door.
+// The caches, which workers share (a restart leaves the one on disk), and Brotli; through the front door.
 
-/** Asks until every worker has answered from the cache. */
-async function untilHit(gateway: Gateway, path: string): Promise<Reply> {
-  const hits = new Set<string>();
+/** Asks until both workers have answered from the cache; the last answer of each. */
+async function answersOfBoth(gateway: Gateway, path: string): Promise<ReadonlyMap<string, Reply>> {
+  const hits = new Map<string, Reply>();
   for (;;) {
     const answer = await ask(gateway.httpPort, path);
     if (answer.headers["apisix-cache-status"] === "HIT") {
-      hits.add(/worker=\d+/.exec(String(answer.headers["x-turnpike-revision"]))?.[0] ?? "");
+      hits.set(/worker=\d+/.exec(String(answer.headers["x-turnpike-revision"]))?.[0] ?? "", answer);
     }
-    if (hits.size === 2) return answer;
+    if (hits.size === 2) return hits;
     await setTimeout(2);
   }
+}
+
+async function untilHit(gateway: Gateway, path: string): Promise<Reply> {
+  const [answer] = (await answersOfBoth(gateway, path)).values();
+  return answer!;
 }
 
 test("answers kept on disk are every worker's, survive a kill, and are purged", async (t) => {
   const origin = await startOrigin(t, "origin", (request, response) => {
     response.setHeader("Content-Type", "text/html");
     if (request.url?.startsWith("/private") === true) response.setHeader("Cache-Control", "private");
-    response.end(`${request.url} ${"and so on ".repeat(500)}`);
+    const which = request.url === "/small" ? origin.requests() : "";
+    response.end(`${request.url} ${"and so on ".repeat(500)}${which}`);
   });
   const ports = [await freePort(), await freePort(), await freePort()] as const;
   const closed = await freePort();
@@ -84,6 +90,13 @@ test("answers kept on disk are every worker's, survive a kill, and are purged", 
   const packed = await ask(gateway.httpPort, "/a", { headers: { "Accept-Encoding": "gzip, br" } });
   assert.deepEqual([packed.headers["apisix-cache-status"], packed.headers["content-encoding"]], ["HIT", "br"]);
   assert.equal(brotliDecompressSync(Buffer.from(packed.text, "latin1")).toString(), text);
+
+  // One in memory is every worker's, too: they come to have the same answer of all that the node has given.
+  let bodies: readonly string[] = [];
+  do {
+    const answers = await answersOfBoth(gateway, "/small");
+    bodies = [...answers.values()].map(({ text }) => text);
+  } while (bodies[0] !== bodies[1]);
 
   const asked = origin.requests();
   gateway.child.kill("SIGKILL");

@@ -121,6 +121,10 @@ export class Publisher {
       void this.#expose(link, message.id);
       return;
     }
+    if (message.type === "cache-news") {
+      for (const other of this.#links.values()) if (other !== link) other.port.postMessage(message);
+      return;
+    }
     link.hello = message;
     link.synced = false;
     if (this.#dumped !== null) this.#askForDump(link);

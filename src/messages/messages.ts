@@ -1,4 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
+import type { CacheNews } from "../plugins/proxy-cache-news.ts";
 import type { TargetEntry } from "../upstream/targets.ts";
 import type { Change, Rejection } from "../schema/kinds.ts";
 import type { Address, Settings } from "../settings/settings.ts";
@@ -95,9 +96,17 @@ export interface WorkerScrape {
   readonly id: number;
 }
 
-export type WorkerToControl = WorkerHello | WorkerDump | WorkerScrape;
+/** What a worker tells all others of a cache in memory; control passes it on. */
+export interface WorkerCacheNews {
+  readonly type: "cache-news";
+  readonly zone: string;
+  readonly news: CacheNews;
+}
+
+export type WorkerToControl = WorkerHello | WorkerDump | WorkerScrape | WorkerCacheNews;
 
 export type ControlToWorker =
+  | WorkerCacheNews
   /** What names and services stand for now. */
   | { readonly type: "targets"; readonly entries: readonly TargetEntry[] }
   | { readonly type: "dump" }

@@ -1,4 +1,4 @@
-/** Answers that are kept in the memory of one worker, the least used given up first. */
+/** Answers that are kept in memory, the least used given up first. */
 
 /** An answer as it is kept. */
 export interface CachedAnswer {

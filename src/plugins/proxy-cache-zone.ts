@@ -1,7 +1,8 @@
 import { monotonicMs } from "../lib/clock.ts";
+import type { CacheNews } from "./proxy-cache-news.ts";
 import { CacheStore, type CachedAnswer, type ReadHeader } from "./proxy-cache-store.ts";
 
-/** Where answers are kept: in the memory of one worker, or on a disk that all of them share. */
+/** Where answers are kept: in memory, or on a disk; either is shared by all workers. */
 export interface CacheZone {
   /** The clock of `storedAt`, milliseconds. */
   now(): number;
@@ -23,12 +24,15 @@ export interface Collection {
   drop(): void;
 }
 
-/** A zone in the memory of this thread. */
+/** A zone in memory, which all workers share. */
 export class MemoryZone implements CacheZone {
   readonly #store: CacheStore;
+  readonly #tell: ((news: CacheNews) => void) | null;
 
-  constructor(maxBytes: number) {
+  /** @param tell tells all others who share it; `null`: nobody does. */
+  constructor(maxBytes: number, tell: ((news: CacheNews) => void) | null = null) {
     this.#store = new CacheStore(maxBytes);
+    this.#tell = tell;
   }
 
   now(): number {
@@ -39,12 +43,32 @@ export class MemoryZone implements CacheZone {
     return this.#store.find(key, header);
   }
 
-  keep(key: string, vary: readonly string[], header: ReadHeader, answer: Omit<CachedAnswer, "body">): Collection {
-    return new MemoryCollection(this.#store, (body) => this.#store.put(key, vary, header, { ...answer, body }));
+  keep(key: string, vary: readonly string[], header: ReadHeader, head: Omit<CachedAnswer, "body">): Collection {
+    return new MemoryCollection(this.#store, (body) => {
+      const answer = { ...head, body };
+      this.#store.put(key, vary, header, answer);
+      this.#tell?.({ type: "kept", key, vary, values: vary.map((name) => header(name)), answer });
+    });
   }
 
   purge(key: string): boolean {
+    this.#tell?.({ type: "purged", key });
     return this.#store.delete(key);
+  }
+
+  /** Takes over what another one has told. */
+  heard(news: CacheNews): void {
+    if (news.type === "purged") {
+      this.#store.delete(news.key);
+      return;
+    }
+    const { key, vary, values, answer } = news;
+    const header: ReadHeader = (name) => values[vary.indexOf(name)];
+    const own = this.#store.find(key, header);
+    // Of answers to requests that came at the same time all keep the same one.
+    if (own !== undefined && own.storedAt > answer.storedAt) return;
+    const { buffer, byteOffset, byteLength } = answer.body;
+    this.#store.put(key, vary, header, { ...answer, body: Buffer.from(buffer, byteOffset, byteLength) });
   }
 }
 
@@ -70,7 +94,9 @@ class MemoryCollection implements Collection {
   }
 
   finish(): void {
-    const body = Buffer.concat(this.#pieces);
+    const body = Buffer.from(new SharedArrayBuffer(this.#bytes));
+    let at = 0;
+    for (const piece of this.#pieces) at += piece.copy(body, at);
     this.drop();
     this.#done(body);
   }

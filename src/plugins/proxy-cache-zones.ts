@@ -1,6 +1,7 @@
 import type { CacheSettings, CacheZoneSettings } from "../settings/settings.ts";
 import type { ConfRule, PluginEnv } from "../plugin/plugin.ts";
 import { DiskZone } from "./proxy-cache-disk.ts";
+import { tellWorkers } from "./proxy-cache-news.ts";
 import { MemoryZone, type CacheZone } from "./proxy-cache-zone.ts";
 
 /** Caches as APISIX has them where nobody has written any. */
@@ -34,19 +35,33 @@ export const cacheZoneFault: ConfRule = ({ cache_zone: name, cache_strategy: str
 };
 
 /** The caches of this thread, by what is configured of them; they outlive changes of resources. */
-const zones = new Map<string, CacheZone>();
+const diskZones = new Map<string, DiskZone>();
+const memoryZones = new Map<string, MemoryZone>();
 
 /** The cache of that name. Throws where there is none. */
 export function zoneOf(name: string, env: Pick<PluginEnv, "attr" | "counters" | "warn">): CacheZone {
   const settings = cacheZoneIn(env.attr, name);
   if (settings === undefined) throw new Error(`cache_zone ${name} not found`);
   const identity = JSON.stringify(settings);
-  let zone = zones.get(identity);
+  const { disk } = settings;
+  if (disk === null) return memoryZone(identity);
+  let zone = diskZones.get(identity);
   if (zone === undefined) {
-    const { disk, memoryBytes } = settings;
-    const counters = env.counters.named(`cache ${disk?.path ?? name}`);
-    zone = disk === null ? new MemoryZone(memoryBytes) : new DiskZone(settings, counters, (text) => env.warn(text));
-    zones.set(identity, zone);
+    const counters = env.counters.named(`cache ${disk.path}`);
+    zone = new DiskZone(settings, counters, (text) => env.warn(text));
+    diskZones.set(identity, zone);
+  }
+  return zone;
+}
+
+/** The cache in memory with these settings as JSON, which is what workers call it among themselves. */
+export function memoryZone(identity: string): MemoryZone {
+  let zone = memoryZones.get(identity);
+  if (zone === undefined) {
+    const { memoryBytes } = JSON.parse(identity) as CacheZoneSettings;
+    const tell = tellWorkers();
+    zone = new MemoryZone(memoryBytes, tell === null ? null : (news) => tell(identity, news));
+    memoryZones.set(identity, zone);
   }
   return zone;
 }

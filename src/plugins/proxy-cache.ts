@@ -30,7 +30,7 @@ export const proxyCache = definePlugin({
         type: "string",
         enum: ["disk", "memory"],
         default: "disk",
-        $comment: "`disk`: in files that all workers share and that outlive a restart; `memory`: in each worker.",
+        $comment: "`disk`: in files, which outlive a restart; `memory`: in memory. Workers share both.",
       },
       cache_ttl: {
         type: "integer",

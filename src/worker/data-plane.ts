@@ -15,6 +15,7 @@ import { type AccessLog, createAccessLog } from "../observe/access-log.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { dryMetrics } from "../plugin/metrics.ts";
 import { plugins } from "../plugins/index.ts";
+import { connectCaches, hearNews } from "../plugins/proxy-cache-news.ts";
 import { surviveUserErrors } from "../plugins/user/stray-errors.ts";
 import { WorkerPlugins } from "../plugins/user/user-plugin-table.ts";
 import type { Change } from "../schema/kinds.ts";
@@ -88,6 +89,7 @@ export class DataPlane {
     this.#batchMetrics = new BatchMetrics(batches, metrics);
     if (settings.extraPlugins.length > 0) surviveUserErrors(this.#log);
     const users = (this.#plugins = new WorkerPlugins(settings.prefix));
+    connectCaches((zone, news) => this.#post({ type: "cache-news", zone, news }));
     this.#engine = createEngine({
       settings,
       plugins: users.over(plugins),
@@ -193,6 +195,8 @@ export class DataPlane {
       this.#post({ type: "dump", revision: this.#revision, resources: this.#engine.resources() });
     } else if (message.type === "exposition") {
       this.#scrapes.answered(message.id, message.text);
+    } else if (message.type === "cache-news") {
+      hearNews(message.zone, message.news);
     } else if (message.type === "targets") {
       this.#engine.setTargets(message.entries);
     } else if (message.type === "chunk") {
