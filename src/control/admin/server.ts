@@ -28,6 +28,8 @@ export interface AdminServerOptions {
   readonly handler: AdminHandler;
   /** Bytes that the body of a request may have, by its path. */
   readonly bodyLimit: (path: readonly string[]) => number;
+  /** The `Server` header of answers. */
+  readonly serverName: string;
   readonly log: Logger;
 }
 
@@ -67,7 +69,7 @@ const preflight: AdminAnswer = {
  * Throws `SETTINGS_INVALID` where the files of `https_admin` cannot be used.
  */
 export function createAdminServer(options: AdminServerOptions): AdminServer {
-  const { settings, checkKey, handler, bodyLimit, log } = options;
+  const { settings, checkKey, handler, bodyLimit, serverName, log } = options;
   const allowed = settings.allow === null ? null : compileAddresses(settings.allow);
   const server = createServer(settings.tls);
 
@@ -89,6 +91,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       log.error(`admin: ${request.method} ${String(target?.path?.[0])}: ${reasonOf(error)}`);
       answer = refuse(500, "internal error; the error log of this node says more");
     }
+    response.setHeader("Server", serverName);
     send(request, response, answer, cors && request.method !== "OPTIONS");
   }
 
