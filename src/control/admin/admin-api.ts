@@ -2,7 +2,7 @@ import type { Logger } from "../../observe/logger.ts";
 import type { Address, AdminSettings } from "../../settings/settings.ts";
 import type { ResourceCheck } from "../../store/check-resource.ts";
 import { compileKeyCheck, noKeyCheck, type KeyCheck } from "./admin-keys.ts";
-import { page } from "./answers.ts";
+import { page, unknownMethod } from "./answers.ts";
 import { buildPluginsHandler, buildSchemaHandler } from "./catalogue-endpoints.ts";
 import type { AdminCatalogue } from "./catalogue.ts";
 import type { ResourceDeps } from "./deps.ts";
@@ -89,6 +89,8 @@ function buildHandler(settings: AdminSettings, content: AdminResources): AdminHa
   const plugins = buildPluginsHandler(endpoints);
   const schema = buildSchemaHandler(endpoints);
   return (request) => {
+    // APISIX has it for whole configurations alone.
+    if (request.method === "HEAD") return unknownMethod("HEAD");
     switch (request.path[0]) {
       case "plugins":
         return plugins(request);

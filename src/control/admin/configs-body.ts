@@ -1,6 +1,7 @@
 import { reasonOf } from "../../lib/errors.ts";
 import { parseJson } from "../../source/json-text.ts";
 import { parseYaml } from "../../source/yaml-text.ts";
+import { depthFault } from "./json-body.ts";
 
 /** A body with a configuration; an error is worded for the client. */
 export type ConfigsBody =
@@ -19,6 +20,8 @@ export function readConfigsBody(text: string, contentType: string | undefined): 
     const where = placed(reasonOf(error));
     return refuse(yaml ? `invalid yaml request body: ${where}` : where);
   }
+  const deep = depthFault(value);
+  if (deep !== null) return refuse(deep);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
     return { value: value as Readonly<Record<string, unknown>> };
   }
