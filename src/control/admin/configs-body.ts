@@ -1,7 +1,7 @@
 import { reasonOf } from "../../lib/errors.ts";
+import { nestingFault } from "../../lib/nesting.ts";
 import { parseJson } from "../../source/json-text.ts";
 import { parseYaml } from "../../source/yaml-text.ts";
-import { depthFault } from "./json-body.ts";
 
 /** A body with a configuration; an error is worded for the client. */
 export type ConfigsBody =
@@ -20,7 +20,7 @@ export function readConfigsBody(text: string, contentType: string | undefined): 
     const where = placed(reasonOf(error));
     return refuse(yaml ? `invalid yaml request body: ${where}` : where);
   }
-  const deep = depthFault(value);
+  const deep = nestingFault(value);
   if (deep !== null) return refuse(deep);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
     return { value: value as Readonly<Record<string, unknown>> };
