@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Board } from "../board/board.ts";
 import { GatewayVitals } from "../board/gateway-vitals.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
+import { lowerPriority } from "../lib/thread-priority.ts";
 import type { ControlData, ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import type { Address, Settings } from "../settings/settings.ts";
@@ -152,6 +153,8 @@ export class Control {
     this.#served.resolve({ store, provider, configuration });
     await this.#openAdmin(provider, configuration, store);
     this.#fleet = await this.#joinFleet(provider, store);
+    // Until then everybody waits for this thread; from then on requests come first.
+    void configuration.loaded.then(lowerPriority);
     provider.source.start(this.#indexes.observe(this.#fleet?.observe(configuration) ?? configuration));
   }
 
