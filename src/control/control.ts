@@ -32,6 +32,7 @@ import { UserPluginTable } from "../plugins/user/user-plugin-table.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 import { SecretFlow } from "./secrets/secret-flow.ts";
 import { createVaultClient, type VaultClient } from "./secrets/vault.ts";
+import { TrustedAuthorities } from "../upstream/node-tls.ts";
 import { UserPlugins } from "./user-plugins/user-plugins.ts";
 import { UpstreamWatch } from "./upstream-watch.ts";
 
@@ -101,7 +102,9 @@ export class Control {
     this.#users = { table, plugins: new UserPlugins({ entries, prefix, table, log: this.#log }) };
     const check = resourceCheckFor(settings, table);
     this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
-    this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
+    const authorities = new TrustedAuthorities(settings.trustedCertificates);
+    const ca = (): string[] => authorities.certificates();
+    this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS, ca });
     const resolver = createSecretResolver({
       env: process.env,
       vault: this.#vault,

@@ -135,6 +135,11 @@ export class UpstreamWatch {
     return this.#targets.get(key);
   }
 
+  /** What the clusters of Kubernetes have told, in the order of `discovery.kubernetes`. */
+  clusters(): ReturnType<Lookups["clusters"]> {
+    return this.#lookups.clusters();
+  }
+
   /** The health of all checked upstreams, as `GET /v1/healthcheck` shows it. `prefix`: what stands before their keys. */
   health(prefix: string): readonly HealthReport[] {
     return this.#prober?.report(prefix) ?? [];

@@ -1,5 +1,5 @@
 import type { Key, Keys } from "./key.ts";
-import { choice, count, flag, ip, list, mapping, networks, openMap, port, section, text } from "./key.ts";
+import { choice, count, flag, foreign, ip, list, mapping, networks, openMap, port, section, text } from "./key.ts";
 
 const planned = { support: "planned" } as const;
 
@@ -24,6 +24,9 @@ const etcd: Key = mapping("The etcd cluster that holds the resources, in APISIX'
   ),
   health_check_timeout: count(10, "Seconds for which a member that failed is left alone.", { minimum: 1 }),
   startup_retry: count(2, "Attempts at start before the failure is reported; the gateway goes on trying."),
+  resync_delay: foreign("Pauses after failures grow by themselves."),
+  use_grpc: foreign("etcd is always spoken to over gRPC."),
+  health_check_retry: foreign("startup_retry has taken its place."),
   tls: mapping("TLS with etcd; used for addresses that begin with https.", {
     cert: text("Certificate file, for etcd that asks for one."),
     key: text("Key file of the certificate."),
