@@ -99,6 +99,7 @@ test("patterns are bounded; schemas that cannot be judged are refused", async ()
   assert.equal((await judge(numbers, long)).status, 400);
   assert.throws(() => compileChecked(requestValidation, { body_schema: { pattern: "(a+)+$" } }), /time without bound/);
   for (const [schema, reason] of [
+    [{ pattern: "(" }, /^Error: body_schema: missing closing parenthesis/],
     [{ $ref: "#/x" }, /nothing to refer to at #\/x/],
     [{ $ref: "#" }, /refers to itself/],
     [{ $ref: "http://a/b" }, /nothing to refer to/],
@@ -118,8 +119,6 @@ test("patterns are bounded; schemas that cannot be judged are refused", async ()
   for (const [schema, reason] of [
     [{ required: "a" }, 'body_schema: property "required" validation failed: wrong type: expected array, got string'],
     [{ properties: { a: { minLength: "3" } } }, "expected integer, got string"],
-    [{ items: { pattern: "(" } }, 'body_schema: pcre2_compile() failed: missing closing parenthesis in "("'],
-    [{ patternProperties: { "[": true } }, "missing terminating ]"],
   ] as const) {
     assert.ok(rule?.({ body_schema: schema }, check)?.includes(reason), JSON.stringify(schema));
   }
