@@ -1,5 +1,5 @@
 import type { Key, Keys } from "./key.ts";
-import { choice, count, flag, ip, list, mapping, networks, openMap, port, section, text } from "./key.ts";
+import { choice, count, flag, foreign, ip, list, mapping, networks, openMap, port, section, text } from "./key.ts";
 
 const planned = { support: "planned" } as const;
 
@@ -23,6 +23,7 @@ const etcd: Key = mapping("The etcd cluster that holds the resources, in APISIX'
     { minimum: 1 },
   ),
   health_check_timeout: count(10, "Seconds for which a member that failed is left alone.", { minimum: 1 }),
+  resync_delay: foreign("A watch that has ended is begun anew at once, then with pauses of its own."),
   startup_retry: count(2, "Attempts at start before the failure is reported; the gateway goes on trying."),
   tls: mapping("TLS with etcd; used for addresses that begin with https.", {
     cert: text("Certificate file, for etcd that asks for one."),
