@@ -88,6 +88,7 @@ export class Control {
       dns: settings.dns,
       discovery: settings.discovery,
       trustedCertificates: settings.trustedCertificates,
+      serverName: settings.upstream.serverName,
       healthChecksOff: settings.healthChecksOff,
       publish: (entries) => this.#publisher.publishTargets(entries),
       discovered: (sources) => send({ type: "discovery", sources }),

@@ -30,6 +30,8 @@ export interface UpstreamWatchParts {
   readonly discovery: DiscoverySettings;
   /** `Settings.trustedCertificates`. */
   readonly trustedCertificates: string | null;
+  /** `Settings.upstream.serverName`. */
+  readonly serverName: boolean;
   /** `apisix.disable_upstream_healthcheck`. */
   readonly healthChecksOff: boolean;
   /** Passes on to the workers what keys stand for now. */
@@ -82,7 +84,7 @@ export class UpstreamWatch {
 
   constructor(parts: UpstreamWatchParts) {
     const { table, dns, discovery, healthChecksOff, publish, discovered, checked, log } = parts;
-    this.#tls = new NodeTlsSource(new TrustedAuthorities(parts.trustedCertificates));
+    this.#tls = new NodeTlsSource(new TrustedAuthorities(parts.trustedCertificates), parts.serverName);
     this.#publish = publish;
     this.#discovered = discovered;
     const { dns: dnsServers, consul, kubernetes } = discovery;
