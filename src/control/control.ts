@@ -31,6 +31,7 @@ import { surviveUserErrors } from "../plugins/user/stray-errors.ts";
 import { UserPluginTable } from "../plugins/user/user-plugin-table.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 import { SecretFlow } from "./secrets/secret-flow.ts";
+import { Stapling } from "./stapling/stapling.ts";
 import { createVaultClient, type VaultClient } from "./secrets/vault.ts";
 import { TrustedAuthorities } from "../upstream/node-tls.ts";
 import { UserPlugins } from "./user-plugins/user-plugins.ts";
@@ -58,6 +59,7 @@ export class Control {
   readonly #vault: VaultClient;
   readonly #secrets: SecretFlow;
   readonly #upstreams: UpstreamWatch;
+  readonly #stapling: Stapling;
   readonly #indexes = new ModifyIndexes();
   /** `null`: nothing is exported. */
   readonly #metrics: Metrics | null;
@@ -90,12 +92,17 @@ export class Control {
       trustedCertificates: settings.trustedCertificates,
       serverName: settings.upstream.serverName,
       healthChecksOff: settings.healthChecksOff,
-      publish: (entries) => this.#publisher.publishTargets(entries),
+      publish: (entries) => this.#publisher.tell({ type: "targets", entries }),
       discovered: (sources) => send({ type: "discovery", sources }),
       checked: (report) => send({ type: "checked-nodes", report }),
       log: this.#log,
     });
     this.#publisher.precede(this.#upstreams);
+    this.#stapling = new Stapling({
+      publish: (staples) => this.#publisher.tell({ type: "staples", staples }),
+      log: this.#log,
+    });
+    this.#publisher.precede(this.#stapling);
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
     const table = new UserPluginTable();
     const { prefix, extraPlugins: entries } = settings;
@@ -149,6 +156,7 @@ export class Control {
     this.#configuration = configuration;
     if (inherited !== null) {
       this.#upstreams.apply(store.snapshot());
+      this.#stapling.apply(store.snapshot());
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
@@ -191,6 +199,7 @@ export class Control {
     await this.#fleet?.close();
     await this.#provider?.source.close();
     this.#upstreams.close();
+    this.#stapling.close();
     await this.#users.plugins.close();
     await this.#lastGood?.close();
     this.#secrets.close();

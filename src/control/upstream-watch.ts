@@ -1,5 +1,5 @@
 import type { HealthTable } from "../board/health-table.ts";
-import type { CheckedNodes, DiscoveryReport } from "../messages/messages.ts";
+import type { CheckedNodes, ControlToWorker, DiscoveryReport } from "../messages/messages.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { DiscoverySettings, DnsSettings } from "../settings/settings.ts";
@@ -128,8 +128,9 @@ export class UpstreamWatch {
   }
 
   /** Everything that is known of names, for a worker that is new. */
-  targets(): readonly TargetEntry[] {
-    return [...this.#targets.known()];
+  greeting(): readonly ControlToWorker[] {
+    const entries = [...this.#targets.known()];
+    return entries.length === 0 ? [] : [{ type: "targets", entries }];
   }
 
   /** What a key stands for; `undefined`: not known yet. */
