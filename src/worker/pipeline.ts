@@ -319,6 +319,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     source: BufferOwner | null,
   ): boolean {
     const { ctx } = this;
+    if (ctx.attempts.length > 0) this.#nameUpstreamStatus(given);
     // What filters may have conditions on.
     ctx.answer = given;
     ctx.status = given.status;
@@ -326,7 +327,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     if (answer === null) return true;
     this.#answer = ctx.answer = answer;
     ctx.status = answer.status;
-    const extra = this.#extraLines(answer);
+    const extra = this.#env.answerLines();
     let flowing: boolean;
     if (answer.replacement === null && this.#plan.bodyFilter === null) {
       if (ctx.method !== "HEAD") this.#sending(buffer, from, to);
@@ -353,11 +354,12 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     return answer;
   }
 
-  #extraLines(answer: Answer): string {
-    const lines = this.#env.answerLines();
+  /** Tells what the nodes answered, where the last one failed; plugins may change it. */
+  #nameUpstreamStatus(answer: Answer): void {
     const { attempts } = this.ctx;
-    if (attempts.length === 0 || (answer.status < 500 && !this.#env.settings.showUpstreamStatus)) return lines;
-    return `${lines}X-APISIX-Upstream-Status: ${attempts.map((attempt) => attempt.status).join(", ")}\r\n`;
+    const { status } = attempts.at(-1)!;
+    if ((status < 500 || status > 599) && !this.#env.settings.showUpstreamStatus) return;
+    answer.setHeader("X-APISIX-Upstream-Status", attempts.map((attempt) => attempt.status).join(", "));
   }
 
   #sendFiltered(answer: Answer, extra: string, buffer: Buffer, from: number, to: number, complete: boolean): boolean {
