@@ -127,10 +127,15 @@ export class UpstreamWatch {
     this.#reportSources();
   }
 
-  /** Everything that is known of names, for a worker that is new. */
+  /** What a worker that is new is told of names. */
   greeting(): readonly ControlToWorker[] {
-    const entries = [...this.#targets.known()];
+    const entries = this.targets();
     return entries.length === 0 ? [] : [{ type: "targets", entries }];
+  }
+
+  /** Everything that is known of names. */
+  targets(): readonly TargetEntry[] {
+    return [...this.#targets.known()];
   }
 
   /** What a key stands for; `undefined`: not known yet. */
