@@ -6,6 +6,7 @@ import { buildSettings } from "./build-settings.ts";
 import { checkConfig } from "./check.ts";
 import type { CheckedConfig } from "./checked-config.ts";
 import { type ConfigText, parseConfigText } from "./config-text.ts";
+import { reportDiscovery } from "./discovery-settings.ts";
 import { below, substituteVariables } from "./environment.ts";
 import { warnOfIdleKeys } from "./inspect.ts";
 import { isMapping, type KeyPath, type Mapping, pathsTouch, valueAt } from "./key-path.ts";
@@ -85,6 +86,7 @@ function evaluate(written: Mapping, place: Place, report: Report): Settings | nu
   reportConflicts(config, invalid, (path) => valueAt(written, path) !== undefined, report);
   reportPrometheusFaults(config.plugin_attr.prometheus, invalid, report);
   reportStreams(config, report);
+  reportDiscovery(config, invalid, place.env, report);
   checkTrustedCertificates(config, place.prefix, report);
   reportCiphers(config, invalid, report);
   const source = chooseSource(config.deployment, place, invalid, report);

@@ -121,9 +121,17 @@ test("port 0 is for tests", (t) => {
 test("Consul is asked with long polls unless that is turned off", (t) => {
   const consul = (rest: string): object | null =>
     loadClean(t, `discovery:\n  consul:\n    servers: ["http://127.0.0.1:8500/"]\n${rest}`).discovery.consul;
-  const asked = { servers: ["http://127.0.0.1:8500"], token: null, intervalMs: 3_000, weight: 1 };
+  const asked = {
+    servers: ["http://127.0.0.1:8500"],
+    token: null,
+    answerMs: 4_000,
+    intervalMs: 3_000,
+    weight: 1,
+    skipped: [],
+    fallback: null,
+  };
   assert.deepEqual(consul(""), { ...asked, waitMs: 60_000 });
-  assert.deepEqual(consul("    timeout: {connect: 1000, wait: 5}\n"), { ...asked, waitMs: 5_000 });
+  assert.deepEqual(consul("    timeout: {connect: 1000, wait: 5}\n"), { ...asked, answerMs: 3_000, waitMs: 5_000 });
   assert.deepEqual(consul("    keepalive: false\n    fetch_interval: 9\n"), {
     ...asked,
     waitMs: null,

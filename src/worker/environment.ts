@@ -6,6 +6,7 @@ import type { Settings } from "../settings/settings.ts";
 import type { CertificateLookup } from "../tls/certificate-index.ts";
 import type { UpstreamPools } from "../upstream/pools.ts";
 import { compilePathAdjustment, withEncodedSlashes } from "../lib/normalise-path.ts";
+import { compileContentTypes, type ContentTypes } from "./http1/answer-head.ts";
 import { compileRealIp, type RealIp } from "./real-ip.ts";
 import { version } from "../lib/version.ts";
 
@@ -36,6 +37,8 @@ export interface Environment {
   readonly adjustPath: ((path: string) => string | null) | null;
   /** The path that routes are matched with where it is not the one above; `null`: it always is. */
   readonly routePath: ((target: string, path: string) => string) | null;
+  /** Adds the charset that settings ask for. */
+  readonly contentTypes: ContentTypes;
   /** Value of the Server header. */
   readonly serverName: string;
   /** Header lines of every answer: Server and, where asked for, the revision. */
@@ -63,6 +66,7 @@ export function createEnvironment(
     trusts: (peer) => trusted !== null && trusted.matches(peer),
     adjustPath: compilePathAdjustment(http.normalizeUriLikeServlet, http.deleteUriTailSlash),
     routePath: settings.matching.encodedSlash ? withEncodedSlashes : null,
+    contentTypes: compileContentTypes(http.charset),
     serverName,
     answerLines: settings.showRevision
       ? () => `${serverLine}X-Turnpike-Revision: ${revision()}; worker=${slot}\r\n`

@@ -44,7 +44,7 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     settings: {
       matching: { encodedSlash: false, graphqlMaxSize: 0, postArgMaxSize: 0 },
       http: { normalizeUriLikeServlet: false, deleteUriTailSlash: false },
-      upstream: { keepalive: 1, keepaliveRequests: 1, keepaliveTimeoutMs: 1 },
+      upstream: { keepalive: 1, keepaliveRequests: 1, keepaliveTimeoutMs: 1, serverName: true },
     },
     routes() {
       table.sync(store.held.values());

@@ -41,8 +41,6 @@ interface Subset {
 const TTL_MS = 60_000;
 /** How long the first list is waited for. */
 const FIRST_LIST_MS = 5_000;
-/** Pauses after failures, the last one again and again. */
-const RETRY_MS = [1_000, 2_000, 5_000] as const;
 /** Bytes of one list, and of one line of a watch. */
 const MAX_BYTES = 268_435_456;
 /** Objects of one answer to a list; more come in further answers. */
@@ -69,7 +67,16 @@ class EndpointsWatch implements Kubernetes {
     this.#settings = settings;
     this.#changed = changed;
     this.#log = log;
-    this.#takes = compileNamespaces(settings.namespaces);
+    try {
+      this.#takes = compileNamespaces(settings.namespaces);
+    } catch (thrown) {
+      // Nothing is taken from the cluster, and the reason is where it is looked for.
+      this.#takes = () => false;
+      this.#failure = `namespace_selector: ${reasonOf(thrown)}`;
+      this.#tried.resolve();
+      log.warn(`discovery kubernetes: ${this.#failure}`);
+      return;
+    }
     void this.#run();
   }
 
@@ -110,9 +117,15 @@ class EndpointsWatch implements Kubernetes {
         this.#failure = reasonOf(thrown);
         this.#tried.resolve();
         if (failures === 0) this.#log.warn(`discovery kubernetes: ${this.#failure}; what is known stays`);
-        await pause(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]!, signal);
+        await pause(this.#retryMs(failures++), signal);
       }
     }
+  }
+
+  /** Doubled with each failure in a row; never 0, or a server that refuses would be asked without end. */
+  #retryMs(failures: number): number {
+    const { retryMs, maxRetryMs } = this.#settings;
+    return Math.max(100, Math.min(retryMs * 2 ** failures, maxRetryMs));
   }
 
   /** Everything there is, and the version of it. */
@@ -145,7 +158,8 @@ class EndpointsWatch implements Kubernetes {
   async #watch(from: string): Promise<void> {
     let version = from;
     for (;;) {
-      const timeoutSeconds = String(this.#settings.watchSeconds);
+      const { watchSeconds, jitterSeconds } = this.#settings;
+      const timeoutSeconds = String(watchSeconds + Math.floor(Math.random() * (jitterSeconds + 1)));
       const path = this.#path({ watch: "true", allowWatchBookmarks: "true", resourceVersion: version, timeoutSeconds });
       const response = await this.#open(path);
       // A server that ends every watch at once is not asked without a pause.

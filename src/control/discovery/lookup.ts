@@ -29,7 +29,13 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
   const services =
     dnsSettings === null
       ? null
-      : createResolver({ ...dns, validMs: null, servers: dnsSettings.servers, search: false });
+      : createResolver(
+          { ...dns, validMs: null, servers: dnsSettings.servers, search: dnsSettings.servers === null && dns.search },
+          {
+            order: dnsSettings.order,
+            files: dnsSettings.resolvConf === null ? {} : { resolv: dnsSettings.resolvConf },
+          },
+        );
   const consul =
     consulSettings === null
       ? null

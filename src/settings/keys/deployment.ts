@@ -23,8 +23,8 @@ const etcd: Key = mapping("The etcd cluster that holds the resources, in APISIX'
     { minimum: 1 },
   ),
   health_check_timeout: count(10, "Seconds for which a member that failed is left alone.", { minimum: 1 }),
+  resync_delay: foreign("A watch that has ended is begun anew at once, then with pauses of its own."),
   startup_retry: count(2, "Attempts at start before the failure is reported; the gateway goes on trying."),
-  resync_delay: foreign("Pauses after failures grow by themselves."),
   use_grpc: foreign("etcd is always spoken to over gRPC."),
   health_check_retry: foreign("startup_retry has taken its place."),
   tls: mapping("TLS with etcd; used for addresses that begin with https.", {
