@@ -56,7 +56,7 @@ test("limits in a Redis", async (t) => {
       assert.deepEqual(tally(await atOnce(gateway, 120, path)), { 200: 50, 429: 70 }, path);
       const { headers } = await ask(gateway.httpPort, path);
       assert.deepEqual([headers["x-ratelimit-limit"], headers["x-ratelimit-remaining"]], ["50", "0"]);
-      assert.match(String(headers["x-ratelimit-reset"]), /^\d+(\.\d+)?$/);
+      assert.match(String(headers["x-ratelimit-reset"]), /^\d+$/);
     }
   });
 
