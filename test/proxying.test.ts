@@ -219,6 +219,8 @@ test("WebSocket: upgraded with enable_websocket, a plain request without", async
 test("show_revision_in_response_header names what served the answer", async (t) => {
   const echo = await startEcho(t);
   const config = { apisix: { show_revision_in_response_header: true } };
+  const silent = await serving(t, { routes: [to({ [echo.node]: 1 })] });
+  assert.equal((await ask(silent.httpPort, "/")).headers["x-turnpike-revision"], undefined);
   const gateway = await serving(t, { routes: [to({ [echo.node]: 1 })] }, { config });
   assert.equal((await ask(gateway.httpPort, "/")).headers["x-turnpike-revision"], "1; worker=0");
   gateway.writeStandalone({ routes: [to({ [echo.node]: 2 })] });
