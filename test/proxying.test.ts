@@ -94,6 +94,7 @@ test("answers: their framing, status, headers and what HTTP/1.0 clients get", as
     "/204": "HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n",
     "/304": 'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 100\r\n\r\n',
     "/500": "HTTP/1.1 500 Oops\r\nContent-Length: 1\r\n\r\nx",
+    "/bare": "HTTP/1.1 299\r\nContent-Length: 0\r\n\r\n",
     "/early": "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
   };
   const origin = await startRawOrigin(t, (socket, head) => {
@@ -130,6 +131,7 @@ test("answers: their framing, status, headers and what HTTP/1.0 clients get", as
     assert.equal(bodyOf(bare), "");
     assert.doesNotMatch(bare, /transfer-encoding/i);
   }
+  assert.match(await get("/bare"), /^HTTP\/1\.1 299 \r\n/, "the blank is there without a phrase");
   const failed = await get("/500");
   assert.match(failed, /^HTTP\/1\.1 500 .*\r\nX-APISIX-Upstream-Status: 500\r\n\r\nx$/s);
   assert.match(await get("/early"), /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/a>\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
