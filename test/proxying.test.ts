@@ -202,3 +202,27 @@ test("show_revision_in_response_header names what served the answer", async (t) 
   await gateway.applied(2);
   assert.equal((await ask(gateway.httpPort, "/")).headers["x-turnpike-revision"], "2; worker=0");
 });
+
+test("conditions over what came as bytes compare it as text", async (t) => {
+  const origin = await startRawOrigin(t, (socket) => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  const route = (id: string, more: object): object => ({
+    id,
+    uri: `/${id}`,
+    upstream: { nodes: { [origin.node]: 1 } },
+    ...more,
+  });
+  const gateway = await serving(t, {
+    routes: [
+      route("header", { vars: [["http_x_city", "==", "Köln 中"]] }),
+      route("cookie", { vars: [["cookie_city", "in", ["Köln"]]] }),
+      route("regex", { vars: [["http_x_city", "~~", "^K.ln .$"]] }),
+      route("query", { vars: [["args", "~~", "city=Köln"]] }),
+      route("filter", { filter_func: "function (vars) { return vars.http_x_city === 'Köln 中' }" }),
+    ],
+  });
+  const wire = (text: string): string => Buffer.from(text).toString("latin1");
+  const headers = `Host: a\r\nX-City: ${wire("Köln 中")}\r\nCookie: city=${wire("Köln")}\r\nConnection: close\r\n\r\n`;
+  for (const path of ["/header", "/cookie", "/regex", `/query?city=${wire("Köln")}`, "/filter"]) {
+    assert.match(await exchangeBytes(gateway.httpPort, `GET ${path} HTTP/1.1\r\n${headers}`), /^HTTP\/1\.1 200 /, path);
+  }
+});
