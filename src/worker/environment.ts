@@ -28,6 +28,8 @@ export interface Environment {
   readonly pools: UpstreamPools;
   readonly wheel: TimerWheel;
   readonly accessLog: AccessLogSink | null;
+  /** Whether the access log shows bodies of requests. */
+  readonly logsBody: boolean;
   readonly log: LogSink;
   readonly realIp: RealIp;
   /** Whether a peer's X-Forwarded-* are kept. */
@@ -59,6 +61,7 @@ export function createEnvironment(
   const trusted = http.trustedAddresses === null ? null : compileAddresses(http.trustedAddresses);
   return {
     ...parts,
+    logsBody: /\$(?:request_body\b|\{request_body\})/.test(settings.log.access?.format ?? ""),
     realIp: compileRealIp(http),
     trusts: (peer) => trusted !== null && trusted.matches(peer),
     adjustPath: compilePathAdjustment(http.normalizeUriLikeServlet, http.deleteUriTailSlash),

@@ -31,6 +31,8 @@ const stageNames = ["rewrite", "consumerRewrite", "access", "beforeProxy"] as co
 
 const EMPTY = Buffer.alloc(0);
 const NOT_FOUND = Buffer.from('{"error_msg":"404 Route Not Found"}\n');
+/** Bytes of a request's body that the access log may show. */
+const LOGGED_BODY = 65_536;
 /** What nginx logs when the client went away before its answer. */
 const CLIENT_CLOSED = 499;
 
@@ -82,6 +84,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     this.#plan = plan;
     ctx.route = plan.route;
     this.timed = this.#env.accessLog !== null || this.#plan.log !== null || this.#plan.headerFilter !== null;
+    if (this.#env.logsBody) ctx.captureBody(LOGGED_BODY);
     const limit = this.#env.settings.http.clientMaxBodySize;
     if (limit > 0 && ctx.head.bodyLength > limit) this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
     else this.#advance(Stage.rewrite, 0);
@@ -253,10 +256,12 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   // ---- the relay's side
 
   responseHead(head: ResponseText, buffer: Buffer, from: number, to: number, complete: boolean): boolean {
+    this.ctx.nodeBodyBytes = to - from;
     return this.#send(new Answer(head.status, head), buffer, from, to, complete, this.#relay!.source);
   }
 
   responseBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
+    this.ctx.nodeBodyBytes += to - from;
     if (this.#ended || this.#replaced) return true;
     return this.#sendBody(buffer, from, to, complete, trailers, this.#relay!.source);
   }

@@ -11,7 +11,9 @@ const NO_TRAILERS = new Set([...CONNECTION_FIELDS, "content-length", "host", "te
 export function answerFields(answer: Answer, extra: string): string[] {
   const length = answer.streamed ? -1 : answer.contentLength;
   const bare = answer.status === 204 || answer.status === 304 || length < 0;
-  const text = answerHead(answer, bare ? "none" : length, true, extra);
+  const framing = bare ? "none" : length;
+  const text = answerHead(answer, framing, true, extra);
+  answer.written(extra, framing, "");
   return [":status", String(answer.status), ...fieldsOf(text, text.indexOf("\n") + 1, CONNECTION_FIELDS)];
 }
 
