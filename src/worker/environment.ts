@@ -1,7 +1,7 @@
 import type { Engine } from "../compile/plan.ts";
 import { compileAddresses } from "../lib/cidr.ts";
 import type { TimerWheel } from "../lib/timer-wheel.ts";
-import type { RequestContext } from "../plugin/context.ts";
+import type { Attempt, RequestContext } from "../plugin/context.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { CertificateLookup } from "../tls/certificate-index.ts";
 import type { UpstreamPools } from "../upstream/pools.ts";
@@ -28,8 +28,8 @@ export interface Environment {
   readonly pools: UpstreamPools;
   readonly wheel: TimerWheel;
   readonly accessLog: AccessLogSink | null;
-  /** Whether the access log shows bodies of requests. */
-  readonly logsBody: boolean;
+  /** Bytes of a request's body that the access log may show; 0: it shows none. */
+  readonly loggedBody: number;
   readonly log: LogSink;
   readonly realIp: RealIp;
   /** Whether a peer's X-Forwarded-* are kept. */
@@ -40,13 +40,15 @@ export interface Environment {
   readonly routePath: ((target: string, path: string) => string) | null;
   /** Value of the Server header. */
   readonly serverName: string;
-  /** Header lines of every answer: Server and, where asked for, the revision. */
-  answerLines(): string;
+  /** The gateway's own header lines of an answer: Server and, where asked for, the revision and what nodes said. */
+  answerLines(status: number, attempts: readonly Attempt[]): string;
   /** Finish what is in flight, keep no connection. */
   draining: boolean;
   /** Requests answered so far. */
   requests: number;
 }
+
+const LOGGED_BODY = 65_536;
 
 /** @param revision the applied revision at the time of the call, for `X-Turnpike-Revision`. */
 export function createEnvironment(
@@ -61,15 +63,19 @@ export function createEnvironment(
   const trusted = http.trustedAddresses === null ? null : compileAddresses(http.trustedAddresses);
   return {
     ...parts,
-    logsBody: /\$(?:request_body\b|\{request_body\})/.test(settings.log.access?.format ?? ""),
+    loggedBody: /\$(?:request_body\b|\{request_body\})/.test(settings.log.access?.format ?? "") ? LOGGED_BODY : 0,
     realIp: compileRealIp(http),
     trusts: (peer) => trusted !== null && trusted.matches(peer),
     adjustPath: compilePathAdjustment(http.normalizeUriLikeServlet, http.deleteUriTailSlash),
     routePath: settings.matching.encodedSlash ? withEncodedSlashes : null,
     serverName,
-    answerLines: settings.showRevision
-      ? () => `${serverLine}X-Turnpike-Revision: ${revision()}; worker=${slot}\r\n`
-      : () => serverLine,
+    answerLines(status, attempts) {
+      const lines = settings.showRevision
+        ? `${serverLine}X-Turnpike-Revision: ${revision()}; worker=${slot}\r\n`
+        : serverLine;
+      if (attempts.length === 0 || (status < 500 && !settings.showUpstreamStatus)) return lines;
+      return `${lines}X-APISIX-Upstream-Status: ${attempts.map((attempt) => attempt.status).join(", ")}\r\n`;
+    },
     draining: false,
     requests: 0,
   };

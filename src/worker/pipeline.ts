@@ -31,8 +31,6 @@ const stageNames = ["rewrite", "consumerRewrite", "access", "beforeProxy"] as co
 
 const EMPTY = Buffer.alloc(0);
 const NOT_FOUND = Buffer.from('{"error_msg":"404 Route Not Found"}\n');
-/** Bytes of a request's body that the access log may show. */
-const LOGGED_BODY = 65_536;
 /** What nginx logs when the client went away before its answer. */
 const CLIENT_CLOSED = 499;
 
@@ -84,7 +82,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     this.#plan = plan;
     ctx.route = plan.route;
     this.timed = this.#env.accessLog !== null || this.#plan.log !== null || this.#plan.headerFilter !== null;
-    if (this.#env.logsBody) ctx.captureBody(LOGGED_BODY);
+    if (this.#env.loggedBody > 0) ctx.captureBody(this.#env.loggedBody);
     const limit = this.#env.settings.http.clientMaxBodySize;
     if (limit > 0 && ctx.head.bodyLength > limit) this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
     else this.#advance(Stage.rewrite, 0);
@@ -320,7 +318,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     if (answer === null) return true;
     this.#answer = ctx.answer = answer;
     ctx.status = answer.status;
-    const extra = this.#extraLines(answer);
+    const extra = this.#env.answerLines(answer.status, ctx.attempts);
     let flowing: boolean;
     if (answer.replacement === null && this.#plan.bodyFilter === null) {
       if (ctx.method !== "HEAD") this.#sending(buffer, from, to);
@@ -344,13 +342,6 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       }
     }
     return answer;
-  }
-
-  #extraLines(answer: Answer): string {
-    const lines = this.#env.answerLines();
-    const { attempts } = this.ctx;
-    if (attempts.length === 0 || (answer.status < 500 && !this.#env.settings.showUpstreamStatus)) return lines;
-    return `${lines}X-APISIX-Upstream-Status: ${attempts.map((attempt) => attempt.status).join(", ")}\r\n`;
   }
 
   #sendFiltered(answer: Answer, extra: string, buffer: Buffer, from: number, to: number, complete: boolean): boolean {
