@@ -193,6 +193,9 @@ export interface Attempt {
   readonly responseTime: number;
 }
 
+/** Whether it is no request but a TCP or UDP stream, of which everything of HTTP is empty. */
+export const isStream = ({ method }: Pick<RequestContext, "method">): boolean => method === "";
+
 /** The request as it goes to the node. Header names keep the case they are given in. */
 export interface UpstreamRequest {
   method: string;
