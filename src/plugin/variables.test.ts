@@ -78,6 +78,8 @@ const values: Record<string, string | undefined> = {
   upstream_header_time: "-, 1.500",
   upstream_response_time: "0.001, 12.346",
   upstream_response_length: "0, 12",
+  llm_model: "",
+  llm_prompt_tokens: "0",
   upstream_http_x_answer: "yes",
   upstream_unresolved_host: "::1",
   request_body: undefined,
@@ -157,4 +159,13 @@ test("templates", () => {
 
 test("in a log format a dot ends a name and a backslash is text", () => {
   assert.equal(compileTemplate("\\$host.", "nginx").render(request), "\\foo.com.");
+});
+
+test("the request's id is one, that of a plugin where there is one", () => {
+  const [own, apisix] = [compileVariable("request_id"), compileVariable("apisix_request_id")];
+  const ctx = buildRequest();
+  assert.match(apisix(ctx) ?? "", /^[0-9a-f]{32}$/);
+  assert.equal(apisix(ctx), own(ctx));
+  ctx.values.set("apisix_request_id", "from-a-plugin");
+  assert.equal(apisix(ctx), "from-a-plugin");
 });

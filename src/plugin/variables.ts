@@ -88,6 +88,12 @@ function requestId(ctx: RequestContext): string {
   return id;
 }
 
+/** The id of the plugin `request-id`, else nginx's own. */
+function apisixRequestId(ctx: RequestContext): string {
+  const id = ctx.values.get("apisix_request_id");
+  return typeof id === "string" ? id : requestId(ctx);
+}
+
 function forwardedFor(ctx: RequestContext): string {
   const before = ctx.header("x-forwarded-for");
   return before ? `${before}, ${ctx.remoteAddr}` : ctx.remoteAddr;
@@ -152,7 +158,14 @@ const fixed: Readonly<Record<string, VariableAccessor>> = {
   request_body: (ctx) => ctx.capturedBody?.toString("latin1"),
   request_time: (ctx) => seconds(ctx.requestTime),
   request_id: requestId,
+  apisix_request_id: apisixRequestId,
   request_type: () => "traditional_http",
+  // Of requests to models; what they are for all others.
+  request_llm_model: () => "",
+  llm_model: () => "",
+  llm_time_to_first_token: () => "0",
+  llm_prompt_tokens: () => "0",
+  llm_completion_tokens: () => "0",
   proxy_add_x_forwarded_for: forwardedFor,
 
   status,
