@@ -83,6 +83,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     this.#plan = plan;
     ctx.route = plan.route;
     this.timed = this.#env.accessLog !== null || this.#plan.log !== null || this.#plan.headerFilter !== null;
+    if (this.#env.loggedBody > 0) ctx.captureBody(this.#env.loggedBody);
     const limit = this.#env.settings.http.clientMaxBodySize;
     if (limit > 0 && ctx.head.bodyLength > limit) this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
     else this.#advance(Stage.rewrite, 0);
@@ -259,10 +260,12 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   // ---- the relay's side
 
   responseHead(head: ResponseText, buffer: Buffer, from: number, to: number, complete: boolean): boolean {
+    this.ctx.nodeBodyBytes = to - from;
     return this.#send(new Answer(head.status, head), buffer, from, to, complete, this.#relay!.source);
   }
 
   responseBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
+    this.ctx.nodeBodyBytes += to - from;
     if (this.#ended) return true;
     if (this.#replaced) {
       this.#filters?.watch(buffer.subarray(from, to), complete);
