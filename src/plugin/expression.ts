@@ -3,7 +3,7 @@ import { reasonOf } from "../lib/errors.ts";
 import { bodyUseOf, compileBodyVariable, type BodyValue } from "./body-variables.ts";
 import type { BodyUse, RequestContext } from "./context.ts";
 import { compileSafeRegex, MAX_SUBJECT } from "./safe-regex.ts";
-import { compileVariable, isTextVariable, type VariableAccessor } from "./variables.ts";
+import { compileVariable, isTextVariable } from "./variables.ts";
 import { textOfWire } from "./wire-text.ts";
 
 /**
@@ -187,20 +187,17 @@ function readerOf(variable: unknown): Read {
   const inBody = compileBodyVariable(variable);
   if (inBody !== null) return inBody;
   const read = compileVariable(variable);
-  if (!isTextVariable(variable)) return textReader(read);
+  if (!isTextVariable(variable)) {
+    return (ctx) => {
+      const value = read(ctx);
+      return value === undefined ? undefined : textOfWire(value);
+    };
+  }
   if (!variable.startsWith("arg_")) return read;
   const name = variable.slice("arg_".length);
   return (ctx) => {
     const value = read(ctx);
     return value === "" && isBare(ctx.query, name) ? true : value;
-  };
-}
-
-/** What is compared with is text: bytes of the wire are read as UTF-8. */
-function textReader(read: VariableAccessor): Read {
-  return (ctx) => {
-    const value = read(ctx);
-    return value === undefined ? undefined : textOfWire(value);
   };
 }
 

@@ -197,6 +197,8 @@ export class DataPlane {
       this.#scrapes.answered(message.id, message.text);
     } else if (message.type === "targets") {
       this.#engine.setTargets(message.entries);
+    } else if (message.type === "staples") {
+      this.#engine.certificates.setStaples(message.staples, Date.now());
     } else if (message.type === "chunk") {
       this.#chunks.push(...message.resources);
     } else if (message.type === "snapshot") {
