@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildRequest } from "./fake-request.ts";
 import { bodyUses, compileExpression } from "./expression.ts";
+import { utf8Bytes } from "./header-text.ts";
 
 /** What APISIX answers for `arg_a`: the query, and whether the expression holds. */
 const table: readonly (readonly [rules: readonly unknown[], expected: Readonly<Record<string, boolean>>])[] = [
@@ -78,6 +79,22 @@ test("other variables of the head are read", () => {
     ["remote_addr", "ipmatch", ["127.0.0.0/8"]],
   ];
   assert.equal(compileExpression(rules)(ctx), true);
+});
+
+test("bytes of the wire are compared as the text that they are in UTF-8", () => {
+  const headers = [
+    ["X-A", utf8Bytes("ö")],
+    ["Cookie", `c=${utf8Bytes("ö")}`],
+  ] as const;
+  const request = buildRequest({ headers, target: "/?a=%C3%B6" });
+  for (const rule of [
+    ["http_x_a", "~~", "^ö$"],
+    ["http_x_a", "in", ["ö"]],
+    ["cookie_c", "ö"],
+    ["arg_a", "ö"],
+  ]) {
+    assert.ok(compileExpression([rule])(request), JSON.stringify(rule));
+  }
 });
 
 test("values of bodies keep their types", () => {

@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import type { Consumer, RequestContext } from "../plugin/context.ts";
 import { definePlugin, reply, type Reply } from "../plugin/plugin.ts";
+import { textOfWire } from "../plugin/wire-text.ts";
 import { compileRefusals, realmPattern } from "./authentication.ts";
 import { isSignedWith, parseSignature, signedText, type Signature } from "./hmac-signature.ts";
 
@@ -97,7 +98,7 @@ export const hmacAuth = definePlugin({
     function authenticated(ctx: RequestContext, signature: Signature): Consumer | undefined {
       if (!allowed.has(signature.algorithm) || !isRecent(ctx, conf.clock_skew)) return undefined;
       if (!required.every((name) => signature.headers.includes(name))) return undefined;
-      const consumer = env.consumers.byKey("hmac-auth", Buffer.from(signature.keyId, "latin1").toString());
+      const consumer = env.consumers.byKey("hmac-auth", textOfWire(signature.keyId));
       const text = signedText(ctx, signature);
       if (consumer === undefined || text === null) return undefined;
       return isSignedWith(String(consumer.authConf.secret_key), signature, text) ? consumer : undefined;

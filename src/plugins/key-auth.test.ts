@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildConsumer, buildRequest } from "../plugin/fake-request.ts";
+import { utf8Bytes } from "../plugin/header-text.ts";
 import { buildEnv, compileChecked } from "./checked-plugin.ts";
 import { keyAuth } from "./key-auth.ts";
 
@@ -22,6 +23,17 @@ test("a key in the header or in the query authenticates its consumer", () => {
     assert.equal(request.consumer, ann);
     assert.equal(request.upstream.target, request.target);
   }
+});
+
+test("a key beyond ASCII is found by its bytes in UTF-8", () => {
+  const { rewrite } = compileChecked(
+    keyAuth,
+    {},
+    buildEnv({ byKey: (_, value) => (value === "ключ" ? ann : undefined) }),
+  );
+  const request = buildRequest({ headers: [["apikey", utf8Bytes("ключ")]] });
+  assert.equal(rewrite?.(request), undefined);
+  assert.equal(request.consumer, ann);
 });
 
 test("without a valid key the answer is 401 with a challenge", () => {

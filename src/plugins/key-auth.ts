@@ -1,6 +1,7 @@
 import type { Consumer, RequestContext } from "../plugin/context.ts";
 import { definePlugin } from "../plugin/plugin.ts";
 import { withoutArgument } from "../plugin/query.ts";
+import { textOfWire } from "../plugin/wire-text.ts";
 import { compileRefusals, realmPattern } from "./authentication.ts";
 
 export const keyAuth = definePlugin({
@@ -56,7 +57,7 @@ export const keyAuth = definePlugin({
     return {
       rewrite(ctx) {
         const fromHeader = ctx.header(header);
-        const key = fromHeader ?? ctx.argument(conf.query);
+        const key = fromHeader === undefined ? ctx.argument(conf.query) : textOfWire(fromHeader);
         if (key === undefined) return refusals.refuse(ctx, missing);
         const consumer: Consumer | undefined = env.consumers.byKey("key-auth", key);
         if (consumer === undefined) return refusals.refuse(ctx, invalid);

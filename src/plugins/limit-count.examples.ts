@@ -83,9 +83,34 @@ export const examples = defineExamples({
         { path: "/anything/a", headers: ["X-Plan: 5"], status: 200, answerHeaders: { "X-RateLimit-Limit": "5" } },
       ],
     },
+    {
+      title: "Other headers",
+      text: "The metadata names the headers.",
+      resources: {
+        "plugin_metadata/limit-count": {
+          limit_header: "X-Quota",
+          remaining_header: "X-Quota-Left",
+          reset_header: "X-Quota-Reset",
+        },
+        "routes/1": routeWith({ "limit-count": { count: 3, time_window: 60 } }),
+      },
+      calls: [
+        {
+          path: "/anything/a",
+          status: 200,
+          answerHeaders: { "X-Quota": "3", "X-Quota-Left": "2", "X-Quota-Reset": "60", "X-RateLimit-Limit": null },
+        },
+      ],
+    },
   ],
   refused: [
     { conf: { count: 0, time_window: 60 }, field: "count", says: "count" },
+    {
+      conf: { count: 1, time_window: 60, policy: "redis", redis_host: "127.0.0.1", sync_interval: 0.01 },
+      field: "sync_interval",
+      says: "sync_interval should not be smaller than 0.1",
+    },
+    { on: "plugin_metadata", conf: { limit_header: 1 }, field: "limit_header", says: "expected string, got number" },
     {
       conf: { count: 1, time_window: 60, rejected_code: 100 },
       field: "rejected_code",

@@ -1,12 +1,13 @@
 import type { RequestContext } from "../plugin/context.ts";
 import { decodeQuery } from "../plugin/query.ts";
+import { textOfWire } from "../plugin/wire-text.ts";
 
 /** What schemas are held against: names to texts, or to lists of them where a name occurs more than once. */
 export type Fields = Readonly<Record<string, string | boolean | readonly (string | boolean)[]>>;
 
 /** The headers of a request, with names in lower case. */
 export function headerFields(ctx: RequestContext): Fields {
-  return collect(ctx.headers().map(([name, value]) => [name.toLowerCase(), value] as const));
+  return collect(ctx.headers().map(([name, value]) => [name.toLowerCase(), textOfWire(value)] as const));
 }
 
 /** A form (`application/x-www-form-urlencoded`); a name without `=` is `true`. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildRequest, type FakeRequest } from "../plugin/fake-request.ts";
+import { utf8Bytes } from "../plugin/header-text.ts";
 import type { Reply } from "../plugin/plugin.ts";
 import { compileChecked } from "./checked-plugin.ts";
 import { clientControl } from "./client-control.ts";
@@ -86,6 +87,8 @@ test("headers are judged by names in lower case", async () => {
   };
   assert.equal((await judge(conf, undefined, [["X-A", "1"]])).status, 200);
   assert.equal((await judge(conf)).text, 'property "x-a" is required');
+  const named = { header_schema: { properties: { "x-a": { const: "ö" } } } };
+  assert.equal((await judge(named, undefined, [["X-A", utf8Bytes("ö")]])).status, 200);
   assert.match((await judge(conf, undefined, [["X-A", "a"]])).text, /failed to match pattern/);
   const twice = [
     ["X-A", "1"],

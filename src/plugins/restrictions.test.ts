@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildConsumer, buildRequest, type FakeRequest } from "../plugin/fake-request.ts";
+import { utf8Bytes } from "../plugin/header-text.ts";
 import type { PluginDefinition, Reply } from "../plugin/plugin.ts";
 import { compileChecked } from "./checked-plugin.ts";
 import { consumerRestriction } from "./consumer-restriction.ts";
@@ -89,6 +90,7 @@ test("ua-restriction: every header is judged by itself; an absent one is refused
   assert.ok(passes(uaRestriction, allow, ua("ok", "ok")));
   for (const request of [ua("ok", "no"), ua("no"), ua(""), ua()]) assert.ok(!passes(uaRestriction, allow, request));
   assert.ok(passes(uaRestriction, { ...allow, bypass_missing: true }, ua()));
+  assert.ok(!passes(uaRestriction, { denylist: ["^böse$"] }, ua(utf8Bytes("böse"))));
   assert.throws(() => passes(uaRestriction, { denylist: ["(a+)+$"] }, ua()), /time without bound/);
 });
 

@@ -2,6 +2,7 @@ import type { RequestContext } from "../plugin/context.ts";
 import { firstOf, pcreFaultIn } from "../plugin/conf-rules.ts";
 import { definePlugin, reply } from "../plugin/plugin.ts";
 import { compileSafeRegex, MAX_SUBJECT } from "../plugin/safe-regex.ts";
+import { textOfWire } from "../plugin/wire-text.ts";
 
 const patterns = { type: "array", minItems: 1, items: { type: "string", minLength: 1 } } as const;
 
@@ -37,7 +38,8 @@ export const uaRestriction = definePlugin({
     const allows = conf.allowlist !== undefined;
     const refusal = reply(403, { message: conf.message });
 
-    function isAllowed(agent: string): boolean {
+    function isAllowed(value: string): boolean {
+      const agent = textOfWire(value);
       // What is too long to be judged is not let in.
       if (agent.length > MAX_SUBJECT) return false;
       for (const pattern of listed) if (pattern.test(agent)) return allows;
