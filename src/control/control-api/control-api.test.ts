@@ -294,3 +294,44 @@ test("indexes: of a store by key, of pushes, and without a store that answers", 
   const pushed = await indexesOfPushes(source).all("routes");
   assert.deepEqual([pushed("arr_1"), pushed("b"), pushed("c")], [{ modifiedIndex: 4 }, { modifiedIndex: 9 }, {}]);
 });
+
+test("what Consul has told, with what it was asked by; its token is masked", async (t) => {
+  const consul = {
+    servers: ["http://c:8500"],
+    token: "hunter2",
+    answerMs: 1,
+    waitMs: null,
+    intervalMs: 3_000,
+    weight: 1,
+    skipped: ["internal"],
+    fallback: { host: "10.0.0.9", port: 80, weight: 2 },
+  };
+  const target = { host: "10.0.0.1", port: 8080, weight: 5, priority: 0 };
+  const { ask } = await startApi(
+    t,
+    {},
+    {
+      discovery: { dns: null, consul, kubernetes: [] },
+      discovered: {
+        targets: () => [
+          ["consul/shop", [target]],
+          ["name/a.test", [target]],
+        ],
+        clusters: () => [],
+      },
+    },
+  );
+  assert.deepEqual((await ask("/v1/discovery/consul/dump")).json, {
+    config: {
+      servers: ["http://c:8500"],
+      token: "***",
+      keepalive: false,
+      fetch_interval: 3,
+      weight: 1,
+      skip_services: ["internal"],
+      default_service: { host: "10.0.0.9", port: 80, metadata: { weight: 2 } },
+    },
+    services: { shop: [{ host: "10.0.0.1", port: 8080, weight: 5 }] },
+  });
+  assert.equal((await ask("/v1/discovery/kubernetes/dump")).status, 404);
+});
