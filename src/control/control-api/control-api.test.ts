@@ -200,6 +200,11 @@ test("health checks: all, one, and why there is none", async (t) => {
   const { ask } = await startApi(t, lists, { health: () => [report] });
   assert.deepEqual(await bodyOf(ask("/v1/healthcheck")), [report]);
   assert.deepEqual(await bodyOf(ask("/v1/healthcheck/upstreams/u/y")), report);
+  for (const path of ["/v1/healthcheck", "/v1/healthcheck/upstreams/u"]) {
+    const page = await ask(path, { headers: { Accept: "text/html,application/xhtml+xml,*/*;q=0.8" } });
+    assert.deepEqual([page.status, page.type], [200, "text/html; charset=utf-8"]);
+    assert.match(page.text, /<td>\/apisix\/upstreams\/u<\/td><td>http<\/td><td>127\.0\.0\.1:80<\/td><td>unhealthy</);
+  }
   for (const [path, status, error] of [
     ["routes", 404, "missing src id for src type routes"],
     ["upstreams/x", 404, "upstreams[x] not found"],
