@@ -154,11 +154,16 @@ function dnsSettings(apisix: CheckedConfig["apisix"]): DnsSettings {
   };
 }
 
-function upstreamSettings({ upstream, proxy_ssl_server_name: serverName }: HttpConfig): UpstreamSettings {
+function upstreamSettings({
+  upstream,
+  proxy_ssl_server_name: serverName,
+  proxy_buffer_size: size,
+}: HttpConfig): UpstreamSettings {
   return {
     keepalive: Number(upstream.keepalive),
     keepaliveRequests: Number(upstream.keepalive_requests),
     keepaliveTimeoutMs: ms(upstream.keepalive_timeout),
+    maxHead: bytes(size),
     serverName: isOn(serverName),
   };
 }

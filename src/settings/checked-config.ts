@@ -235,6 +235,7 @@ export interface HttpConfig {
   readonly large_client_header_buffers: string;
   readonly send_timeout: Scalar;
   readonly underscores_in_headers: "on" | "off" | boolean;
+  readonly proxy_buffer_size: Scalar;
   readonly proxy_ssl_server_name: boolean | "on" | "off";
   readonly charset: string;
   readonly real_ip_header: string;

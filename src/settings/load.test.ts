@@ -33,6 +33,7 @@ test("defaults are APISIX's", (t) => {
     keepalive: 320,
     keepaliveRequests: 1000,
     keepaliveTimeoutMs: 60_000,
+    maxHead: 4096,
     serverName: true,
   });
   assert.equal(settings.log.errorLog, join(settings.prefix, "logs", "error.log"));

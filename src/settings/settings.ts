@@ -243,6 +243,8 @@ export interface UpstreamSettings {
   readonly keepalive: number;
   readonly keepaliveRequests: number;
   readonly keepaliveTimeoutMs: number;
+  /** `proxy_buffer_size`: bytes that the head of an answer may have. */
+  readonly maxHead: number;
   /** `proxy_ssl_server_name`: whether requests over TLS ask for the node's certificate by name. */
   readonly serverName: boolean;
 }

@@ -44,7 +44,7 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     settings: {
       matching: { encodedSlash: false, graphqlMaxSize: 0, postArgMaxSize: 0 },
       http: { normalizeUriLikeServlet: false, deleteUriTailSlash: false },
-      upstream: { keepalive: 1, keepaliveRequests: 1, keepaliveTimeoutMs: 1, serverName: true },
+      upstream: { keepalive: 1, keepaliveRequests: 1, keepaliveTimeoutMs: 1, maxHead: 4_096, serverName: true },
     },
     routes() {
       table.sync(store.held.values());

@@ -52,6 +52,12 @@ const http: Keys = {
     keepalive_requests: count(1000, "Requests that one connection may carry; 0 is no limit."),
     keepalive_timeout: duration("60s", "How long an idle connection is kept."),
   }),
+  proxy_buffer_size: size("4k", "Bytes that the head of a node's answer may have, 502 beyond.", {
+    pattern: "^([1-9]|[1-5]\\d|6[0-4])[kK]$",
+    minimum: 1024,
+    maximum: 65_536,
+    expected: "a size from 1k to 64k, or a number of bytes",
+  }),
   proxy_ssl_server_name: {
     ...onOff("on", "Whether nodes over TLS are asked for their certificate by name (SNI)."),
     expected: "true or false",
