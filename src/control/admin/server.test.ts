@@ -127,6 +127,8 @@ test("requests that Node's parser refuses, and methods that nobody knows", async
   const head = "Host: a\r\nConnection: close\r\n";
   assert.match(await raw(t, port, `FOO /apisix/admin/routes HTTP/1.1\r\n${head}\r\n`), /^HTTP\/1.1 404 /);
   assert.match(await raw(t, port, "nonsense\r\n\r\n"), /^HTTP\/1.1 400 /);
+  const toHead = await raw(t, port, `HEAD /apisix/admin HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n`);
+  assert.match(toHead, /^HTTP\/1.1 400 [^]*\r\n\r\n$/, "without a body");
   assert.match(await raw(t, port, `TRACE /apisix/admin/routes HTTP/1.1\r\n${head}\r\n`), /^HTTP\/1.1 405 /);
   const offer = "Host: a\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
   const offered = await raw(t, port, `GET /apisix/admin/routes HTTP/1.1\r\n${offer}\r\n`);

@@ -128,7 +128,9 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
   server.on("connect", (_request, socket) => socket.end(rawAnswer(405)));
   server.on("clientError", (error: ParserError, socket: Socket) => {
     if (!socket.writable) return void socket.destroy();
-    socket.end(rawAnswer(refusalOf(error)), () => socket.destroy());
+    // Behind an answer to HEAD a client would take its body for another answer.
+    const withBody = error.rawPacket?.toString("latin1", 0, 5) !== "HEAD ";
+    socket.end(rawAnswer(refusalOf(error), withBody), () => socket.destroy());
   });
 
   return {
@@ -217,9 +219,9 @@ function refusalOf({ code, rawPacket }: ParserError): number {
   return code === "HPE_INVALID_METHOD" && /^[!#$%&'*+.^_`|~\w-]{1,50} \S+ HTTP\/1\.[01]\r\n/.test(line) ? 404 : 400;
 }
 
-function rawAnswer(status: number): string {
+function rawAnswer(status: number, withBody = true): string {
   const { body, headers = {} } = page(status, "the request cannot be read");
   const lines = Object.entries({ ...headers, "Content-Length": String(body).length, Connection: "close" });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${String(body)}`;
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${withBody ? String(body) : ""}`;
 }

@@ -200,6 +200,11 @@ test("health checks: all, one, and why there is none", async (t) => {
   const { ask } = await startApi(t, lists, { health: () => [report] });
   assert.deepEqual(await bodyOf(ask("/v1/healthcheck")), [report]);
   assert.deepEqual(await bodyOf(ask("/v1/healthcheck/upstreams/u/y")), report);
+  for (const path of ["/v1/healthcheck", "/v1/healthcheck/upstreams/u"]) {
+    const page = await ask(path, { headers: { Accept: "text/html,application/xhtml+xml,*/*;q=0.8" } });
+    assert.deepEqual([page.status, page.type], [200, "text/html; charset=utf-8"]);
+    assert.match(page.text, /<td>\/apisix\/upstreams\/u<\/td><td>http<\/td><td>127\.0\.0\.1:80<\/td><td>unhealthy</);
+  }
   for (const [path, status, error] of [
     ["routes", 404, "missing src id for src type routes"],
     ["upstreams/x", 404, "upstreams[x] not found"],
@@ -293,4 +298,45 @@ test("indexes: of a store by key, of pushes, and without a store that answers", 
   const source = createApiSource({ restored: { digest: "", lastModified: 0, versions: { routes: 4 }, lists } });
   const pushed = await indexesOfPushes(source).all("routes");
   assert.deepEqual([pushed("arr_1"), pushed("b"), pushed("c")], [{ modifiedIndex: 4 }, { modifiedIndex: 9 }, {}]);
+});
+
+test("what Consul has told, with what it was asked by; its token is masked", async (t) => {
+  const consul = {
+    servers: ["http://c:8500"],
+    token: "hunter2",
+    answerMs: 1,
+    waitMs: null,
+    intervalMs: 3_000,
+    weight: 1,
+    skipped: ["internal"],
+    fallback: { host: "10.0.0.9", port: 80, weight: 2 },
+  };
+  const target = { host: "10.0.0.1", port: 8080, weight: 5, priority: 0 };
+  const { ask } = await startApi(
+    t,
+    {},
+    {
+      discovery: { dns: null, consul, kubernetes: [] },
+      discovered: {
+        targets: () => [
+          ["consul/shop", [target]],
+          ["name/a.test", [target]],
+        ],
+        clusters: () => [],
+      },
+    },
+  );
+  assert.deepEqual((await ask("/v1/discovery/consul/dump")).json, {
+    config: {
+      servers: ["http://c:8500"],
+      token: "***",
+      keepalive: false,
+      fetch_interval: 3,
+      weight: 1,
+      skip_services: ["internal"],
+      default_service: { host: "10.0.0.9", port: 80, metadata: { weight: 2 } },
+    },
+    services: { shop: [{ host: "10.0.0.1", port: 8080, weight: 5 }] },
+  });
+  assert.equal((await ask("/v1/discovery/kubernetes/dump")).status, 404);
 });

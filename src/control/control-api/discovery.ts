@@ -36,7 +36,7 @@ const nodesOf = (targets: readonly Target[] | null): object[] =>
 const masked = (token: string | null): string => (token === null ? "" : "***");
 
 function dumpConsul(settings: ConsulSettings, discovered: DiscoveryDeps["discovered"]): object {
-  const { servers, token, waitMs, intervalMs, weight } = settings;
+  const { servers, token, waitMs, intervalMs, weight, skipped, fallback } = settings;
   const services = discovered
     .targets()
     .filter(([key]) => key.startsWith("consul/"))
@@ -48,9 +48,17 @@ function dumpConsul(settings: ConsulSettings, discovered: DiscoveryDeps["discove
     ...(waitMs === null ? {} : { timeout: { wait: waitMs / 1000 } }),
     fetch_interval: intervalMs / 1000,
     weight,
+    ...(skipped.length === 0 ? {} : { skip_services: skipped }),
+    ...(fallback === null ? {} : { default_service: serviceOf(fallback) }),
   };
   return { config, services: Object.fromEntries(services) };
 }
+
+const serviceOf = ({ host, port, weight }: NonNullable<ConsulSettings["fallback"]>): object => ({
+  host,
+  port,
+  metadata: { weight },
+});
 
 function dumpKubernetes(settings: readonly KubernetesSettings[], discovered: DiscoveryDeps["discovered"]): object {
   const endpoints = discovered.clusters().map((cluster, index) => ({

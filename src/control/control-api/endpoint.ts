@@ -5,13 +5,20 @@ export interface ControlRequest {
   readonly query: URLSearchParams;
   /** The whole body as text; `""` where there is none. */
   readonly body: string;
+  /** Whether a browser asks: `Accept` has `text/html`. */
+  readonly wantsPage: boolean;
 }
 
-/** What is answered: an object as JSON, a string as `text/plain`. */
+/** What is answered: an object as JSON, a string as `text/plain` or as what `type` says. */
 export interface ControlAnswer {
   readonly status: number;
   readonly body: object | string;
+  /** `Content-Type` of a string. */
+  readonly type?: string;
 }
+
+/** A page for a browser. */
+export const page = (html: string): ControlAnswer => ({ status: 200, body: html, type: "text/html; charset=utf-8" });
 
 /** One thing that the Control API can be asked. */
 export interface Endpoint {

@@ -1,6 +1,7 @@
 import type { LoadedView } from "../../store/loaded-view.ts";
 import type { Kind } from "../../schema/kinds.ts";
-import { refuse, type ControlAnswer, type ControlRequest, type Endpoint } from "./endpoint.ts";
+import { page, refuse, type ControlAnswer, type ControlRequest, type Endpoint } from "./endpoint.ts";
+import { healthPage } from "./health-page.ts";
 
 /** What the health checks of one upstream have found, in APISIX's form. */
 export interface HealthReport {
@@ -37,12 +38,22 @@ const sources: readonly string[] = ["routes", "services", "upstreams", "stream_r
 /** `GET /v1/healthcheck` and `GET /v1/healthcheck/{kind}/{id}`. */
 export function healthEndpoints(deps: HealthDeps): readonly Endpoint[] {
   return [
-    { method: "GET", path: "/v1/healthcheck", answer: async () => ({ status: 200, body: await deps.reports() }) },
+    {
+      method: "GET",
+      path: "/v1/healthcheck",
+      async answer({ wantsPage }) {
+        const reports = await deps.reports();
+        return wantsPage ? page(healthPage(reports)) : { status: 200, body: reports };
+      },
+    },
     { method: "GET", path: "/v1/healthcheck/", answer: (request) => reportOf(deps, request) },
   ];
 }
 
-async function reportOf({ loaded, prefix, reports }: HealthDeps, { rest }: ControlRequest): Promise<ControlAnswer> {
+async function reportOf(
+  { loaded, prefix, reports }: HealthDeps,
+  { rest, wantsPage }: ControlRequest,
+): Promise<ControlAnswer> {
   const [kind, id] = rest;
   if (kind === undefined) return refuse(404, "missing src type and src id: expected /v1/healthcheck/<kind>/<id>");
   if (id === undefined) return refuse(404, `missing src id for src type ${kind}`);
@@ -50,5 +61,6 @@ async function reportOf({ loaded, prefix, reports }: HealthDeps, { rest }: Contr
   if ((await loaded).get(kind as Kind, id) === undefined) return refuse(404, `${kind}[${id}] not found`);
   const name = `${prefix}/${kind}/${id}`;
   const report = (await reports()).find((one) => one.name === name);
-  return report === undefined ? refuse(404, `no checker for ${kind}[${id}]`) : { status: 200, body: report };
+  if (report === undefined) return refuse(404, `no checker for ${kind}[${id}]`);
+  return wantsPage ? page(healthPage([report])) : { status: 200, body: report };
 }

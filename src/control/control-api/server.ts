@@ -53,7 +53,8 @@ async function answerTo(endpoints: readonly Endpoint[], request: IncomingMessage
   const body = await readBody(request);
   if (body === null) return refuse(413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
   const rest = restOf(endpoint, path) ?? [];
-  return await endpoint.answer({ rest, query, body });
+  const wantsPage = request.headers.accept?.includes("text/html") === true;
+  return await endpoint.answer({ rest, query, body, wantsPage });
 }
 
 interface Target {
@@ -104,12 +105,12 @@ async function readBody(request: IncomingMessage): Promise<string | null> {
   return Buffer.concat(chunks).toString();
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status, body }: ControlAnswer): void {
+function send(request: IncomingMessage, response: ServerResponse, { status, body, type }: ControlAnswer): void {
   const text = typeof body === "string" ? body : `${JSON.stringify(body)}\n`;
   // What is left of a body that nobody reads must not be taken for the next request.
   if (!request.complete) response.shouldKeepAlive = false;
   response.writeHead(status, {
-    "Content-Type": typeof body === "string" ? "text/plain; charset=utf-8" : "application/json",
+    "Content-Type": typeof body === "string" ? (type ?? "text/plain; charset=utf-8") : "application/json",
     "Content-Length": Buffer.byteLength(text),
     "Cache-Control": "no-store",
   });

@@ -68,7 +68,10 @@ const IN_USE =
 
 /** The real path; its directory is made where the store may be created. */
 function placeOf(path: string, access: Access): string {
-  if (existsSync(path)) return realpathSync(path);
+  if (existsSync(path)) {
+    if (!statSync(path).isFile()) throw unavailable(path, "it is no file");
+    return realpathSync(path);
+  }
   const directory = dirname(path);
   if (access !== "read") mkdirSync(directory, { recursive: true, mode: 0o700 });
   else if (!existsSync(directory)) throw unavailable(path, NOT_THERE);
@@ -189,6 +192,14 @@ const reasons = new Map([
   [13, "the disk is full"],
   [14, "it cannot be opened (permission?)"],
 ]);
+/** What the system says of a path, by its code. */
+const systemReasons: ReadonlyMap<string, string> = new Map([
+  ["EACCES", "no permission (EACCES)"],
+  ["EEXIST", "something else has the name of its directory (EEXIST)"],
+  ["ENOTDIR", "something else has the name of its directory (ENOTDIR)"],
+  ["ENOSPC", "the disk is full (ENOSPC)"],
+  ["EROFS", "the file system takes no changes (EROFS)"],
+]);
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
 
@@ -197,7 +208,12 @@ export function toSourceError(path: string, error: unknown): TurnpikeError {
   if (error instanceof TurnpikeError) return error;
   const { errcode, code } = error as { readonly errcode?: number; readonly code?: string };
   const detail = reasonOf(error);
-  if (errcode === undefined) return new TurnpikeError("SOURCE_UNAVAILABLE", `${path}: ${code ?? detail}`, error);
+  if (errcode === undefined)
+    return new TurnpikeError(
+      "SOURCE_UNAVAILABLE",
+      `${path}: ${systemReasons.get(code ?? "") ?? code ?? detail}`,
+      error,
+    );
   const primary = errcode % 256;
   if (primary === CORRUPT || primary === NOT_A_DATABASE) return damaged(path, detail);
   const reason = reasons.get(primary);

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import {
   chmodSync,
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
@@ -320,6 +321,15 @@ test("a file that is taken away while it is open: writes fail instead of being l
 
 test("a reader of no file says so; permissions that are too wide are narrowed", async (t) => {
   assert.throws(() => open(t, fileFor(t), "read"), { code: "SOURCE_UNAVAILABLE", message: /no such file/ });
+  const blocked = fileFor(t);
+  mkdirSync(blocked, { recursive: true });
+  assert.throws(() => open(t, blocked), { code: "SOURCE_UNAVAILABLE", message: /it is no file/ });
+  rmSync(blocked, { recursive: true });
+  writeFileSync(blocked, "");
+  assert.throws(() => open(t, join(blocked, "turnpike.db")), {
+    code: "SOURCE_UNAVAILABLE",
+    message: /something else has the name of its directory/,
+  });
   const file = await makeStore(t);
   chmodSync(file, 0o644);
   open(t, file);
