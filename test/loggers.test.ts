@@ -340,7 +340,7 @@ test("with a server that is away requests go on, memory is bounded, and what is 
     /plugin http-logger of routes\/away: batch http logger: 1 entry dropped: 20 entries are waiting/,
   );
   const told = /^turnpike_log_entries_dropped_total\{plugin="http-logger"\} 80$/m;
-  const waiting = /^apisix_batch_process_entries\{name="http logger",route_id="away",server_addr=""\} 20$/m;
+  const waiting = /^apisix_batch_process_entries\{name="http logger",route_id="away",server_addr="127\.0\.0\.1"\} 20$/m;
   for (;;) {
     const { text } = await ask(metrics, "/apisix/prometheus/metrics");
     if (told.test(text) && waiting.test(text)) break;
