@@ -91,7 +91,7 @@ export class Supervisor {
       startingUp: () => this.#startingUp(),
       measured: (durationMs) => this.#vitals.changed(durationMs),
     });
-    this.#watch.onChange(() => this.#vitals.judged(this.#watch.readiness() === null, this.#watch.liveness() === null));
+    this.#watch.onChange(({ readiness, liveness }) => this.#vitals.judged(readiness === null, liveness === null));
     this.#journal.subscribe((record) => this.#vitals.note(record));
     this.#control = new ControlThread(this.#board, this.#vitals, settings, {
       message: (message) => this.#fromControl(message),

@@ -2,7 +2,7 @@ import type { ResponseHead } from "../plugin/context.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import { findField, forEachField } from "../lib/header-fields.ts";
 import { HeaderList, joinValues, lowerCase } from "./header-list.ts";
-import { type Framing, withCharset } from "./http1/answer-form.ts";
+import type { ContentTypes, Framing } from "./http1/answer-form.ts";
 
 /** Names whose lines the gateway writes itself. */
 const FRAMING = new Set([
@@ -17,6 +17,8 @@ const FRAMING = new Set([
 /** Names whose lines of the upstream are written apart from the others, or not at all. */
 const PLACED = new Set([...FRAMING, "content-type", "date", "server", "trailer"]);
 
+const asIs: ContentTypes = (type) => type;
+
 /**
  * The head of one answer: the upstream's as received, or one made here. Headers that are
  * only added are kept apart; nothing is copied until a plugin changes one that is there.
@@ -29,6 +31,10 @@ export class Answer implements ResponseHead {
   #status: number;
   /** What is sent instead of the body; `null`: the body as it comes. */
   replacement: Uint8Array | null = null;
+  /** Place of the plugin that replaced the body. */
+  replacedAt = -1;
+  /** Place of the plugin whose header filter is running. */
+  place = -1;
   /** Body filters change the length. */
   streamed = false;
   /** Bytes of the body where the gateway knows them better than the upstream's head; -1: it does not. */
@@ -36,6 +42,7 @@ export class Answer implements ResponseHead {
   #ownLines = "";
   #framing: Framing | null = null;
   #connection = "";
+  #types: ContentTypes = asIs;
 
   /** @param text the upstream's head; `null` for an answer made by the gateway. */
   constructor(status: number, text: ResponseText | null) {
@@ -102,8 +109,10 @@ export class Answer implements ResponseHead {
    * Notes how the head is written, for `sent` and `sentHeader`.
    * @param ownLines the gateway's own lines with CRLF.
    * @param connection the value of that header; `""`: there is none, as in HTTP/2.
+   * @param types what adds charsets to types.
    */
-  written(ownLines: string, framing: Framing, connection: string): void {
+  written(ownLines: string, framing: Framing, connection: string, types: ContentTypes): void {
+    this.#types = types;
     this.#ownLines = ownLines;
     this.#framing = framing;
     this.#connection = connection;
@@ -114,7 +123,7 @@ export class Answer implements ResponseHead {
     const list: [string, string][] = [];
     this.#headers().forEach((name, value) => {
       const lower = lowerCase(name);
-      if (lower === "content-type") list.push([name, withCharset(value, this.#status)]);
+      if (lower === "content-type") list.push([name, this.#types(value, this.#status)]);
       else if (!FRAMING.has(lower)) list.push([name, value]);
     });
     const ownServer = this.#headers().get("server") !== undefined;
@@ -140,7 +149,7 @@ export class Answer implements ResponseHead {
         return this.#connection === "" ? undefined : this.#connection;
       case "content-type": {
         const type = this.header(lower);
-        return type === undefined ? undefined : withCharset(type, this.#status);
+        return type === undefined ? undefined : this.#types(type, this.#status);
       }
       default:
         return this.header(lower) ?? findField(this.#ownLines, 0, lower, true);
@@ -170,7 +179,11 @@ export class Answer implements ResponseHead {
 
   replaceBody(body: Uint8Array): void {
     this.replacement = body;
-    this.#headers().remove("Content-Encoding");
+    this.replacedAt = this.place;
+    const headers = this.#headers();
+    headers.remove("Content-Encoding");
+    // For the plugins that come later; it is not written from here.
+    headers.set("Content-Length", String(body.length));
   }
 
   streamBody(): void {

@@ -1,11 +1,12 @@
 import type { Engine } from "../compile/plan.ts";
 import { compileAddresses } from "../lib/cidr.ts";
 import type { TimerWheel } from "../lib/timer-wheel.ts";
-import type { Attempt, RequestContext } from "../plugin/context.ts";
+import type { RequestContext } from "../plugin/context.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { CertificateLookup } from "../tls/certificate-index.ts";
 import type { UpstreamPools } from "../upstream/pools.ts";
 import { compilePathAdjustment, withEncodedSlashes } from "../lib/normalise-path.ts";
+import { compileContentTypes, type ContentTypes } from "./http1/answer-form.ts";
 import { compileRealIp, type RealIp } from "./real-ip.ts";
 import { version } from "../lib/version.ts";
 
@@ -38,10 +39,12 @@ export interface Environment {
   readonly adjustPath: ((path: string) => string | null) | null;
   /** The path that routes are matched with where it is not the one above; `null`: it always is. */
   readonly routePath: ((target: string, path: string) => string) | null;
+  /** Adds the charset that settings ask for. */
+  readonly contentTypes: ContentTypes;
   /** Value of the Server header. */
   readonly serverName: string;
-  /** The gateway's own header lines of an answer: Server and, where asked for, the revision and what nodes said. */
-  answerLines(status: number, attempts: readonly Attempt[]): string;
+  /** The gateway's own header lines of an answer: Server and, where asked for, the revision. */
+  answerLines(): string;
   /** Finish what is in flight, keep no connection. */
   draining: boolean;
   /** Requests answered so far. */
@@ -68,14 +71,11 @@ export function createEnvironment(
     trusts: (peer) => trusted !== null && trusted.matches(peer),
     adjustPath: compilePathAdjustment(http.normalizeUriLikeServlet, http.deleteUriTailSlash),
     routePath: settings.matching.encodedSlash ? withEncodedSlashes : null,
+    contentTypes: compileContentTypes(http.charset),
     serverName,
-    answerLines(status, attempts) {
-      const lines = settings.showRevision
-        ? `${serverLine}X-Turnpike-Revision: ${revision()}; worker=${slot}\r\n`
-        : serverLine;
-      if (attempts.length === 0 || (status < 500 && !settings.showUpstreamStatus)) return lines;
-      return `${lines}X-APISIX-Upstream-Status: ${attempts.map((attempt) => attempt.status).join(", ")}\r\n`;
-    },
+    answerLines: settings.showRevision
+      ? () => `${serverLine}X-Turnpike-Revision: ${revision()}; worker=${slot}\r\n`
+      : () => serverLine,
     draining: false,
     requests: 0,
   };

@@ -89,7 +89,10 @@ const ssl: Key = section("TLS in front of the gateway.", {
     "Where HTTPS is served.",
     { default: [{ port: 9443 }] },
   ),
-  ssl_trusted_certificate: text("File with the certificates to trust in upstreams, or system.", { default: "system" }),
+  ssl_trusted_certificate: text(
+    "File with the certificates to trust in upstreams, in Vault and in what plugins connect to, or system.",
+    { default: "system" },
+  ),
   ssl_protocols: text("TLS versions, separated by blanks.", {
     default: "TLSv1.2 TLSv1.3",
     pattern: "^\\s*TLSv1\\.[123](\\s+TLSv1\\.[123])*\\s*$",

@@ -1,6 +1,6 @@
 /** How an answer is delimited, and what its type becomes. */
 
-/** Types that get `; charset=utf-8` when they come without one, as APISIX's nginx is configured. */
+/** Types that get a charset when they come without one, as APISIX's nginx is configured. */
 const TEXT_TYPES = new Set([
   "text/html",
   "text/xml",
@@ -22,18 +22,25 @@ export type Framing =
   /** 101. */
   | "tunnel";
 
-/** What becomes of the types seen lately. */
-const completed = new Map<string, string>();
+/** The Content-Type that is sent for the one that came. */
+export type ContentTypes = (type: string, status: number) => string;
+
+/** Types seen lately. */
 const MAX_COMPLETED = 256;
 
-/** The Content-Type that is sent for the one that came; redirections keep it, as nginx lets them. */
-export function withCharset(type: string, status: number): string {
-  if (status === 301 || status === 302) return type;
-  let full = completed.get(type);
-  if (full === undefined) {
-    full = TEXT_TYPES.has(type.toLowerCase()) ? `${type}; charset=utf-8` : type;
-    if (completed.size >= MAX_COMPLETED) completed.clear();
-    completed.set(type, full);
-  }
-  return full;
+/** @param charset of `nginx_config.http.charset`; `null`: types stay as they came. */
+export function compileContentTypes(charset: string | null): ContentTypes {
+  if (charset === null) return (type) => type;
+  const completed = new Map<string, string>();
+  return (type, status) => {
+    // Redirections keep theirs, as nginx lets them.
+    if (status === 301 || status === 302) return type;
+    let full = completed.get(type);
+    if (full === undefined) {
+      full = TEXT_TYPES.has(type.toLowerCase()) ? `${type}; charset=${charset}` : type;
+      if (completed.size >= MAX_COMPLETED) completed.clear();
+      completed.set(type, full);
+    }
+    return full;
+  };
 }

@@ -1,6 +1,6 @@
 import type { Answer } from "../answer.ts";
 import { reasonPhrase } from "../../lib/status-pages.ts";
-import { type Framing, withCharset } from "./answer-form.ts";
+import type { ContentTypes, Framing } from "./answer-form.ts";
 
 /** Bytes of an answer's head on an HTTP/1.1 connection. */
 
@@ -8,22 +8,34 @@ import { type Framing, withCharset } from "./answer-form.ts";
  * The head with its empty line. Date, Content-Type, framing and Connection come first,
  * then the other lines in their order, then `extra`: Server and the gateway's own lines.
  */
-export function answerHead(answer: Answer, framing: Framing, keepAlive: boolean, extra: string): string {
+export function answerHead(
+  answer: Answer,
+  framing: Framing,
+  keepAlive: boolean,
+  extra: string,
+  types: ContentTypes,
+): string {
   const text = answer.untouched;
-  if (text === null || text.irregular) return rewrittenHead(answer, framing, keepAlive, extra);
+  if (text === null || text.irregular) return rewrittenHead(answer, framing, keepAlive, extra, types);
   let head = `HTTP/1.1 ${answer.status}${answer.reason ?? reasonPhrase(answer.status)}\r\n`;
   if (text.date !== null) head += `Date: ${text.date}\r\n`;
   if (text.contentType !== null && text.contentType !== "")
-    head += `Content-Type: ${withCharset(text.contentType, answer.status)}\r\n`;
+    head += `Content-Type: ${types(text.contentType, answer.status)}\r\n`;
   return `${head}${framingLines(answer, framing, keepAlive)}${text.kept}${answer.addedLines}${extra}\r\n`;
 }
 
-function rewrittenHead(answer: Answer, framing: Framing, keepAlive: boolean, extra: string): string {
+function rewrittenHead(
+  answer: Answer,
+  framing: Framing,
+  keepAlive: boolean,
+  extra: string,
+  types: ContentTypes,
+): string {
   let head = `HTTP/1.1 ${answer.status}${answer.reason ?? reasonPhrase(answer.status)}\r\n`;
   const date = answer.header("date");
   if (date !== undefined) head += `Date: ${date}\r\n`;
   const type = answer.header("content-type");
-  if (type !== undefined && type !== "") head += `Content-Type: ${withCharset(type, answer.status)}\r\n`;
+  if (type !== undefined && type !== "") head += `Content-Type: ${types(type, answer.status)}\r\n`;
   const trailers = framing === "chunked";
   const ownServer = extra.startsWith("Server:") && answer.header("server") !== undefined;
   const lines = answer.lines((name) => name === "date" || name === "content-type" || (name === "trailer" && !trailers));
