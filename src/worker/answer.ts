@@ -1,4 +1,4 @@
-import type { ResponseHead } from "../plugin/context.ts";
+import type { Attempt, ResponseHead } from "../plugin/context.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import { findField, forEachField } from "../lib/header-fields.ts";
 import { HeaderList, joinValues, lowerCase } from "./header-list.ts";
@@ -227,4 +227,11 @@ export class Answer implements ResponseHead {
 function passes(text: ResponseText, lower: string): boolean {
   if (lower === "server" || (lower === "trailer" && !text.chunked)) return false;
   return text.connectionFields === null || !text.connectionFields.includes(lower);
+}
+
+/** Tells what the nodes answered, where the last one failed or `always`; plugins may change it. */
+export function nameUpstreamStatus(answer: Answer, attempts: readonly Attempt[], always: boolean): void {
+  const { status } = attempts.at(-1)!;
+  if (!always && (status < 500 || status > 599)) return;
+  answer.setHeader("X-APISIX-Upstream-Status", attempts.map((attempt) => attempt.status).join(", "));
 }
