@@ -252,14 +252,24 @@ test("loki-logger pushes streams, elasticsearch-logger fills an index of any ver
 
   await ask(gateway.httpPort, "/es");
   const [info, bulk] = [await es.inbox.next(), await es.inbox.next()];
-  assert.deepEqual([info.method, info.url, bulk.method, bulk.url.split("?")[0]], ["GET", "/", "POST", "/_bulk"]);
+  assert.deepEqual([info.method, info.url, bulk.method, bulk.url], ["GET", "/", "POST", "/_bulk"]);
   assert.equal(bulk.headers.authorization, `Basic ${btoa("elastic:p:w")}`);
   assert.equal(bulk.headers["content-type"], "application/x-ndjson");
-  assert.equal(bulk.text, '{"create":{"_index":"gateway-es"}}\n{"s":200,"u":"/es","route_id":"es"}\n');
+  assert.equal(bulk.text, '{"index":{"_index":"gateway-es"}}\n{"s":200,"u":"/es","route_id":"es"}\n');
   version = "6.8.23";
   await ask(gateway.httpPort, "/es6");
   await es.inbox.next();
-  assert.match((await es.inbox.next()).text, /^\{"create":\{"_index":"gateway-es6","_type":"_doc"\}\}\n/);
+  assert.match((await es.inbox.next()).text, /^\{"index":\{"_index":"gateway-es6","_type":"_doc"\}\}\n/);
+  // A data stream takes another action, which is known from its first refusal on.
+  const error = { type: "illegal_argument_exception", reason: "only write ops … are allowed in data streams" };
+  const items = [{ index: { status: 400, error } }];
+  es.answer = ({ text }) => [
+    200,
+    text.startsWith('{"index"') ? JSON.stringify({ errors: true, items }) : '{"errors":false}',
+  ];
+  await ask(gateway.httpPort, "/es");
+  const [refused, taken] = [await es.inbox.next(), await es.inbox.next()];
+  assert.deepEqual([refused.text.slice(0, 8), taken.text], ['{"index"', refused.text.replace("index", "create")]);
 });
 
 test("file-logger appends lines that match, follows a rotation, and bears a path that is not there", async (t) => {
@@ -342,7 +352,7 @@ test("with a server that is away requests go on, memory is bounded, and what is 
     /plugin http-logger of routes\/away: batch http logger: 1 entry dropped: 20 entries are waiting/,
   );
   const told = /^turnpike_log_entries_dropped_total\{plugin="http-logger"\} 80$/m;
-  const waiting = /^apisix_batch_process_entries\{name="http logger",route_id="away",server_addr=""\} 20$/m;
+  const waiting = /^apisix_batch_process_entries\{name="http logger",route_id="away",server_addr="127\.0\.0\.1"\} 20$/m;
   for (;;) {
     const { text } = await ask(metrics, "/apisix/prometheus/metrics");
     if (told.test(text) && waiting.test(text)) break;

@@ -22,9 +22,9 @@ export const examples = defineExamples({
           status: 200,
           node: {
             port: 8081,
-            request: "POST /_bulk…",
+            request: "POST /_bulk",
             headers: { authorization: "Basic ZWxhc3RpYzoxMjM0NTY=" },
-            body: '{"create":{"_index":"gateway"…}}\n{"path":"/anything/a"…}\n',
+            body: '{"index":{"_index":"gateway"}}\n{"path":"/anything/a"…}\n',
           },
         },
       ],

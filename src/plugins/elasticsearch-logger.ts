@@ -1,4 +1,5 @@
 import { BatchError } from "../batch/batch-processor.ts";
+import { reasonOf } from "../lib/errors.ts";
 import type { PluginDefinition } from "../plugin/plugin.ts";
 import { explained } from "./catalogue/fields.ts";
 import { elasticsearchLogger as facts } from "./catalogue/loggers.ts";
@@ -19,15 +20,20 @@ interface ElasticsearchLoggerConf extends LogConf {
   readonly ssl_verify: boolean;
 }
 
-/** All that is looked at: thousands of documents make a long answer. */
-const SHORT_ANSWER = "filter_path=errors,items.*.status,items.*.error.type";
+/** Bytes of the answer to a bulk request: each document takes hundreds. */
+const MAX_ANSWER = 16_777_216;
 
 /** A server; whether it wants a type with each document is known once it was asked for its version. */
 interface Server {
   readonly root: LogHttp;
   readonly bulk: LogHttp;
   typed: boolean | null;
+  /** Indexes that are data streams. */
+  readonly streams: Set<string>;
 }
+
+/** Data streams of a server that are remembered. */
+const MAX_STREAMS = 1_000;
 
 /** A document, in JSON, and the index that it goes into. */
 export interface Document {
@@ -57,7 +63,8 @@ export const elasticsearchLogger: PluginDefinition<ElasticsearchLoggerConf> = {
     const servers = addresses.map((address): Server => {
       const base = address.replace(/\/+$/, "");
       const root = createLogHttp(name, base, options);
-      return { root, bulk: createLogHttp(name, `${base}/_bulk?${SHORT_ANSWER}`, options), typed: null };
+      const bulk = createLogHttp(name, `${base}/_bulk`, { ...options, maxAnswer: MAX_ANSWER });
+      return { root, bulk, typed: null, streams: new Set() };
     });
     const headers = { ...logHeaders("headers", conf.headers), ...credentials(conf.auth) };
     const indexOf = compileIndex(conf.field.index);
@@ -67,10 +74,23 @@ export const elasticsearchLogger: PluginDefinition<ElasticsearchLoggerConf> = {
         concurrency: HTTP_CONCURRENCY,
         async send(entries) {
           const server = servers[Math.floor(Math.random() * servers.length)]!;
-          const typed = (server.typed ??= await wantsType(server, headers));
-          const body = entries.map(({ index, text }) => `${action(index, typed)}\n${text}\n`).join("");
-          const answer = await server.bulk.post(body, { ...headers, "Content-Type": "application/x-ndjson" });
-          judgeBulk(answer, entries);
+          server.typed ??= await wantsType(server, headers);
+          const outcome = readBulk(await put(server, entries, headers), entries);
+          const { streams, ...settled } = outcome;
+          if (streams.length === 0) {
+            assertTaken(settled);
+            return;
+          }
+          rememberStreams(server, streams);
+          const again = await put(server, streams, headers).then(
+            (answer) => readBulk(answer, streams),
+            (error: unknown): BulkOutcome<Document> => ({ ...NOTHING, remaining: streams, reason: reasonOf(error) }),
+          );
+          assertTaken({
+            remaining: [...settled.remaining, ...again.remaining],
+            refused: settled.refused + again.refused + again.streams.length,
+            reason: again.reason || settled.reason,
+          });
         },
         close() {
           for (const { root, bulk } of servers) {
@@ -89,18 +109,29 @@ function credentials(auth: ElasticsearchLoggerConf["auth"]): Record<string, stri
   return { Authorization: `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString("base64")}` };
 }
 
-/** Versions before 7 want a type. */
+/** Versions before 7 want a type. Who may not ask for the version is taken to have a later one. */
 async function wantsType({ root }: Server, headers: Record<string, string>): Promise<boolean> {
   const answer = await root.get(headers);
-  if (answer.status !== 200) throw refusal("Elasticsearch, asked for its version,", answer);
+  if (isTransient(answer.status)) throw refusal("Elasticsearch, asked for its version,", answer);
   return majorVersion(answer.body.toString("utf8")) < 7;
 }
 
-/** The line before each document; data streams take `create` alone. */
-const action = (index: string, typed: boolean): string =>
-  JSON.stringify({ create: { _index: index, ...(typed ? { _type: "_doc" } : {}) } });
+/** Posts documents, each after the line that says where it goes; data streams take `create` alone. */
+function put({ bulk, typed, streams }: Server, entries: readonly Document[], headers: Record<string, string>) {
+  const type = typed === true ? { _type: "_doc" } : {};
+  const lines = entries.map(({ index, text }) => {
+    const action = streams.has(index) ? "create" : "index";
+    return `${JSON.stringify({ [action]: { _index: index, ...type } })}\n${text}\n`;
+  });
+  return bulk.post(lines.join(""), { ...headers, "Content-Type": "application/x-ndjson" });
+}
 
-/** OpenSearch begins at 1 and calls itself `opensearch`. */
+function rememberStreams({ streams }: Server, entries: readonly Document[]): void {
+  if (streams.size > MAX_STREAMS) streams.clear();
+  for (const { index } of entries) streams.add(index);
+}
+
+/** OpenSearch begins at 1 and calls itself `opensearch`; `Infinity` where it is not told. */
 function majorVersion(text: string): number {
   let version: { readonly number?: unknown; readonly distribution?: unknown } | undefined;
   try {
@@ -110,20 +141,38 @@ function majorVersion(text: string): number {
   }
   if (version?.distribution === "opensearch") return 8;
   const major = Number.parseInt(String(version?.number), 10);
-  if (Number.isNaN(major)) throw new Error("Elasticsearch does not say which version it is");
-  return major;
+  return Number.isNaN(major) ? Infinity : major;
 }
 
 /** Statuses of documents that may be taken at another time. */
 const isTransient = (status: number): boolean => status === 429 || status >= 500;
 
-interface BulkAnswer {
-  readonly errors?: boolean;
-  readonly items?: readonly Readonly<Record<string, { readonly status?: number; readonly error?: unknown }>>[];
+interface BulkError {
+  readonly type?: unknown;
+  readonly reason?: unknown;
 }
 
-/** Throws where not every document was taken: each is judged by itself. */
-export function judgeBulk<Entry>(answer: HttpAnswer, entries: readonly Entry[]): void {
+interface BulkAnswer {
+  readonly errors?: boolean;
+  readonly items?: readonly Readonly<Record<string, { readonly status?: number; readonly error?: BulkError }>>[];
+}
+
+/** What became of the documents of a bulk request. */
+interface BulkOutcome<Entry> {
+  /** Worth another attempt. */
+  readonly remaining: readonly Entry[];
+  /** Meant for a data stream, which wants another action. */
+  readonly streams: readonly Entry[];
+  /** How many will never be taken. */
+  readonly refused: number;
+  /** Why, of the last. */
+  readonly reason: string;
+}
+
+const NOTHING: BulkOutcome<never> = { remaining: [], streams: [], refused: 0, reason: "" };
+
+/** Judges each document by itself; throws where the request as a whole was not taken. */
+export function readBulk<Entry>(answer: HttpAnswer, entries: readonly Entry[]): BulkOutcome<Entry> {
   if (answer.status !== 200) throw refusal("Elasticsearch", answer);
   let parsed: BulkAnswer;
   try {
@@ -131,22 +180,26 @@ export function judgeBulk<Entry>(answer: HttpAnswer, entries: readonly Entry[]):
   } catch {
     throw new BatchError("Elasticsearch's answer is no JSON", [], entries.length);
   }
-  if (parsed.errors !== true) return;
+  if (parsed.errors !== true) return NOTHING;
   const remaining: Entry[] = [];
+  const streams: Entry[] = [];
   let refused = 0;
   let reason = "";
   for (const [i, item] of (parsed.items ?? []).entries()) {
-    const [result] = Object.values(item);
+    const [[action, result] = []] = Object.entries(item);
     const entry = entries[i];
     if (result?.error === undefined || entry === undefined) continue;
-    if (isTransient(result.status ?? 0)) remaining.push(entry);
+    const { status = 0, error } = result;
+    if (isTransient(status)) remaining.push(entry);
+    else if (action === "index" && status === 400 && /data stream/.test(String(error.reason))) streams.push(entry);
     else refused++;
-    const { type } = result.error as { readonly type?: unknown };
-    reason = `${result.status} ${String(type)}`;
+    reason = `${status} ${String(error.type)}`;
   }
-  throw new BatchError(
-    `Elasticsearch did not take ${remaining.length + refused} documents: ${reason}`,
-    remaining,
-    refused,
-  );
+  return { remaining, streams, refused, reason };
+}
+
+function assertTaken({ remaining, refused, reason }: Omit<BulkOutcome<Document>, "streams">): void {
+  const missing = remaining.length + refused;
+  if (missing > 0)
+    throw new BatchError(`Elasticsearch did not take ${missing} documents: ${reason}`, remaining, refused);
 }

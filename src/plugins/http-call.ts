@@ -14,6 +14,8 @@ export interface HttpCallerOptions {
   /** Connections that may idle. */
   readonly keepalivePool: number;
   readonly verifyTls: boolean;
+  /** Bytes of an answer's body; absent: 1 MiB. */
+  readonly maxAnswer?: number;
 }
 
 /** A question; header values are one character per byte. */
@@ -39,12 +41,12 @@ export interface HttpCaller {
 
 /** Connections at a time to one service; further questions wait within their time. */
 const MAX_CONNECTIONS = 256;
-/** Bytes of an answer's body. */
+/** Bytes of an answer's body where nothing else is said. */
 const MAX_ANSWER = 1_048_576;
 
 /** Opens nothing before the first question. */
 export function createHttpCaller(options: HttpCallerOptions): HttpCaller {
-  const { url, timeoutMs } = options;
+  const { url, timeoutMs, maxAnswer = MAX_ANSWER } = options;
   const https = url.protocol === "https:" ? loadHttps() : null;
   const connections = {
     keepAlive: options.keepalive,
@@ -71,7 +73,7 @@ export function createHttpCaller(options: HttpCallerOptions): HttpCaller {
         else reject(error);
       });
       request.once("response", (response) => {
-        readAnswer(response).then(resolve, reject).finally(settle);
+        readAnswer(response, maxAnswer).then(resolve, reject).finally(settle);
       });
       request.end(body ?? undefined);
     });
@@ -90,15 +92,15 @@ function closedWhileIdle(request: ClientRequest, error: NodeJS.ErrnoException): 
   return request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE");
 }
 
-async function readAnswer(response: IncomingMessage): Promise<HttpAnswer> {
+async function readAnswer(response: IncomingMessage, maxAnswer: number): Promise<HttpAnswer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response) {
     chunks.push(chunk as Buffer);
     length += (chunk as Buffer).length;
-    if (length > MAX_ANSWER) {
+    if (length > maxAnswer) {
       response.destroy();
-      throw new Error(`an answer of more than ${MAX_ANSWER} bytes`);
+      throw new Error(`an answer of more than ${maxAnswer} bytes`);
     }
   }
   if (!response.complete) throw new Error("the answer broke off");

@@ -9,6 +9,8 @@ export interface LogHttpOptions {
   readonly keepalive?: boolean;
   readonly keepaliveTimeoutMs?: number;
   readonly keepalivePool?: number;
+  /** Bytes of an answer; absent: 1 MiB. */
+  readonly maxAnswer?: number;
 }
 
 /** Batches on their way to one server at the same time. */
@@ -38,6 +40,7 @@ export function createLogHttp(name: string, address: string, options: LogHttpOpt
       keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? 60_000,
       keepalivePool: options.keepalivePool ?? 5,
       verifyTls: options.verifyTls,
+      ...(options.maxAnswer === undefined ? {} : { maxAnswer: options.maxAnswer }),
     });
     return caller.ask({ method, headers: { "User-Agent": `Turnpike/${version}`, ...headers }, body });
   };

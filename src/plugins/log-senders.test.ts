@@ -4,7 +4,7 @@ import { BatchError } from "../batch/batch-processor.ts";
 import { buildRequest } from "../plugin/fake-request.ts";
 import { compileChecked } from "./checked-plugin.ts";
 import { compileIndex } from "./elasticsearch-index.ts";
-import { elasticsearchLogger, judgeBulk } from "./elasticsearch-logger.ts";
+import { elasticsearchLogger, readBulk } from "./elasticsearch-logger.ts";
 import { httpLogger } from "./http-logger.ts";
 import { messagesOf } from "./kafka-logger.ts";
 import { brokersOf, kafkaOptions } from "./kafka-options.ts";
@@ -77,22 +77,24 @@ test("of a bulk request each document is judged by itself", () => {
     header: () => undefined,
     body: Buffer.from(typeof value === "string" ? value : JSON.stringify(value)),
   });
-  judgeBulk(answer({ errors: false }), ["a"]);
+  assert.deepEqual(readBulk(answer({ errors: false }), ["a"]), { remaining: [], streams: [], refused: 0, reason: "" });
+  const reason = "only write ops with an op_type of create are allowed in data streams";
+  const stream = { status: 400, error: { type: "illegal_argument_exception", reason } };
   const items = [
-    { create: { status: 201 } },
-    { create: { status: 400, error: { type: "mapper_parsing_exception" } } },
-    { create: { status: 429, error: { type: "es_rejected_execution_exception" } } },
+    { index: { status: 201 } },
+    { index: { status: 400, error: { type: "mapper_parsing_exception" } } },
+    { index: { status: 429, error: { type: "es_rejected_execution_exception" } } },
+    { index: stream },
+    { create: stream },
   ];
-  assert.throws(
-    () => judgeBulk(answer({ errors: true, items }), ["a", "b", "c"]),
-    (error) => {
-      assert.ok(error instanceof BatchError);
-      assert.deepEqual([error.remaining, error.refused], [["c"], 1]);
-      return true;
-    },
-  );
-  assert.throws(() => judgeBulk(answer("no", 503), ["a"]), /^Error: Elasticsearch answered 503: no$/);
-  assert.throws(() => judgeBulk(answer("<html>"), ["a"]), BatchError);
+  assert.deepEqual(readBulk(answer({ errors: true, items }), ["a", "b", "c", "d", "e"]), {
+    remaining: ["c"],
+    streams: ["d"],
+    refused: 2,
+    reason: "400 illegal_argument_exception",
+  });
+  assert.throws(() => readBulk(answer("no", 503), ["a"]), /^Error: Elasticsearch answered 503: no$/);
+  assert.throws(() => readBulk(answer("<html>"), ["a"]), BatchError);
 });
 
 test("what cannot be sent is refused with the attribute's name, and no secret is told", () => {

@@ -333,7 +333,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     const extra = this.#env.answerLines();
     let flowing: boolean;
     if (answer.replacement === null && this.#plan.bodyFilter === null) {
-      if (ctx.method !== "HEAD") this.#sending(buffer, from, to);
+      if (ctx.method !== "HEAD") this.ctx.sending(buffer, from, to);
       flowing = this.#downstream.head(answer, extra, buffer, from, to, complete, source);
     } else flowing = this.#sendFiltered(answer, extra, buffer, from, to, complete);
     if (complete || (this.#replaced && !this.#watched)) this.#end();
@@ -386,7 +386,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       answer.ownLength = filtered.length;
     }
     if (!answer.streamed && answer.contentLength >= 0) this.#announced = answer.contentLength;
-    if (this.ctx.method !== "HEAD") this.#sending(filtered, 0, filtered.length);
+    if (this.ctx.method !== "HEAD") this.ctx.sending(filtered, 0, filtered.length);
     this.#announced -= filtered.length;
     if (replacement !== null && !complete && !this.#watched) this.#relay?.cancel();
     return this.#downstream.head(answer, extra, filtered, 0, filtered.length, last, null);
@@ -402,7 +402,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   ): boolean {
     let flowing: boolean;
     if (this.#filters === null) {
-      this.#sending(buffer, from, to);
+      this.ctx.sending(buffer, from, to);
       flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
     } else {
       this.ctx.trailers = trailers;
@@ -419,7 +419,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
         this.#cut();
         return true;
       }
-      this.#sending(filtered, 0, filtered.length);
+      this.ctx.sending(filtered, 0, filtered.length);
       flowing = this.#downstream.body(filtered, 0, filtered.length, complete, this.ctx.trailers, null);
     }
     if (complete) this.#end();
@@ -429,13 +429,6 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   /** The answer is out, and the body that it replaced is still read for those who have use for it. */
   get #watched(): boolean {
     return this.#replaced && this.#filters !== null && this.#filters.watching;
-  }
-
-  /** Takes note of bytes of the body that go to the client. */
-  #sending(buffer: Buffer, from: number, to: number): void {
-    const { ctx } = this;
-    ctx.bodyBytesSent += to - from;
-    if (ctx.answerCapture !== null) ctx.answerCapture.add(buffer, from, to);
   }
 
   /** The answer cannot be completed. */

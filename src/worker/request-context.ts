@@ -236,6 +236,12 @@ export class HttpRequestContext implements RequestContext {
     (this.answerCapture ??= new BodyCapture()).upTo(limit);
   }
 
+  /** Takes note of bytes of the body that go to the client. */
+  sending(buffer: Buffer, from: number, to: number): void {
+    this.bodyBytesSent += to - from;
+    if (this.answerCapture !== null) this.answerCapture.add(buffer, from, to);
+  }
+
   get capturedBody(): Buffer | null {
     return this.bodyCapture === null ? null : this.bodyCapture.bytes;
   }
