@@ -60,7 +60,7 @@ test("limits in a Redis", async (t) => {
       assert.deepEqual(tally(await atOnce(gateway, 120, path)), { 200: 50, 429: 70 }, path);
       const { headers } = await ask(gateway.httpPort, path);
       assert.deepEqual([headers["x-ratelimit-limit"], headers["x-ratelimit-remaining"]], ["50", "0"]);
-      assert.match(String(headers["x-ratelimit-reset"]), /^\d+(\.\d+)?$/);
+      assert.match(String(headers["x-ratelimit-reset"]), /^\d+$/);
     }
   });
 
@@ -105,7 +105,11 @@ test("limits in a Redis", async (t) => {
     await redis.kill();
     for (const path of ["/lax/200", "/lax-req/200", "/lax-conn/200"]) assert.equal(await status(path), 200, path);
     for (const path of ["/strict/200", "/req/200", "/conn/200"]) assert.equal(await status(path), 500, path);
-    assert.match(gateway.errorLog, /plugin limit-count of routes\/strict: Redis: .*; refused with 500/);
+    assert.match(
+      gateway.errorLog,
+      /plugin limit-count of routes\/strict: Redis: connect ECONNREFUSED .*; refused with 500/,
+    );
+    assert.equal((await ask(gateway.httpPort, "/strict/200")).text, '{"error_msg":"failed to limit count"}\n');
     await redis.start();
     while ((await status("/strict/200")) !== 200) continue;
   });

@@ -4,10 +4,10 @@ import { type CounterTable, holderOf } from "../board/counter-table.ts";
 import type { MetricMemory } from "../board/metric-memory.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import { spawnThread } from "../lib/spawn-thread.ts";
+import { atNormalPriority } from "../lib/thread-priority.ts";
 import type { Fault, SupervisorToWorker, WorkerData, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TicketSeed } from "../tls/ticket-keys.ts";
-import { atNormalPriority } from "./priority.ts";
 
 const entry = new URL("../worker/main.ts", import.meta.url);
 /** How long a thread may take to end after `terminate` before it is given up. */

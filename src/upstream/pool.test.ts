@@ -51,7 +51,7 @@ async function setUp(t: TestContext) {
     picker: createRoundRobin("upstreams/1", [node]),
   };
   const wheel = new TimerWheel();
-  const pools = new UpstreamPools(wheel);
+  const pools = new UpstreamPools(wheel, 4_096);
   const taken: UpstreamConnection[] = [];
   t.after(() => {
     for (const connection of taken) connection.destroy();

@@ -383,7 +383,7 @@ test("settings: the revision, server tokens, the status of the node", async (t) 
   const settings = settingsWith({}, { showRevision: true, serverTokens: false, showUpstreamStatus: true });
   const { port } = await serve(t, () => planFor(upstream), settings);
   const answer = await exchangeBytes(port, request("GET"));
-  assert.match(answer, /\r\nServer: Turnpike\r\nX-Turnpike-Revision: 0; worker=0\r\nX-APISIX-Upstream-Status: 200\r\n/);
+  assert.match(answer, /\r\nX-APISIX-Upstream-Status: 200\r\nServer: Turnpike\r\nX-Turnpike-Revision: 0; worker=0\r\n/);
 });
 
 test("an upgrade becomes a tunnel where the route has WebSocket enabled, else a plain request", async (t) => {

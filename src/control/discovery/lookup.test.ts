@@ -18,7 +18,7 @@ test("services in the DNS: SRV records turned into nodes, a port in the name win
   dns.answers.set("b.example", [{ type: "A", value: "10.0.0.2", ttl: 40 }]);
   const { look } = createLookup(
     dnsSettings,
-    { ...nowhere, dns: { servers: [{ ip: "127.0.0.1", port: dns.port }] } },
+    { ...nowhere, dns: { servers: [{ ip: "127.0.0.1", port: dns.port }], resolvConf: null, order: ["SRV", "A"] } },
     none,
   );
   assert.deepEqual(await look("dns/srv.example"), {
