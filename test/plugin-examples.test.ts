@@ -41,9 +41,9 @@ class Arrivals {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  /** The first one at the port, with that method and target where they are given; waits for it a little. */
+  /** The first one at the port, with that method and target where they are given; waits for it. */
   async at(port: number, request?: string): Promise<Received | undefined> {
-    const late = AbortSignal.timeout(10_000);
+    const late = AbortSignal.timeout(60_000);
     for (;;) {
       const found = this.all.find((one) => one.port === port && isAs(request ?? "…", one.request));
       if (found !== undefined || late.aborted) return found;

@@ -48,7 +48,7 @@ test("a first route in a minute: every command as the README has it", async (t) 
   const example = join(prefix, "conf/example.yaml");
   writeFileSync(example, adapt(readFileSync(example, "utf8")));
   const sh = async (command: string): Promise<string> =>
-    (await run("sh", ["-c", adapt(command)], { cwd: prefix, timeout: 30_000 })).stdout;
+    (await run("sh", ["-c", adapt(command)], { cwd: prefix, timeout: 120_000 })).stdout;
 
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
   const child = spawn("sh", ["-c", `exec ${scripts.start}`], { cwd: prefix, stdio: ["ignore", "pipe", "pipe"] });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { TLSSocket, TlsOptions } from "node:tls";
@@ -140,7 +141,9 @@ test("names, verification and client certificates of nodes, changed while they s
 });
 
 test("nodes are verified by ssl_trusted_certificate and by name; sessions are resumed; probes show the certificate", async (t) => {
-  const file = join(import.meta.dirname, "..", `node_modules/.turnpike-test-ca-${process.pid}.pem`);
+  const directory = mkdtempSync(join(tmpdir(), "turnpike-ca-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, "ca.pem");
   writeFileSync(file, caCertificate);
   const { node } = await startNode(t);
   const strict = await startNode(t, { rejectUnauthorized: true });

@@ -29,7 +29,7 @@ test("every check has a cause, and its error stands in the guide as the API has 
   board.activate(12, undefined);
   board.record(9).reset(9, 1, Date.now(), board.record(8).heartbeat);
   board.record(9).state = WorkerState.starting;
-  board.record(3).heartbeat -= 5500;
+  board.record(3).heartbeat -= 30_500;
   const { json } = await ask(fixture, "/status/ready?verbose");
   const checks = json["checks"] as { name: Parameters<typeof causeOf>[0]; error: string }[];
   assert.equal(checks.length, Object.keys(causes).length);

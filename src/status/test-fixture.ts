@@ -85,7 +85,8 @@ export async function startFixture(
     port: 0,
     allowDetails: ["127.0.0.0/8", "::1/128"],
     allowHosts: [],
-    unresponsiveAfterMs: 5000,
+    // Heartbeats stand still here; a busy machine has time.
+    unresponsiveAfterMs: 30_000,
     ...settings,
   };
   const state = {

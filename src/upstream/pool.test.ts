@@ -41,7 +41,7 @@ async function setUp(t: TestContext) {
     upstreamHost: "",
     retries: 0,
     retryTimeoutMs: 0,
-    connectTimeoutMs: 5_000,
+    connectTimeoutMs: 60_000,
     sendTimeoutMs: 5_000,
     readTimeoutMs: 5_000,
     keepalive: 320,

@@ -63,7 +63,7 @@ test("an origin that needs hundreds of parallel requests gets them all", async (
 
 test("requests that wait for a node to which no connection comes end in time: 504, or the next node", async (t) => {
   const { port: silent, sockets } = await silentNode(t);
-  const { port, counters } = await gateway(t, [silent], { scheme: "https", connectTimeoutMs: 3_000 });
+  const { port, counters } = await gateway(t, [silent], { scheme: "https", connectTimeoutMs: 6_000 });
   const many = FIRST_CONNECTS + 30;
   let answered = 0;
   const ask = (): Promise<string> => exchangeBytes(port, GET).finally(() => answered++);

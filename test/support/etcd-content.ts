@@ -23,7 +23,7 @@ export async function contentOf(etcd: Etcd): Promise<{ revision: number; texts: 
 /** Every worker of the gateway serves exactly what etcd holds now, judged by a store of our own. */
 export async function assertServes(gateway: Gateway, etcd: Etcd): Promise<void> {
   const { revision, texts } = await contentOf(etcd);
-  const reached = await gateway.status(`/status/ready?revision=${revision}&timeout=30s&rejected=ignore`);
+  const reached = await gateway.status(`/status/ready?revision=${revision}&timeout=90s&rejected=ignore`);
   assert.equal(reached.status, 200, reached.text);
   const { settings } = loadSettings({ prefix: gateway.prefix });
   const store = new Store({ ...resourceCheckFor(settings), revision: 0, inherited: [] });

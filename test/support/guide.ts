@@ -19,7 +19,7 @@ import { freePort } from "./ports.ts";
 // Ports are other ones, so that tests can run side by side.
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
 /** The ports that pages may name. */
 const pagePorts = [2379, 2380, 7085, 7086, 8000, 9080, 9081, 9090, 9091, 9092, 9180, 9181, 9443] as const;
