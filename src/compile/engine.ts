@@ -117,7 +117,7 @@ class IncrementalEngine implements WorkerEngine {
       defaults: settings.upstream,
       targets: this.#targets,
       health,
-      tls: new NodeTlsSource(new TrustedAuthorities(settings.trustedCertificates)),
+      tls: new NodeTlsSource(new TrustedAuthorities(settings.trustedCertificates), settings.upstream.serverName),
       clientCertificate: (id) => this.#clientCertificates.get(id),
     };
     const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;

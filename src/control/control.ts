@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Board } from "../board/board.ts";
 import { GatewayVitals } from "../board/gateway-vitals.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
+import { lowerPriority } from "../lib/thread-priority.ts";
 import type { ControlData, ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import type { Address, Settings } from "../settings/settings.ts";
@@ -32,6 +33,7 @@ import { createSecretResolver } from "./secrets/resolver.ts";
 import { SecretFlow } from "./secrets/secret-flow.ts";
 import { Stapling } from "./stapling/stapling.ts";
 import { createVaultClient, type VaultClient } from "./secrets/vault.ts";
+import { TrustedAuthorities } from "../upstream/node-tls.ts";
 import { UserPlugins } from "./user-plugins/user-plugins.ts";
 import { UpstreamWatch } from "./upstream-watch.ts";
 
@@ -88,6 +90,7 @@ export class Control {
       dns: settings.dns,
       discovery: settings.discovery,
       trustedCertificates: settings.trustedCertificates,
+      serverName: settings.upstream.serverName,
       healthChecksOff: settings.healthChecksOff,
       publish: (entries) => this.#publisher.tell({ type: "targets", entries }),
       discovered: (sources) => send({ type: "discovery", sources }),
@@ -107,7 +110,9 @@ export class Control {
     this.#users = { table, plugins: new UserPlugins({ entries, prefix, table, log: this.#log }) };
     const check = resourceCheckFor(settings, table);
     this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
-    this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
+    const authorities = new TrustedAuthorities(settings.trustedCertificates);
+    const ca = (): string[] => authorities.certificates();
+    this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS, ca });
     const resolver = createSecretResolver({
       env: process.env,
       vault: this.#vault,
@@ -160,6 +165,8 @@ export class Control {
     this.#served.resolve({ store, provider, configuration });
     await this.#openAdmin(provider, configuration, store);
     this.#fleet = await this.#joinFleet(provider, store);
+    // Until then everybody waits for this thread; from then on requests come first.
+    void configuration.loaded.then(lowerPriority);
     provider.source.start(this.#indexes.observe(this.#fleet?.observe(configuration) ?? configuration));
   }
 
