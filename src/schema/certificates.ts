@@ -34,7 +34,16 @@ export interface CertificateFault {
  * Why the certificates of a resource cannot be used, with their keys in clear text; `null`:
  * they can. The library itself is asked, which refuses keys that are too short, too.
  */
-export function certificatesFault({ cert, key, certs = [], keys = [], client }: Ssl): CertificateFault | null {
+export function certificatesFault({
+  cert,
+  key,
+  certs = [],
+  keys = [],
+  client,
+  ssl_protocols: versions,
+}: Ssl): CertificateFault | null {
+  const unusable = versions === undefined ? null : versionsFault(versions);
+  if (unusable !== null) return { path: ["ssl_protocols"], reason: unusable };
   const pairs = [
     { path: ["cert"], keyPath: ["key"], cert, key },
     ...certs.map((one, index) => ({
@@ -50,6 +59,13 @@ export function certificatesFault({ cert, key, certs = [], keys = [], client }: 
   }
   const authority = client === undefined ? null : certificateFault(client.ca);
   return authority === null ? null : { path: ["client", "ca"], reason: authority };
+}
+
+/** OpenSSL forgets the versions above a gap, which are what most clients would speak. */
+function versionsFault(versions: readonly string[]): string | null {
+  if (versions.length === 0) return "no version of TLS is left";
+  const gap = versions.length === 2 && !versions.includes("TLSv1.2");
+  return gap ? "OpenSSL cannot leave out TLSv1.2 between TLSv1.1 and TLSv1.3" : null;
 }
 
 function contextFault(cert: string, key: string): { readonly of: "cert" | "key"; readonly text: string } | null {

@@ -22,6 +22,10 @@ test("certificates from any source are refused with field and reason where they 
   const mismatch = "the key does not belong to the certificate";
   assert.equal(refusalOf({ ...good, key: other }), `key: property "key" validation failed: ${mismatch}`);
   assert.match(refusalOf({ ...good, certs: [certificate], keys: [other] }), new RegExp(`^keys\\[0\\]: .*${mismatch}`));
+  assert.equal(refusalOf({ ...good, ssl_protocols: ["TLSv1.3", "TLSv1.2"] }), "");
+  assert.match(refusalOf({ ...good, ssl_protocols: [] }), /^ssl_protocols: .*no version of TLS is left/);
+  const gap = ["TLSv1.1", "TLSv1.3"];
+  assert.match(refusalOf({ ...good, ssl_protocols: gap }), /^ssl_protocols: .*cannot leave out TLSv1\.2/);
   const broken = `-----BEGIN CERTIFICATE-----${"x".repeat(120)}`;
   assert.match(refusalOf({ ...good, cert: broken }), /^cert: .*no certificate in PEM form/);
   assert.match(refusalOf({ ...good, client: { ca: broken } }), /^client\.ca: .*no certificate in PEM form/);
