@@ -197,7 +197,9 @@ test("TLS: a server whose certificate is trusted gets lines and batches", async 
         "/http": { "http-logger": { uri: https.url, ssl_verify: true, ...short } },
       }),
     },
-    { env: { NODE_EXTRA_CA_CERTS: join(import.meta.dirname, "support", "certificate.pem") } },
+    {
+      config: { apisix: { ssl: { ssl_trusted_certificate: join(import.meta.dirname, "support", "certificate.pem") } } },
+    },
   );
   await ask(gateway.httpPort, "/syslog");
   assert.match(await tls.inbox.next(), /\{"s":200,"u":"\/syslog","route_id":"syslog"\}$/);

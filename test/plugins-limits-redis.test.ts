@@ -101,7 +101,11 @@ test("limits in a Redis", async (t) => {
     await redis.kill();
     for (const path of ["/lax/200", "/lax-req/200", "/lax-conn/200"]) assert.equal(await status(path), 200, path);
     for (const path of ["/strict/200", "/req/200", "/conn/200"]) assert.equal(await status(path), 500, path);
-    assert.match(gateway.errorLog, /plugin limit-count of routes\/strict: Redis: .*; refused with 500/);
+    assert.match(
+      gateway.errorLog,
+      /plugin limit-count of routes\/strict: Redis: connect ECONNREFUSED .*; refused with 500/,
+    );
+    assert.equal((await ask(gateway.httpPort, "/strict/200")).text, '{"error_msg":"failed to limit count"}\n');
     await redis.start();
     while ((await status("/strict/200")) !== 200) continue;
   });

@@ -111,6 +111,54 @@ test("gzip compresses whole and chunked answers, error-page replaces what the ga
   assert.equal((await ask(gateway.httpPort, "/status")).text, "the node's");
 });
 
+test("what changes bodies does so before they are compressed, and a cache sees those of the node", async (t) => {
+  const origin = await startOrigin(t, "o", (request, response) => {
+    response.setHeader("Content-Type", "text/html");
+    // Not all of it comes at once.
+    response.write("the node's ");
+    setImmediate(() => response.end(request.url));
+  });
+  const body = "replaced ".repeat(5);
+  const cache = { cache_strategy: "memory", cache_zone: "memory_cache", cache_ttl: 300, cache_key: ["$uri"] };
+  const onlyOne = { body, vars: [["arg_x", "==", "1"]] };
+  const gateway = await serving(t, {
+    global_rules: [{ id: "1", plugins: { gzip: {} } }],
+    routes: routes(origin.node, {
+      "/body": { "response-rewrite": { body }, gzip: {} },
+      "/filters": { "response-rewrite": { filters: [{ regex: "node", replace: "gateway" }] } },
+      "/around": { echo: { before_body: "before ", after_body: " after" } },
+      "/instead": {
+        "response-rewrite": { filters: [{ regex: "a", replace: "A" }] },
+        echo: { body: "another body for all" },
+      },
+      "/kept": { "proxy-cache": cache, "response-rewrite": onlyOne },
+    }),
+  });
+  // Asks until the connection is closed: then the node's answer has been read to its end, too.
+  const asked = async (path: string, method = "GET"): Promise<readonly unknown[]> => {
+    const lines = `${method} ${path} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n`;
+    const answer = await exchangeBytes(gateway.httpPort, lines);
+    const end = answer.indexOf("\r\n\r\n");
+    const header = (name: string): string | undefined =>
+      new RegExp(`\r\n${name}: (.*)`).exec(answer.slice(0, end))?.[1];
+    const body = answer.slice(end + 4);
+    const bytes = Buffer.from(header("Transfer-Encoding") === undefined ? body : unchunked(body), "latin1");
+    const shown = header("Apisix-Cache-Status") ?? header("Content-Length");
+    return [header("Content-Encoding"), shown, method === "GET" ? gunzipSync(bytes).toString() : ""];
+  };
+  const [coding, length, text] = await asked("/body");
+  assert.deepEqual([coding, text], ["gzip", body]);
+  assert.deepEqual(await asked("/body", "HEAD"), ["gzip", length, ""]);
+  assert.equal((await asked("/filters"))[2], "the gateway's /filters");
+  assert.equal((await asked("/around"))[2], "before the node's /around after");
+  assert.equal((await asked("/instead"))[2], "another body for all");
+  // What one client gets instead is not kept for another one.
+  assert.deepEqual(await asked("/kept?x=1"), ["gzip", "MISS", body]);
+  assert.deepEqual(await asked("/kept"), ["gzip", "HIT", "the node's /kept?x=1"]);
+  assert.deepEqual(await asked("/kept?x=1"), ["gzip", "HIT", body]);
+  assert.equal(origin.requests(), 6);
+});
+
 function unchunked(text: string): string {
   let body = "";
   for (let at = 0; ;) {

@@ -95,16 +95,33 @@ test("answers: their framing, status, headers and what HTTP/1.0 clients get", as
     "/304": 'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 100\r\n\r\n',
     "/500": "HTTP/1.1 500 Oops\r\nContent-Length: 1\r\n\r\nx",
     "/bare": "HTTP/1.1 299\r\nContent-Length: 0\r\n\r\n",
+    "/600": "HTTP/1.1 600 Odd\r\nContent-Length: 1\r\n\r\nx",
     "/early": "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
   };
   const origin = await startRawOrigin(t, (socket, head) => {
     const [method = "", path = ""] = head.split(" ");
-    const answer = answers[path] ?? "";
+    const answer = answers[path.replace(/\?.*/, "")] ?? "";
     const bodiless = answer.slice(0, answer.lastIndexOf("\r\n\r\n") + 4);
     socket.write(method === "HEAD" && !path.startsWith("/early") ? bodiless : answer, "latin1");
     if (path === "/close" || path === "/old") socket.end();
   });
-  const gateway = await serving(t, { routes: [to({ [origin.node]: 1 })] });
+  const rewriting = (id: string, status: number, headers: object): object => ({
+    ...to({ [origin.node]: 1 }),
+    id: `${id}-${status}`,
+    uri: `/${id}`,
+    vars: [["arg_to", "==", status]],
+    plugins: { "response-rewrite": { status_code: status, headers } },
+  });
+  const statusHeader = "X-APISIX-Upstream-Status";
+  const gateway = await serving(t, {
+    routes: [
+      to({ [origin.node]: 1 }),
+      rewriting("500", 201, {}),
+      rewriting("500", 202, { remove: [statusHeader] }),
+      rewriting("500", 203, { set: { [statusHeader]: "hidden" } }),
+      rewriting("length", 503, {}),
+    ],
+  });
   const get = (path: string): Promise<string> => exchangeBytes(gateway.httpPort, `GET ${path} ${closing}`);
 
   const fixed = await get("/length");
@@ -133,7 +150,15 @@ test("answers: their framing, status, headers and what HTTP/1.0 clients get", as
   }
   assert.match(await get("/bare"), /^HTTP\/1\.1 299 \r\n/, "the blank is there without a phrase");
   const failed = await get("/500");
-  assert.match(failed, /^HTTP\/1\.1 500 .*\r\nX-APISIX-Upstream-Status: 500\r\n\r\nx$/s);
+  assert.match(failed, /^HTTP\/1\.1 500 .*\r\nX-APISIX-Upstream-Status: 500\r\n.*\r\n\r\nx$/s);
+  const named = async (path: string): Promise<readonly string[]> =>
+    [...(await get(path)).matchAll(/\r\nX-APISIX-Upstream-Status: ([^\r]+)/g)].map(([, value]) => value!);
+  // The upstream's status counts, not the one that is sent, and plugins see the header.
+  assert.deepEqual(await named("/500?to=201"), ["500"]);
+  assert.deepEqual(await named("/500?to=202"), []);
+  assert.deepEqual(await named("/500?to=203"), ["hidden"]);
+  assert.deepEqual(await named("/length?to=503"), []);
+  assert.deepEqual(await named("/600"), [], "only 500 to 599 are failures");
   assert.match(await get("/early"), /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/a>\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
 
   const head = await exchangeBytes(

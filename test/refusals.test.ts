@@ -31,6 +31,7 @@ const wrong: readonly [status: unknown, expected: RegExp][] = [
   ["on", /apisix\.status: found "on", expected/],
   [[7085], /apisix\.status: found .*, expected/],
   [{ allow_details: ["10.0.0.0/33"] }, /apisix\.status\.allow_details\[0\]: found "10\.0\.0\.0\/33", expected/],
+  [{ allow_hosts: ["status.example.com:7085"] }, /apisix\.status\.allow_hosts\[0\]: found .*, expected a host name/],
   [{ unresponsive_after: "soon" }, /apisix\.status\.unresponsive_after: found "soon", expected/],
 ];
 

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import type { Socket } from "node:net";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { times } from "./support/extent.ts";
 import { resident } from "./support/interop/resident.ts";
 import { exchange, open } from "./support/load.ts";
 import { startOrigin } from "./support/origin.ts";
@@ -10,7 +11,11 @@ import { serving, to } from "./support/serving.ts";
 
 // Clients that send a byte of their head a second (slowloris) against one worker.
 
-const SLOW_CLIENTS = 5_000;
+const SLOW_CLIENTS = times(5_000, 1_500);
+/** What they have for their head, which begins anew for none of them. */
+const HEAD_TIME = times(5, 3);
+/** Requests of others, before and meanwhile. */
+const OTHERS = times(500, 200);
 /** Connections that are opened at once: fewer than the listener's backlog. */
 const AT_ONCE = 250;
 /** What a gateway may keep, in megabytes, a while after the clients have gone. */
@@ -26,18 +31,18 @@ interface SlowClient {
 }
 
 test(
-  "5,000 slow clients end with 408, others are served meanwhile, memory returns",
+  `${SLOW_CLIENTS} slow clients end with 408, others are served meanwhile, memory returns`,
   { timeout: PATIENCE },
   async (t) => {
     requireOpenFiles(SLOW_CLIENTS + 500);
     const origin = await startOrigin(t);
     const config = {
       apisix: {},
-      nginx_config: { http: { client_header_timeout: "5s" }, event: { worker_connections: 10_620 } },
+      nginx_config: { http: { client_header_timeout: `${HEAD_TIME}s` }, event: { worker_connections: 10_620 } },
     };
     const gateway = await serving(t, { routes: [to({ [origin.node]: 1 })] }, { workers: 1, config });
 
-    const idle = await latencies(gateway.httpPort, 500);
+    const idle = await latencies(gateway.httpPort, OTHERS);
     const before = resident(gateway);
     t.diagnostic(`${before} MB before`);
     for (const round of ["first", "second"]) {
@@ -47,7 +52,7 @@ test(
         for (const { socket } of clients) if (socket.writable) socket.write("a");
       }, 1_000);
       const full = resident(gateway);
-      const busy = await latencies(gateway.httpPort, 500);
+      const busy = await latencies(gateway.httpPort, OTHERS);
       await all;
       clearInterval(trickle);
       const wrong = clients.filter(({ answer }) => !answer.startsWith("HTTP/1.1 408 "));

@@ -114,8 +114,8 @@ function write(gateway: Gateway, path: string, text: string): void {
 
 async function put(gateway: Gateway, id: string, node: string, plugins: object): Promise<string> {
   const upstream = { type: "roundrobin", nodes: { [node]: 1 } };
-  const { text } = await gateway.admin("PUT", `/routes/${id}`, { uri: `/${id}`, plugins, upstream });
-  await gateway.applied(await gateway.revision());
+  const { status, headers, text } = await gateway.admin("PUT", `/routes/${id}`, { uri: `/${id}`, plugins, upstream });
+  if (status < 300) await gateway.applied(Number(headers.get("x-turnpike-revision")));
   return text;
 }
 
@@ -210,9 +210,18 @@ test("a user's plugin is one like the others, and follows its file", async (t) =
     assert.match((await untilRejected(gateway, /exports nothing/)).error, /hello\.ts: exports nothing, none of them/);
   });
 
+  await t.test("a version that loops over a configuration is refused, and control goes on", async () => {
+    write(gateway, "plugins/hello.ts", hello("loops").replace("return {", "for (;;);\n    return {"));
+    const { error } = await untilRejected(gateway, /compile has not returned/);
+    assert.match(error, /new version that would break routes\/hello: .*compile has not returned after 1 s/);
+    await put(gateway, "package", node, { packaged: {}, "request-id": {} });
+    assert.notEqual((await gateway.get("/package")).headers.get("x-request-id"), null);
+    await untilAll(gateway, "/hello", "good day you?");
+  });
+
   await t.test("a version that what is served would not be valid with is refused", async () => {
     write(gateway, "plugins/hello.ts", hello("strict").replace('required: ["name"]', 'required: ["name", "more"]'));
-    const { error } = await untilRejected(gateway, /would break/);
+    const { error } = await untilRejected(gateway, /"more" is required/);
     assert.match(error, /has a new version that would break routes\/hello: .*property "more" is required/);
     await untilAll(gateway, "/hello", "good day you?");
     // Once that is no longer so it is put in force.

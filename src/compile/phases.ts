@@ -28,6 +28,7 @@ export interface Phases {
 /** A plan's handler; holds the instance, so that it is not disposed of before its last call. */
 interface HeldHandler<F> extends Handler<F> {
   readonly instance: PluginInstance;
+  readonly place: number;
 }
 
 /** Descending priority; the name decides between equals, so that every worker has the same order. */
@@ -37,15 +38,16 @@ export function byPriority(a: ActivePlugin, b: ActivePlugin): number {
 
 /** The phases of plugins that are in the order in which they run. */
 export function compilePhases(plugins: readonly ActivePlugin[]): Phases {
+  const filters = encodersLast(plugins);
   return {
     rewrite: requestHandlers(plugins, "rewrite"),
     access: requestHandlers(plugins, "access"),
     beforeProxy: requestHandlers(plugins, "before_proxy"),
-    headerFilter: collect(plugins, ({ instance: { handlers }, filter }) => {
+    headerFilter: collect(filters, ({ instance: { handlers }, filter }) => {
       const run = handlers.header_filter?.bind(handlers);
       return run === undefined || filter === null ? run : (ctx, head) => filter(ctx) && run(ctx, head);
     }),
-    bodyFilter: collect(plugins, ({ instance: { handlers }, filter }) => {
+    bodyFilter: collect(filters, ({ instance: { handlers }, filter }) => {
       const run = handlers.body_filter?.bind(handlers);
       return run === undefined || filter === null
         ? run
@@ -56,6 +58,14 @@ export function compilePhases(plugins: readonly ActivePlugin[]): Phases {
       return run === undefined || filter === null ? run : (ctx) => filter(ctx) && run(ctx);
     }),
   };
+}
+
+/** The order of filters: what encodes bodies comes after everything that changes them. */
+function encodersLast(plugins: readonly ActivePlugin[]): readonly ActivePlugin[] {
+  const encodes = ({ instance }: ActivePlugin): boolean => instance.handlers.encodesBody === true;
+  return plugins.some(encodes)
+    ? [...plugins.filter((plugin) => !encodes(plugin)), ...plugins.filter(encodes)]
+    : plugins;
 }
 
 /** The handlers of one of the phases that may answer. */
@@ -96,9 +106,9 @@ function collect<F>(
   pick: (plugin: ActivePlugin) => F | undefined,
 ): readonly HeldHandler<F>[] | null {
   const handlers: HeldHandler<F>[] = [];
-  for (const plugin of plugins) {
+  for (const [place, plugin] of plugins.entries()) {
     const run = pick(plugin);
-    if (run !== undefined) handlers.push({ plugin: plugin.name, run, instance: plugin.instance });
+    if (run !== undefined) handlers.push({ plugin: plugin.name, run, instance: plugin.instance, place });
   }
   return handlers.length === 0 ? null : handlers;
 }

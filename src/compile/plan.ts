@@ -10,8 +10,12 @@ export interface Handler<F> {
   readonly run: F;
 }
 export type RequestHandler = Handler<(ctx: RequestContext) => Reply | void | Promise<Reply | void>>;
-export type HeaderHandler = Handler<(ctx: RequestContext, head: ResponseHead) => void>;
-export type BodyHandler = Handler<(ctx: RequestContext, chunk: Buffer, last: boolean) => Buffer>;
+/** A filter of answers; `place` is where its plugin stands among those of the plan, for both kinds of filters. */
+interface FilterHandler<F> extends Handler<F> {
+  readonly place: number;
+}
+export type HeaderHandler = FilterHandler<(ctx: RequestContext, head: ResponseHead) => void>;
+export type BodyHandler = FilterHandler<(ctx: RequestContext, chunk: Buffer, last: boolean) => Buffer>;
 export type LogHandler = Handler<(ctx: RequestContext) => void>;
 
 /**

@@ -1,5 +1,5 @@
 import type { HealthTable } from "../board/health-table.ts";
-import type { CheckedNodes, DiscoveryReport } from "../messages/messages.ts";
+import type { CheckedNodes, ControlToWorker, DiscoveryReport } from "../messages/messages.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { DiscoverySettings, DnsSettings } from "../settings/settings.ts";
@@ -127,7 +127,13 @@ export class UpstreamWatch {
     this.#reportSources();
   }
 
-  /** Everything that is known of names, for a worker that is new. */
+  /** What a worker that is new is told of names. */
+  greeting(): readonly ControlToWorker[] {
+    const entries = this.targets();
+    return entries.length === 0 ? [] : [{ type: "targets", entries }];
+  }
+
+  /** Everything that is known of names. */
   targets(): readonly TargetEntry[] {
     return [...this.#targets.known()];
   }
@@ -135,6 +141,11 @@ export class UpstreamWatch {
   /** What a key stands for; `undefined`: not known yet. */
   get(key: string): readonly Target[] | undefined {
     return this.#targets.get(key);
+  }
+
+  /** What the clusters of Kubernetes have told, in the order of `discovery.kubernetes`. */
+  clusters(): ReturnType<Lookups["clusters"]> {
+    return this.#lookups.clusters();
   }
 
   /** The health of all checked upstreams, as `GET /v1/healthcheck` shows it. `prefix`: what stands before their keys. */

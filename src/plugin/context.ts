@@ -224,7 +224,10 @@ export interface ResponseHead {
   setHeader(name: string, value: string): void;
   addHeader(name: string, value: string): void;
   removeHeader(name: string): void;
-  /** Sends these bytes instead of the body; the length is set, Content-Encoding goes. */
+  /**
+   * Sends these bytes instead of the body; the length is set, Content-Encoding goes. Body filters of
+   * plugins that come later see them, those of earlier plugins still see the body itself.
+   */
   replaceBody(body: Uint8Array): void;
   /** Declares that body filters change the length: the answer becomes chunked. */
   streamBody(): void;

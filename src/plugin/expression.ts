@@ -1,6 +1,6 @@
 import { compileAddresses } from "../lib/cidr.ts";
 import { reasonOf } from "../lib/errors.ts";
-import { compileBodyVariable, isBodyVariable, type BodyValue } from "./body-variables.ts";
+import { bodyUseOf, compileBodyVariable, type BodyValue } from "./body-variables.ts";
 import type { BodyUse, RequestContext } from "./context.ts";
 import { compileSafeRegex, MAX_SUBJECT } from "./safe-regex.ts";
 import { compileVariable, isTextVariable } from "./variables.ts";
@@ -36,7 +36,8 @@ export function bodyUses(rules: unknown): readonly BodyUse[] {
   if (!Array.isArray(rules)) return [];
   const [first] = rules as unknown[];
   if (typeof first !== "string" || logicOf(first) !== null) return rules.flatMap(bodyUses);
-  return isBodyVariable(first) ? [first.startsWith("graphql_") ? "graphql" : "post_arg"] : [];
+  const use = bodyUseOf(first);
+  return use === null ? [] : [use];
 }
 
 type Logic = "AND" | "OR" | "!AND" | "!OR";

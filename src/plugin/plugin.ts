@@ -29,6 +29,8 @@ export interface PluginHandlers {
   /** Returns what to send instead of `chunk`; called with an empty chunk and `last` at the end. */
   body_filter?(ctx: RequestContext, chunk: Buffer, last: boolean): Buffer;
   log?(ctx: RequestContext): void;
+  /** Its filters come after those of all other plugins, whatever their priority: they encode what is sent. */
+  readonly encodesBody?: boolean;
   /** What the handlers look into the body for with `bodyFor`: it is read before the phases then. */
   readonly bodyUses?: readonly BodyUse[];
   /** What the plugin answers by itself, by path, where `public-api` leads there. */

@@ -1,3 +1,4 @@
+import type { RequestContext } from "../plugin/context.ts";
 import { definePlugin } from "../plugin/plugin.ts";
 import { BrotliStream } from "./brotli-stream.ts";
 import { compileCompression } from "./compression.ts";
@@ -46,20 +47,20 @@ export const brotli = definePlugin({
 
   compile(conf) {
     const compresses = compileCompression("br", conf);
-    const key = "brotli";
+    const streams = new WeakMap<RequestContext, BrotliStream>();
     return {
+      encodesBody: true,
       header_filter(ctx, head) {
-        if (compresses(ctx, head) && ctx.method !== "HEAD") ctx.values.set(key, new BrotliStream(conf));
+        if (compresses(ctx, head)) streams.set(ctx, new BrotliStream(conf));
       },
       body_filter(ctx, chunk, last) {
-        const stream = ctx.values.get(key);
-        if (!(stream instanceof BrotliStream)) return chunk;
+        const stream = streams.get(ctx);
+        if (stream === undefined) return chunk;
         return last ? stream.end() : stream.write(chunk);
       },
       log(ctx) {
         // Of an answer that broke off.
-        const stream = ctx.values.get(key);
-        if (stream instanceof BrotliStream) stream.close();
+        streams.get(ctx)?.close();
       },
     };
   },

@@ -1,3 +1,4 @@
+import type { RequestContext } from "../plugin/context.ts";
 import { definePlugin } from "../plugin/plugin.ts";
 import { compileCompression } from "./compression.ts";
 import { GzipStream } from "./gzip-stream.ts";
@@ -39,16 +40,17 @@ export const gzip = definePlugin({
   compile(conf) {
     const compresses = compileCompression("gzip", conf);
     const { comp_level: level } = conf;
-    const key = "gzip";
+    const streams = new WeakMap<RequestContext, GzipStream>();
     return {
+      encodesBody: true,
       header_filter(ctx, head) {
-        if (compresses(ctx, head)) ctx.values.set(key, new GzipStream(level));
+        if (compresses(ctx, head)) streams.set(ctx, new GzipStream(level));
       },
       body_filter(ctx, chunk, last) {
-        const stream = ctx.values.get(key);
-        if (!(stream instanceof GzipStream)) return chunk;
+        const stream = streams.get(ctx);
+        if (stream === undefined) return chunk;
         if (!last) return stream.write(chunk);
-        return ctx.method === "HEAD" ? chunk : stream.end();
+        return stream.end();
       },
     };
   },

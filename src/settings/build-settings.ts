@@ -172,6 +172,7 @@ function statusSettings(status: StatusConfig): StatusSettings {
   return {
     ...address(status),
     allowDetails: status.allow_details.filter((network) => network !== "unix:"),
+    allowHosts: status.allow_hosts,
     unresponsiveAfterMs: ms(status.unresponsive_after),
   };
 }

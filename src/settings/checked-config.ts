@@ -207,6 +207,7 @@ export interface StatusConfig {
   readonly ip: string;
   readonly port: number;
   readonly allow_details: readonly string[];
+  readonly allow_hosts: readonly string[];
   readonly unresponsive_after: Scalar;
 }
 

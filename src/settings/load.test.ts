@@ -23,6 +23,7 @@ test("defaults are APISIX's", (t) => {
     ip: "127.0.0.1",
     port: 7085,
     allowDetails: ["127.0.0.0/8", "::1/128"],
+    allowHosts: [],
     unresponsiveAfterMs: 5000,
   });
   assert.deepEqual(settings.control, { ip: "127.0.0.1", port: 9090 });

@@ -252,6 +252,8 @@ export interface UpstreamSettings {
 export interface StatusSettings extends Address {
   /** CIDRs whose peers may read more than the seed's two endpoints. */
   readonly allowDetails: readonly string[];
+  /** Names in `Host` under which details are answered, apart from those that always are. */
+  readonly allowHosts: readonly string[];
   /** `apisix.status.unresponsive_after`. */
   readonly unresponsiveAfterMs: number;
 }

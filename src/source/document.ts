@@ -1,6 +1,7 @@
 import { resolveAll, type TextReader } from "../lib/env-references.ts";
 import { kinds } from "../schema/kinds.ts";
 import { TurnpikeError } from "../lib/errors.ts";
+import { nestingFault } from "../lib/nesting.ts";
 import type { RawResource, SourceDocument } from "./source.ts";
 
 /** Something that keeps a parsed file from being a document. */
@@ -30,6 +31,8 @@ export function readDocument(
     const message = `expected lists of resources by kind, found ${nameOf(root)}`;
     return { document, problems: [{ path: [], message, pattern: null }] };
   }
+  const deep = nestingFault(root);
+  if (deep !== null) return { document, problems: [{ path: [], message: deep, pattern: null }] };
   const problems: Problem[] = resolveAll(root, process.env, readText).map(({ path, message, variable }) => ({
     path,
     message,

@@ -108,3 +108,24 @@ test("the key says who it is; what is no resource is passed over", () => {
   );
   assert.match(changes[2]?.text ?? "", /"id":"1"/);
 });
+
+test("values that are no configuration are rejected alone, those without end too", () => {
+  const { store } = createStore();
+  const deep = `{"id":"d","plugins":${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}}`;
+  const entries = [
+    { key: "routes/a", text: text({ uri: "/a", upstream: { nodes } }) },
+    { key: "routes/b", text: "{" },
+    { key: "routes/c", text: "[]" },
+    { key: "routes/d", text: deep },
+  ];
+  const { changes, rejected } = store.applySnapshot({ revision: 1, entries }, 0);
+  assert.equal(changes.length, 1);
+  assert.deepEqual(
+    rejected.map(({ id, error }) => `${id}: ${error}`),
+    [
+      "b: the stored value is no JSON",
+      "c: the stored value is no JSON object",
+      "d: the stored value is nested deeper than 64",
+    ],
+  );
+});

@@ -245,7 +245,7 @@ export class Supervisor {
     const old = this.#status;
     const next = settings.status;
     if (old !== null && next !== null && sameAddress(old.settings, next)) {
-      old.server.allow(next.allowDetails);
+      old.server.allow(next);
       return;
     }
     const inTheWay = old !== null && next !== null && addressesOverlap(old.settings, next);

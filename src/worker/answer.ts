@@ -28,6 +28,10 @@ export class Answer implements ResponseHead {
   #status: number;
   /** What is sent instead of the body; `null`: the body as it comes. */
   replacement: Uint8Array | null = null;
+  /** Place of the plugin that replaced the body. */
+  replacedAt = -1;
+  /** Place of the plugin whose header filter is running. */
+  place = -1;
   /** Body filters change the length. */
   streamed = false;
   /** Bytes of the body where the gateway knows them better than the upstream's head; -1: it does not. */
@@ -122,7 +126,11 @@ export class Answer implements ResponseHead {
 
   replaceBody(body: Uint8Array): void {
     this.replacement = body;
-    this.#headers().remove("Content-Encoding");
+    this.replacedAt = this.place;
+    const headers = this.#headers();
+    headers.remove("Content-Encoding");
+    // For the plugins that come later; it is not written from here.
+    headers.set("Content-Length", String(body.length));
   }
 
   streamBody(): void {

@@ -20,7 +20,7 @@ async function gateway(t: TestContext, changes: Partial<Plan>) {
   return { ...started, origin };
 }
 
-const handler = <F>(run: F): { plugin: string; run: F } => ({ plugin: "tester", run });
+const handler = <F>(run: F): { plugin: string; run: F; place: number } => ({ plugin: "tester", run, place: 0 });
 
 test("phases run in order, asynchronous ones are awaited, log comes last", async (t) => {
   const order: string[] = [];

@@ -1,4 +1,4 @@
-import type { BodyHandler, Plan, RequestHandler } from "../compile/plan.ts";
+import type { Plan, RequestHandler } from "../compile/plan.ts";
 import { type ErrorCode, errors, reasonOf } from "../lib/errors.ts";
 import type { Reply } from "../plugin/plugin.ts";
 import { failureReport } from "../plugins/user/failure-text.ts";
@@ -6,6 +6,7 @@ import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
 import { Answer } from "./answer.ts";
+import { BodyFilters } from "./body-filters.ts";
 import { mayAsk } from "./client-proof.ts";
 import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
 import { EarlyBody, limitOf } from "./early-body.ts";
@@ -44,10 +45,10 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #early: EarlyBody | null = null;
   #relay: NodeRelay | null = null;
   #answer: Answer | null = null;
-  #bodyFilter: readonly BodyHandler[] | null = null;
+  #filters: BodyFilters | null = null;
   /** Bytes of the body that the announced length still allows; `Infinity` without one. */
   #announced = Infinity;
-  /** The body is not the upstream's: what comes from there is dropped. */
+  /** The body is not the upstream's: what comes from there is dropped, once `#filters` have seen it. */
   #replaced = false;
   #ended = false;
 
@@ -238,6 +239,11 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #fail(code: ErrorCode, detail = ""): void {
     if (this.#ended) return;
     this.#relay?.cancel();
+    if (this.#watched) {
+      // The answer is out, whatever became of the body that it replaced.
+      this.#end();
+      return;
+    }
     if (this.#answer !== null) {
       this.#cut();
       return;
@@ -257,7 +263,12 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   }
 
   responseBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
-    if (this.#ended || this.#replaced) return true;
+    if (this.#ended) return true;
+    if (this.#replaced) {
+      this.#filters?.watch(buffer.subarray(from, to), complete);
+      if (complete) this.#end();
+      return true;
+    }
     return this.#sendBody(buffer, from, to, complete, trailers, this.#relay!.source);
   }
 
@@ -291,7 +302,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   }
 
   cancelled(): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#watched) return;
     this.#relay?.cancel();
     if (this.ctx.status === 0) this.ctx.status = CLIENT_CLOSED;
     this.#end();
@@ -308,6 +319,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     source: BufferOwner | null,
   ): boolean {
     const { ctx } = this;
+    if (ctx.attempts.length > 0) this.#nameUpstreamStatus(given);
     // What filters may have conditions on.
     ctx.answer = given;
     ctx.status = given.status;
@@ -315,13 +327,13 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     if (answer === null) return true;
     this.#answer = ctx.answer = answer;
     ctx.status = answer.status;
-    const extra = this.#extraLines(answer);
+    const extra = this.#env.answerLines();
     let flowing: boolean;
     if (answer.replacement === null && this.#plan.bodyFilter === null) {
       if (ctx.method !== "HEAD") this.#sending(buffer, from, to);
       flowing = this.#downstream.head(answer, extra, buffer, from, to, complete, source);
     } else flowing = this.#sendFiltered(answer, extra, buffer, from, to, complete);
-    if (complete || this.#replaced) this.#end();
+    if (complete || (this.#replaced && !this.#watched)) this.#end();
     return flowing;
   }
 
@@ -329,7 +341,8 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #filterHead(answer: Answer): Answer | null {
     const filters = this.#plan.headerFilter;
     if (filters === null || answer.upgrade !== null) return answer;
-    for (const { plugin, run } of filters) {
+    for (const { plugin, run, place } of filters) {
+      answer.place = place;
       try {
         run(this.ctx, answer);
       } catch (error) {
@@ -341,24 +354,28 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     return answer;
   }
 
-  #extraLines(answer: Answer): string {
-    const lines = this.#env.answerLines();
+  /** Tells what the nodes answered, where the last one failed; plugins may change it. */
+  #nameUpstreamStatus(answer: Answer): void {
     const { attempts } = this.ctx;
-    if (attempts.length === 0 || (answer.status < 500 && !this.#env.settings.showUpstreamStatus)) return lines;
-    return `${lines}X-APISIX-Upstream-Status: ${attempts.map((attempt) => attempt.status).join(", ")}\r\n`;
+    const { status } = attempts.at(-1)!;
+    if ((status < 500 || status > 599) && !this.#env.settings.showUpstreamStatus) return;
+    answer.setHeader("X-APISIX-Upstream-Status", attempts.map((attempt) => attempt.status).join(", "));
   }
 
   #sendFiltered(answer: Answer, extra: string, buffer: Buffer, from: number, to: number, complete: boolean): boolean {
     const { replacement } = answer;
-    this.#bodyFilter = answer.upgrade === null ? this.#plan.bodyFilter : null;
+    const handlers = answer.upgrade === null ? this.#plan.bodyFilter : null;
+    const filters = (this.#filters = new BodyFilters(handlers ?? [], this.ctx, this.#env.log));
     let body: Buffer;
     let last = complete;
     if (replacement === null) body = Buffer.from(buffer.subarray(from, to));
     else {
       body = Buffer.from(replacement);
       last = this.#replaced = true;
+      filters.replacedAt(answer.replacedAt);
+      filters.watch(buffer.subarray(from, to), complete);
     }
-    const filtered = this.#filterBody(body, last);
+    const filtered = filters.run(body, last);
     if (filtered === null) {
       // Nothing was sent yet: the answer can still be another one.
       this.#plan = { ...this.#plan, headerFilter: null, bodyFilter: null };
@@ -376,7 +393,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     if (!answer.streamed && answer.contentLength >= 0) this.#announced = answer.contentLength;
     if (this.ctx.method !== "HEAD") this.#sending(filtered, 0, filtered.length);
     this.#announced -= filtered.length;
-    if (replacement !== null && !complete) this.#relay?.cancel();
+    if (replacement !== null && !complete && !this.#watched) this.#relay?.cancel();
     return this.#downstream.head(answer, extra, filtered, 0, filtered.length, last, null);
   }
 
@@ -389,12 +406,12 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     source: BufferOwner | null,
   ): boolean {
     let flowing: boolean;
-    if (this.#bodyFilter === null) {
+    if (this.#filters === null) {
       this.#sending(buffer, from, to);
       flowing = this.#downstream.body(buffer, from, to, complete, trailers, source);
     } else {
       this.ctx.trailers = trailers;
-      const filtered = this.#filterBody(Buffer.from(buffer.subarray(from, to)), complete);
+      const filtered = this.#filters.run(Buffer.from(buffer.subarray(from, to)), complete);
       if (filtered === null) {
         this.#relay?.cancel();
         this.#cut();
@@ -414,26 +431,16 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     return flowing;
   }
 
+  /** The answer is out, and the body that it replaced is still read for those who have use for it. */
+  get #watched(): boolean {
+    return this.#replaced && this.#filters !== null && this.#filters.watching;
+  }
+
   /** Takes note of bytes of the body that go to the client. */
   #sending(buffer: Buffer, from: number, to: number): void {
     const { ctx } = this;
     ctx.bodyBytesSent += to - from;
     if (ctx.answerCapture !== null) ctx.answerCapture.add(buffer, from, to);
-  }
-
-  /** `null`: a filter threw. */
-  #filterBody(body: Buffer, last: boolean): Buffer | null {
-    let chunk = body;
-    for (const { plugin, run } of this.#bodyFilter ?? []) {
-      try {
-        const out = chunk.length === 0 ? chunk : run(this.ctx, chunk, false);
-        chunk = last ? joined(out, run(this.ctx, EMPTY, true)) : out;
-      } catch (error) {
-        this.#env.log.error(`plugin ${plugin} failed on route ${this.ctx.route.id}: ${failureReport(error)}`);
-        return null;
-      }
-    }
-    return chunk;
   }
 
   /** The answer cannot be completed. */
@@ -464,9 +471,4 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     env.accessLog?.write(ctx);
     this.#downstream.finished();
   }
-}
-
-function joined(a: Buffer, b: Buffer): Buffer {
-  if (b.length === 0) return a;
-  return a.length === 0 ? b : Buffer.concat([a, b]);
 }

@@ -38,6 +38,8 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     reloadPlugins: () => Promise.resolve(),
     health: () => [],
     targets: { get: () => undefined },
+    discovery: { dns: null, consul: null, kubernetes: [] },
+    discovered: { targets: () => [], clusters: () => [] },
     registry: plugins,
     settings: {
       matching: { encodedSlash: false, graphqlMaxSize: 0, postArgMaxSize: 0 },

@@ -14,6 +14,8 @@ import type { Lookup } from "./target-watch.ts";
 export interface Kubernetes {
   /** The nodes of `namespace/name:port`; waits for the first list. Never rejects. */
   look(service: string): Promise<Lookup>;
+  /** Everything that is known: the ready nodes of each port, by `namespace/name`. */
+  endpoints(): ReadonlyMap<string, Readonly<Record<string, readonly Target[]>>>;
   close(): void;
 }
 
@@ -85,6 +87,17 @@ class EndpointsWatch implements Kubernetes {
     if (name === "") return { failure: `${service} is not of the form namespace/name:port` };
     const targets = nodesOf(this.#known.get(name), port, this.#settings.weight);
     return targets.length === 0 ? { failure: `${service} has no ready endpoint` } : { targets, ttlMs: TTL_MS };
+  }
+
+  endpoints(): ReadonlyMap<string, Readonly<Record<string, readonly Target[]>>> {
+    const { weight } = this.#settings;
+    const known = [...this.#known].sort(([a], [b]) => (a < b ? -1 : 1));
+    return new Map(
+      known.map(([name, endpoints]) => {
+        const ports = [...portsOf(endpoints)];
+        return [name, Object.fromEntries(ports.map((port) => [port, nodesOf(endpoints, port, weight)]))];
+      }),
+    );
   }
 
   close(): void {
@@ -220,14 +233,22 @@ function nodesOf(endpoints: Endpoints | undefined, wanted: string, weight: numbe
   const targets = new Map<string, Target>();
   for (const { addresses, ports } of endpoints?.subsets ?? []) {
     for (const { name, port } of ports ?? []) {
-      if (typeof port !== "number" || (typeof name === "string" && name !== "" ? name : String(port)) !== wanted)
-        continue;
+      if (typeof port !== "number" || portName(name, port) !== wanted) continue;
       for (const { ip } of addresses ?? []) {
         if (typeof ip === "string") targets.set(`${ip} ${port}`, { host: ip, port, weight, priority: 0 });
       }
     }
   }
   return [...targets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
+}
+
+/** What a port is called by a service: its name, or its number where it has none. */
+const portName = (name: unknown, port: number): string =>
+  typeof name === "string" && name !== "" ? name : String(port);
+
+function portsOf({ subsets }: Endpoints): ReadonlySet<string> {
+  const ports = (subsets ?? []).flatMap((subset) => subset.ports ?? []);
+  return new Set(ports.flatMap(({ name, port }) => (typeof port === "number" ? [portName(name, port)] : [])));
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {

@@ -4,7 +4,7 @@ import { startDns } from "../../../test/support/dns.ts";
 import type { DiscoverySettings } from "../../settings/settings.ts";
 import { createLookup } from "./lookup.ts";
 
-const dnsSettings = { servers: [], validMs: null, timeoutMs: 100, search: true };
+const dnsSettings = { servers: [], validMs: null, timeoutMs: 30_000, search: true };
 const none = { changed: () => undefined, log: { warn: () => undefined } };
 const nowhere: DiscoverySettings = { dns: null, consul: null, kubernetes: [] };
 

@@ -1,7 +1,8 @@
 import { reasonOf } from "../../lib/errors.ts";
 import type { RequestContext } from "../../plugin/context.ts";
-import type { PluginDefinition, PluginEnv, PluginHandlers, Reply } from "../../plugin/plugin.ts";
+import type { ConfRule, PluginDefinition, PluginEnv, PluginHandlers, Reply } from "../../plugin/plugin.ts";
 import { failureText } from "./failure-text.ts";
+import { buildTimeLimit, type TimeLimit } from "./time-limit.ts";
 
 /**
  * A user's plugin whose handlers are held to the contract at run time: what they return
@@ -9,27 +10,50 @@ import { failureText } from "./failure-text.ts";
  * compiler and need none of this.
  */
 export function guarded(definition: PluginDefinition): PluginDefinition {
+  const limit = buildTimeLimit();
   return {
     ...definition,
+    ...limitRules(definition, limit),
     version: definition.version ?? "0.1",
     compile(conf, env) {
-      const handlers: unknown = definition.compile(conf, env);
+      const handlers: unknown = limit.call("compile", () => definition.compile(conf, env));
       if (typeof handlers !== "object" || handlers === null || handlers instanceof Promise) {
         throw new Error("compile must return the handlers by phase, an object");
       }
       for (const [name, handler] of Object.entries(handlers)) {
-        if (name !== "bodyUses" && name !== "publicApis" && handler !== undefined && typeof handler !== "function") {
+        if (!values.has(name) && handler !== undefined && typeof handler !== "function") {
           throw new Error(`${name} is no function`);
         }
       }
-      return guardHandlers(handlers, env);
+      return guardHandlers(handlers, env, limit);
     },
   };
 }
 
+/** What of the handlers is no function. */
+const values: ReadonlySet<string> = new Set(["bodyUses", "publicApis", "encodesBody"]);
+
+/** The rules beyond the schema: each call within its time, and one that throws says that nothing is valid. */
+function limitRules(definition: PluginDefinition, limit: TimeLimit): Partial<PluginDefinition> {
+  const rules: { -readonly [Name in Rule]?: ConfRule } = {};
+  for (const name of ["checkFirst", "checkConf", "checkConsumer"] as const) {
+    const rule = definition[name];
+    if (rule === undefined) continue;
+    rules[name] = (conf, check) => {
+      try {
+        return limit.call(name, () => rule.call(definition, conf, check));
+      } catch (thrown) {
+        return failureText(thrown);
+      }
+    };
+  }
+  return rules;
+}
+
+type Rule = "checkFirst" | "checkConf" | "checkConsumer";
 type RequestPhase = "rewrite" | "access" | "before_proxy";
 
-function guardHandlers(handlers: PluginHandlers, env: PluginEnv): PluginHandlers {
+function guardHandlers(handlers: PluginHandlers, env: PluginEnv, limit: TimeLimit): PluginHandlers {
   const guards: { -readonly [Name in keyof PluginHandlers]: PluginHandlers[Name] } = {};
   for (const phase of ["rewrite", "access", "before_proxy"] as const) {
     if (handlers[phase] !== undefined) guards[phase] = guardRequestPhase(handlers, phase);
@@ -49,8 +73,9 @@ function guardHandlers(handlers: PluginHandlers, env: PluginEnv): PluginHandlers
     };
   }
   if (handlers.bodyUses !== undefined) guards.bodyUses = handlers.bodyUses;
+  if (handlers.encodesBody !== undefined) guards.encodesBody = handlers.encodesBody;
   if (handlers.publicApis !== undefined) guards.publicApis = handlers.publicApis;
-  if (handlers.dispose !== undefined) guards.dispose = () => disposeOf(handlers, env);
+  if (handlers.dispose !== undefined) guards.dispose = () => limit.call("dispose", () => disposeOf(handlers, env));
   return guards;
 }
 

@@ -4,6 +4,7 @@ import { buildRequest, buildResponseHead } from "../../plugin/fake-request.ts";
 import { definePlugin, reply, type PluginHandlers } from "../../plugin/plugin.ts";
 import { buildEnv } from "../checked-plugin.ts";
 import { pluginsOf } from "./plugin-exports.ts";
+import { buildTimeLimit } from "./time-limit.ts";
 
 const good = definePlugin({
   name: "good",
@@ -51,6 +52,25 @@ test("what compile returns is looked at", () => {
   assert.throws(() => guarded(undefined), /compile must return the handlers/);
   assert.throws(() => guarded(Promise.resolve({})), /compile must return the handlers/);
   assert.throws(() => guarded({ access: 1 }), /access is no function/);
+});
+
+test("what loops is ended, and not called for ever", () => {
+  const limit = buildTimeLimit(10);
+  const loop = (): never => {
+    for (;;);
+  };
+  assert.equal(
+    limit.call("compile", () => limit.call("checkConf", () => 1)),
+    1,
+  );
+  for (let call = 1; call <= 3; call++) assert.throws(() => limit.call("compile", loop), /compile has not returned/);
+  assert.throws(() => limit.call("dispose", () => 1), /dispose is not called: 3 calls/);
+});
+
+test("a rule that throws finds a fault", () => {
+  const checkConf = (): never => assert.fail("odd");
+  const [plugin] = pluginsOf({ good: { ...good, checkConf } });
+  assert.match(String(plugin?.checkConf?.({}, { schemaFault: () => null, plugin: () => undefined })), /odd/);
 });
 
 test("answers are checked, at once or later", async () => {

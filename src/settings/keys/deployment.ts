@@ -25,6 +25,8 @@ const etcd: Key = mapping("The etcd cluster that holds the resources, in APISIX'
   health_check_timeout: count(10, "Seconds for which a member that failed is left alone.", { minimum: 1 }),
   resync_delay: foreign("A watch that has ended is begun anew at once, then with pauses of its own."),
   startup_retry: count(2, "Attempts at start before the failure is reported; the gateway goes on trying."),
+  use_grpc: foreign("etcd is always spoken to over gRPC."),
+  health_check_retry: foreign("startup_retry has taken its place."),
   tls: mapping("TLS with etcd; used for addresses that begin with https.", {
     cert: text("Certificate file, for etcd that asks for one."),
     key: text("Key file of the certificate."),
