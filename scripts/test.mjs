@@ -1,6 +1,6 @@
 // `npm test`: linter, formatter, type check, then every test. `npm test -- FILE…` runs just
 // these test files. What failed stands at the end, with what its gateway has said.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,14 +14,40 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const full = process.env.TURNPIKE_TEST_FULL === "on";
 
 /** Test files that take longest, so that none of them runs alone at the end; what is not here follows. */
-const longest = ["test/truth-starts.test.ts", "test/truth.test.ts"];
+const longest = [
+  "truth-starts",
+  "chaos",
+  "fleet",
+  "readiness",
+  "contract",
+  "etcd",
+  "cli",
+  "interop",
+  "slow-clients",
+  "soak",
+  "truth",
+  "plugin-examples",
+  "health",
+  "admin-live",
+  "status-page",
+  "etcd-source",
+  "secrets-live",
+  "transfer",
+  "embedded-store",
+  "tls",
+  "user-plugins",
+  "refusals",
+  "websocket",
+  "balancing",
+].map((name) => `test/${name}.test.ts`);
 
 // Each file is a process of its own: what one has stripped and compiled, the next one loads.
 process.env.NODE_COMPILE_CACHE ??= `${root}node_modules/.cache/turnpike`;
 
-function step(command, args) {
-  const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
-  if (status !== 0) process.exit(status ?? 1);
+/** Runs a command; answers with whether it has found nothing. */
+async function step(command, ...args) {
+  const [code] = await once(spawn(command, args, { cwd: root, stdio: "inherit" }), "close");
+  return code === 0;
 }
 
 function everyFile() {
@@ -75,12 +101,15 @@ function printFailed(failed, logs) {
 
 const given = process.argv.slice(2);
 if (given.length === 0) {
-  step("node", ["scripts/layers.mjs"]);
-  step("oxlint", ["--deny-warnings"]);
-  step("prettier", ["--check", "--log-level", "warn", "."]);
-  step("tsc", []);
-  // What runs in browsers is checked against what browsers have.
-  step("tsc", ["-p", "src/status/page"]);
+  const fine = await Promise.all([
+    step("prettier", "--check", "--log-level", "warn", "."),
+    step("tsc"),
+    // What runs in browsers is checked against what browsers have.
+    step("tsc", "-p", "src/status/page"),
+    step("oxlint", "--deny-warnings"),
+    step("node", "scripts/layers.mjs"),
+  ]);
+  if (fine.includes(false)) process.exit(1);
 }
 const logs = mkdtempSync(join(tmpdir(), "turnpike-logs-"));
 const failed = await runTests(given.length > 0 ? given : everyFile(), logs);

@@ -94,8 +94,8 @@ test("answers: their framing, status, headers and what HTTP/1.0 clients get", as
     "/204": "HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n",
     "/304": 'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 100\r\n\r\n',
     "/500": "HTTP/1.1 500 Oops\r\nContent-Length: 1\r\n\r\nx",
-    "/bare": "HTTP/1.1 299\r\nContent-Length: 0\r\n\r\n",
     "/600": "HTTP/1.1 600 Odd\r\nContent-Length: 1\r\n\r\nx",
+    "/bare": "HTTP/1.1 299\r\nContent-Length: 0\r\n\r\n",
     "/early": "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
   };
   const origin = await startRawOrigin(t, (socket, head) => {
@@ -221,6 +221,8 @@ test("WebSocket: upgraded with enable_websocket, a plain request without", async
 test("show_revision_in_response_header names what served the answer", async (t) => {
   const echo = await startEcho(t);
   const config = { apisix: { show_revision_in_response_header: true } };
+  const silent = await serving(t, { routes: [to({ [echo.node]: 1 })] });
+  assert.equal((await ask(silent.httpPort, "/")).headers["x-turnpike-revision"], undefined);
   const gateway = await serving(t, { routes: [to({ [echo.node]: 1 })] }, { config });
   assert.equal((await ask(gateway.httpPort, "/")).headers["x-turnpike-revision"], "1; worker=0");
   gateway.writeStandalone({ routes: [to({ [echo.node]: 2 })] });

@@ -80,6 +80,7 @@ test("what keeps Vault from being read is told without token or answer", async (
   assert.match(await read({ uri: "ftp://127.0.0.1" }), /must begin with http/);
   assert.match(await read({ uri: "http://[" }), /no URL/);
   assert.match(await read({ prefix: "kv/../sys" }), /prefix has a part/);
+  assert.match(await read({ prefix: "kv/\ud800" }), /prefix is no text of Unicode/);
   assert.match(await read({ uri: "http://127.0.0.1:1" }), /^it cannot be reached: ECONNREFUSED$/);
 
   const answers: readonly (readonly [status: number, body: string, reason: RegExp])[] = [

@@ -45,7 +45,7 @@ before(async () => {
     provider: "embedded",
     config: {
       apisix: { ssl: { listen: [{ ip: "127.0.0.1", port }] } },
-      plugins: ["proxy-rewrite", "response-rewrite", "ocsp-stapling"],
+      plugins: ["proxy-rewrite", "response-rewrite", "public-api", "batch-requests", "ocsp-stapling"],
     },
   } as const;
   const prefix = makePrefix(ports, options);
@@ -108,6 +108,10 @@ test("curl: HTTP/1.1 and HTTP/2 by ALPN, the certificate by name", async () => {
   assert.match(head, /x-seen: https x\.a\.test NONE {2}HTTP\/2\.0/);
   assert.equal(text, "origin POST /x\n");
   assert.equal((await curl(`https://b.test:${port}/x`)).exit, 35);
+  // A batch goes the way that it came.
+  await put("/routes/batch", { uri: "/batch", plugins: { "public-api": { uri: "/apisix/batch-requests" } } });
+  const batch = await curl(`https://a.test:${port}/batch`, "-d", '{"pipeline":[{"path":"/one"},{"path":"/two"}]}');
+  assert.match(batch.text, /"status":200.*"X-Seen":"https a\.test .*origin GET \/one.*"status":200.*origin GET \/two/);
 });
 
 test("curl: a client proves who it is, or is refused in the handshake", async () => {

@@ -27,6 +27,14 @@ export function isHeaderName(name: string): boolean {
   return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name);
 }
 
+/**
+ * A configured name of a header of answers as it is sent: `X_Seen` becomes `X-Seen`, as APISIX (OpenResty)
+ * writes it. Headers of requests, and those that nodes send, keep their names.
+ */
+export function answerHeaderName(name: string): string {
+  return name.replaceAll("_", "-");
+}
+
 /** Headers that frame the message or belong to the connection: the gateway alone writes them. */
 const owned = new Set([
   ..."connection content-length http2-settings keep-alive proxy-connection te trailer".split(" "),

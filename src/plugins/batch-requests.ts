@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { reasonOf } from "../lib/errors.ts";
 import { hopByHop } from "../lib/hop-by-hop.ts";
+import { loadHttps } from "../lib/lazy-https.ts";
 import { Agent, request } from "../lib/node-http.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { definePlugin, reply, type Reply } from "../plugin/plugin.ts";
@@ -70,13 +71,13 @@ interface ItemAnswer {
 
 /** Sends the requests of a batch one after the other on one connection to this gateway. */
 async function sendAll({ items, timeoutMs }: Batch, ctx: RequestContext): Promise<readonly ItemAnswer[]> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const { agent, ask } = connectionFor(ctx);
   const common = headersOf(ctx);
   const answers: ItemAnswer[] = [];
   let left = MAX_ANSWERS;
   try {
     for (const item of items) {
-      const got = await send(item, { agent, port: ctx.serverPort, common, client: ctx, timeoutMs, limit: left });
+      const got = await send(item, { agent, ask, port: ctx.serverPort, common, client: ctx, timeoutMs, limit: left });
       left -= got.body?.length ?? 0;
       answers.push(got);
     }
@@ -86,8 +87,18 @@ async function sendAll({ items, timeoutMs }: Batch, ctx: RequestContext): Promis
   return answers;
 }
 
+/** One connection to the port that the batch came in on, with TLS where that has it; this gateway needs no proof. */
+function connectionFor({ tls }: RequestContext): Pick<Surroundings, "agent" | "ask"> {
+  const one = { keepAlive: true, maxSockets: 1 };
+  if (tls === null) return { agent: new Agent(one), ask: request };
+  const https = loadHttps();
+  const agent = new https.Agent({ ...one, servername: tls.serverName, rejectUnauthorized: false });
+  return { agent, ask: https.request };
+}
+
 interface Surroundings {
   readonly agent: InstanceType<typeof Agent>;
+  readonly ask: typeof request;
   readonly port: number;
   readonly common: Readonly<Record<string, string>>;
   readonly client: RequestContext;
@@ -96,14 +107,17 @@ interface Surroundings {
   readonly limit: number;
 }
 
-function send(item: BatchItem, { agent, port, common, client, timeoutMs, limit }: Surroundings): Promise<ItemAnswer> {
+function send(
+  item: BatchItem,
+  { agent, ask, port, common, client, timeoutMs, limit }: Surroundings,
+): Promise<ItemAnswer> {
   const { promise, resolve } = Promise.withResolvers<ItemAnswer>();
   try {
     const { method } = item;
     const headers: Record<string, string> = { ...common, ...withoutOwn(item.headers, client.realIpHeader) };
     headers[client.realIpHeader] = client.remoteAddr;
     headers["content-length"] = String(Buffer.byteLength(item.body ?? ""));
-    const sent = request({ host: "127.0.0.1", port, agent, method, path: pathOf(item), headers });
+    const sent = ask({ host: "127.0.0.1", port, agent, method, path: pathOf(item), headers });
     const deadline = setTimeout(() => {
       resolve({ status: 504, reason: "upstream timeout" });
       sent.destroy();

@@ -1,7 +1,7 @@
 import type { RequestContext } from "../plugin/context.ts";
 import { definePlugin } from "../plugin/plugin.ts";
 import type { PluginHandlers } from "../plugin/plugin.ts";
-import { compileHeaders } from "./templated-headers.ts";
+import { compileAnswerHeaders } from "./templated-headers.ts";
 
 export const echo = definePlugin({
   name: "echo",
@@ -24,7 +24,7 @@ export const echo = definePlugin({
     const before = Buffer.from(conf.before_body ?? "");
     const after = Buffer.from(conf.after_body ?? "");
     const whole = conf.body === undefined ? null : Buffer.concat([before, Buffer.from(conf.body), after]);
-    const headers = compileHeaders(conf.headers ?? {});
+    const headers = compileAnswerHeaders(conf.headers ?? {});
     const begun = new WeakSet<RequestContext>();
 
     return {

@@ -7,7 +7,7 @@ import type { PluginHandlers, Reply } from "../plugin/plugin.ts";
 import { compileTemplate } from "../plugin/variables.ts";
 import { expressionFault } from "../schema/expression-syntax.ts";
 import { checkStatus } from "./reply-status.ts";
-import { compileHeaders } from "./templated-headers.ts";
+import { compileAnswerHeaders } from "./templated-headers.ts";
 
 const vars = {
   type: "array",
@@ -106,7 +106,7 @@ interface Abort {
 function compileAnswer(abort: Abort): (ctx: RequestContext) => Reply {
   const status = checkStatus("abort.http_status", abort.http_status);
   const body = compileTemplate(abort.body ?? "");
-  const headers = compileHeaders(abort.headers ?? {});
+  const headers = compileAnswerHeaders(abort.headers ?? {});
   return (ctx) => ({ status, headers: headers(ctx), body: body.render(ctx) });
 }
 

@@ -7,7 +7,7 @@ import type { PluginHandlers, Reply } from "../plugin/plugin.ts";
 import { compileTemplate } from "../plugin/variables.ts";
 import { compileExample, toXml } from "./mocking-example.ts";
 import { checkStatus } from "./reply-status.ts";
-import { compileHeaders } from "./templated-headers.ts";
+import { compileAnswerHeaders } from "./templated-headers.ts";
 
 export const mocking = definePlugin({
   name: "mocking",
@@ -47,7 +47,7 @@ export const mocking = definePlugin({
       ["Content-Type", conf.content_type],
       ...(conf.with_mock_header ? [["x-mock-by", `Turnpike/${version}`] as const] : []),
     ] as readonly (readonly [string, string])[];
-    const more = compileHeaders(conf.response_headers ?? {});
+    const more = compileAnswerHeaders(conf.response_headers ?? {});
     const body = compileBody(conf.response_example, conf.response_schema ?? {}, /\bxml\b/i.test(conf.content_type));
     const answer = (ctx: RequestContext): Reply => ({ status, headers: [...own, ...more(ctx)], body: body(ctx) });
     if (conf.delay <= 0) return { access: answer };

@@ -7,8 +7,6 @@ import type { CacheZone, Collection } from "./proxy-cache-zone.ts";
 import { cacheSettingsIn, cacheZoneFault, zoneOf } from "./proxy-cache-zones.ts";
 
 const STATUS = "Apisix-Cache-Status";
-/** What later phases know of a request. */
-const STATE = "proxy-cache";
 const cacheName = "(^[^\\$].+$|^\\$[0-9a-zA-Z_]+$)";
 
 export const proxyCache = definePlugin({
@@ -109,6 +107,8 @@ export const proxyCache = definePlugin({
     const { cache_ttl: ttl, cache_set_cookie: cookies, hide_cache_headers: hide } = conf;
     const obey = conf.cache_control && !onDisk;
     const maxBody = conf.max_resp_body_size;
+    // Each instance has its own: a global rule and a route may both keep answers.
+    const states = new WeakMap<RequestContext, State>();
     const storable = (ctx: RequestContext, head: ResponseHead): boolean => {
       if (!head.fromUpstream) return onDisk && ctx.attempts.length > 0 && unavailable.has(head.status);
       return statuses.has(head.status) && (cookies || head.header("set-cookie") === undefined);
@@ -118,12 +118,12 @@ export const proxyCache = definePlugin({
       access(ctx) {
         if (ctx.method === "PURGE") return purge(zone, key(ctx));
         const state: State = { status: "MISS", key: "", pending: null, room: 0 };
-        ctx.values.set(STATE, state);
+        states.set(ctx, state);
         if (methods.has(ctx.method)) return lookUp(ctx, state);
         return undefined;
       },
       header_filter(ctx, head) {
-        const state = ctx.values.get(STATE) as State | undefined;
+        const state = states.get(ctx);
         if (state === undefined) return;
         ctx.values.set("upstream_cache_status", state.status);
         head.setHeader(STATUS, state.status);
@@ -134,7 +134,7 @@ export const proxyCache = definePlugin({
         head.removeHeader("Cache-Control");
       },
       body_filter(ctx, chunk, last) {
-        const state = ctx.values.get(STATE) as State | undefined;
+        const state = states.get(ctx);
         const pending = state?.pending;
         if (state === undefined || pending === undefined || pending === null) return chunk;
         state.room -= chunk.length;
@@ -148,7 +148,7 @@ export const proxyCache = definePlugin({
       },
       log(ctx) {
         // An answer that broke off is not kept.
-        (ctx.values.get(STATE) as State | undefined)?.pending?.drop();
+        states.get(ctx)?.pending?.drop();
       },
     };
 

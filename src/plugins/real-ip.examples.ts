@@ -4,18 +4,18 @@ export const examples = defineExamples({
   examples: [
     {
       title: "The client's address in an argument",
-      text: "Other plugins and the node see that address.",
+      text: "Other plugins and the node see that address. (In names of headers of answers `_` becomes `-`.)",
       resources: {
         "routes/1": routeWith({
           "real-ip": { source: "arg_realip", trusted_addresses: ["127.0.0.0/24"] },
-          "response-rewrite": { headers: { set: { "X-Seen": "$remote_addr:$remote_port" } } },
+          "response-rewrite": { headers: { remote_addr: "$remote_addr", remote_port: "$remote_port" } },
         }),
       },
       calls: [
         {
           path: "/anything/a?realip=1.2.3.4:9080",
           status: 200,
-          answerHeaders: { "X-Seen": "1.2.3.4:9080" },
+          answerHeaders: { "remote-addr": "1.2.3.4", "remote-port": "9080" },
           node: { headers: { "X-Real-IP": "1.2.3.4" } },
         },
         { path: "/anything/a", status: 200, node: { headers: { "X-Real-IP": "127.0.0.1" } } },

@@ -57,6 +57,18 @@ test("the older form of headers sets; an empty value removes", () => {
   assert.deepEqual(head.list, [["X-B", "2"]]);
 });
 
+test("names with underscores are sent with dashes, and remove either", () => {
+  const head = buildResponseHead(200, [
+    ["X_Old", "1"],
+    ["X-Old", "2"],
+  ]);
+  answer({ headers: { set: { X_New: "a" }, add: ["X_More: b"], remove: ["X_Old"] } }, [], head);
+  assert.deepEqual(head.list, [
+    ["X-More", "b"],
+    ["X-New", "a"],
+  ]);
+});
+
 test("a variable cannot end a header's line", () => {
   const head = buildResponseHead();
   const { header_filter } = compileChecked(responseRewrite, { headers: { set: { "X-A": "a$arg_x" } } });

@@ -3,6 +3,7 @@ import { expressionFaultIn, firstOf, pcreFault } from "../plugin/conf-rules.ts";
 import { bodyUses, compileExpression } from "../plugin/expression.ts";
 import { compileHeaderEdits } from "../plugin/header-edits.ts";
 import type { HeaderEditsConf } from "../plugin/header-edits.ts";
+import { answerHeaderName } from "../plugin/header-text.ts";
 import { definePlugin } from "../plugin/plugin.ts";
 import type { PluginHandlers } from "../plugin/plugin.ts";
 import { BodyRewriter, compileFilters, decoderOf } from "./response-rewrite-filters.ts";
@@ -166,9 +167,10 @@ function readHeaders(headers: unknown): HeaderEditsConf {
   return {
     add: add.map((line) => {
       const colon = line.indexOf(":");
-      return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()] as const;
+      return [answerHeaderName(line.slice(0, colon).trim()), line.slice(colon + 1).trim()] as const;
     }),
-    remove,
-    set: Object.entries(set).map(([name, text]) => [name, [String(text)]] as const),
+    // A node's header may have either name.
+    remove: [...new Set(remove.flatMap((name) => [name, answerHeaderName(name)]))],
+    set: Object.entries(set).map(([name, text]) => [answerHeaderName(name), [String(text)]] as const),
   };
 }

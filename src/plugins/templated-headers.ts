@@ -1,5 +1,12 @@
 import type { RequestContext } from "../plugin/context.ts";
-import { cleanHeaderValue, isHeaderName, isHeaderText, isOwnedByGateway, utf8Bytes } from "../plugin/header-text.ts";
+import {
+  answerHeaderName,
+  cleanHeaderValue,
+  isHeaderName,
+  isHeaderText,
+  isOwnedByGateway,
+  utf8Bytes,
+} from "../plugin/header-text.ts";
 import { compileTemplate } from "../plugin/variables.ts";
 
 type Headers = readonly (readonly [name: string, value: string])[];
@@ -22,4 +29,11 @@ export function compileHeaders(conf: Readonly<Record<string, unknown>>): (ctx: R
     return () => fixed;
   }
   return (ctx) => compiled.map(([name, { render }]) => [name, cleanHeaderValue(render(ctx))] as const);
+}
+
+/** The same for answers to clients. */
+export function compileAnswerHeaders(conf: Readonly<Record<string, unknown>>): (ctx: RequestContext) => Headers {
+  return compileHeaders(
+    Object.fromEntries(Object.entries(conf).map(([name, value]) => [answerHeaderName(name), value])),
+  );
 }

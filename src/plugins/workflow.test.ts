@@ -40,6 +40,18 @@ test("the first rule that applies runs its action, later ones do not", () => {
   assert.deepEqual(ended, ["limit-count", "disposed"]);
 });
 
+test("a global rule and a route end the actions that each has begun", () => {
+  const ended: string[] = [];
+  const handlers = ["global", "route"].map((owner) => {
+    const env = { ...buildEnv(), compileOther: () => ({ log: () => void ended.push(owner) }) };
+    return compileChecked(workflow, { rules: [{ actions: [["limit-conn", {}]] }] }, env);
+  });
+  const ctx = buildRequest();
+  for (const { access } of handlers) void access?.(ctx);
+  for (const { log } of handlers) log?.(ctx);
+  assert.deepEqual(ended, ["global", "route"]);
+});
+
 test("a plugin that is not built is named, an unknown action refused", () => {
   const rules = (name: string, conf: unknown) => ({ rules: [{ actions: [[name, conf]] }] });
   assert.throws(() => compileChecked(workflow, rules("limit-count", {})), /limit-count is not available/);

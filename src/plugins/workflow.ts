@@ -65,14 +65,12 @@ export const workflow = definePlugin({
     const configured = conf.rules as unknown as readonly Rule[];
     const rules = configured.map((rule) => compileRule(rule, env));
     const uses = new Set(configured.flatMap((rule) => bodyUses(rule.case)));
-    const key = "workflow";
-    const chosen = (ctx: RequestContext): PluginHandlers | undefined =>
-      ctx.values.get(key) as PluginHandlers | undefined;
+    const chosen = new WeakMap<RequestContext, PluginHandlers>();
     const handlers: PluginHandlers = {
       access(ctx) {
         for (const { matches, action } of rules) {
           if (matches !== null && !matches(ctx)) continue;
-          ctx.values.set(key, action);
+          chosen.set(ctx, action);
           return action.access?.(ctx);
         }
         return undefined;
@@ -84,9 +82,9 @@ export const workflow = definePlugin({
     };
     const actions = rules.map(({ action }) => action);
     if (actions.some((action) => action.header_filter !== undefined)) {
-      handlers.header_filter = (ctx, head) => chosen(ctx)?.header_filter?.(ctx, head);
+      handlers.header_filter = (ctx, head) => chosen.get(ctx)?.header_filter?.(ctx, head);
     }
-    if (actions.some((action) => action.log !== undefined)) handlers.log = (ctx) => chosen(ctx)?.log?.(ctx);
+    if (actions.some((action) => action.log !== undefined)) handlers.log = (ctx) => chosen.get(ctx)?.log?.(ctx);
     return handlers;
   },
 });

@@ -225,6 +225,28 @@ test("how many workers", (t) => {
   }
 });
 
+test("members of etcd from the environment", (t) => {
+  const sourceOf = (text: string, hosts: string): unknown => {
+    const { settings, findings } = load(t, text, { APISIX_DEPLOYMENT_ETCD_HOST: hosts });
+    assert.deepEqual(findings, []);
+    const source = settings?.source;
+    return source?.kind === "etcd" ? [source.etcd.hosts, source.etcd.prefix] : source?.kind;
+  };
+  const etcd = "deployment: {etcd: {host: ['http://127.0.0.1:2379'], prefix: /x}}\n";
+  assert.deepEqual(sourceOf(etcd, '["http://a:2379", "http://b:2379"]'), [["http://a:2379", "http://b:2379"], "/x"]);
+  assert.deepEqual(sourceOf("apisix: {}\n", '["http://a:2379"]'), [["http://a:2379"], "/apisix"]);
+  assert.equal(sourceOf("deployment: {role_traditional: {config_provider: yaml}}\n", '["http://a:2379"]'), "api");
+  assert.equal(sourceOf("apisix: {}\n", ""), "embedded");
+  for (const [hosts, says] of [
+    ["http://a:2379", /in the environment variable APISIX_DEPLOYMENT_ETCD_HOST, expected a JSON list/],
+    ["[1]", /expected a JSON list/],
+    ['["a:2379"]', /deployment\.etcd\.host\[0\]: found "a:2379", expected an address/],
+    ["[]", /a list of at least one address/],
+  ] as const) {
+    assert.match(complaints(t, "", { APISIX_DEPLOYMENT_ETCD_HOST: hosts }).join(), says);
+  }
+});
+
 test("logs, limits and addresses", (t) => {
   const http = (text: string): Settings => loadClean(t, `nginx_config:\n  http: {${text}}\n`);
   assert.equal(http("enable_access_log: false").log.access, null);

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { parseResponseHead, type ResponseText } from "../upstream/response-head.ts";
 import { Answer } from "./answer.ts";
-import { answerHead, compileContentTypes } from "./http1/answer-head.ts";
+import { compileContentTypes } from "./http1/answer-form.ts";
+import { answerHead } from "./http1/answer-head.ts";
 
 function received(lines: readonly string[]): ResponseText {
   const text = `HTTP/1.1 200 Fine\r\n${lines.map((line) => `${line}\r\n`).join("")}`;

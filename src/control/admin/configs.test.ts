@@ -390,3 +390,9 @@ test("what is nested without end is refused, in JSON and YAML", async () => {
     assert.match((answer.body as { error_msg: string }).error_msg, /^invalid request body: /);
   }
 });
+
+test("an id that is no text of Unicode is refused like any other", async () => {
+  const answer = await createNode().put(`{"routes": [{"id": "\\ud800", "uri": "/a", "plugins": {}}]}`);
+  assert.equal(answer.status, 400);
+  assert.match(answer.headers?.["X-Turnpike-Resource"] ?? "", /^routes\[0\] %EF%BF%BD$/);
+});

@@ -160,7 +160,7 @@ function refuseResources(faults: readonly PushFault[]): AdminAnswer {
   if (first === undefined) return refuse(400, "");
   const answer = refuse(400, first.error, faults.length > 1 ? { errors: faultRows(faults) } : {});
   // A single error says what is wrong, but not with which resource.
-  const place = `${first.kind}[${first.index}] ${encodeURIComponent(String(first.id))}`;
+  const place = `${first.kind}[${first.index}] ${encodeURIComponent(String(first.id).toWellFormed())}`;
   return { ...answer, headers: { "X-Turnpike-Resource": place.trimEnd() } };
 }
 

@@ -115,6 +115,7 @@ function describeRequest(manager: VaultManager, path: readonly string[], env: No
     return fail("its uri must begin with http:// or https://");
   const prefix = partsOf(manager.prefix);
   if (prefix.includes(".") || prefix.includes("..")) return fail("its prefix has a part . or ..");
+  if (!manager.prefix.isWellFormed()) return fail("its prefix is no text of Unicode");
   const token = tokenOf(manager.token, env);
   if ("error" in token) return fail(token.error);
   // Encoded part by part: nothing in a reference can become a slash or a query.

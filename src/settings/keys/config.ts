@@ -23,6 +23,8 @@ const adjustable = mapping("One metric.", {
   },
 });
 
+const ofModels = foreign("There are no metrics of language models.");
+
 const prometheus = openMap("Attributes of prometheus.", {
   default: {},
   properties: {
@@ -41,6 +43,11 @@ const prometheus = openMap("Attributes of prometheus.", {
       http_status: adjustable,
       http_latency: adjustable,
       bandwidth: adjustable,
+      upstream_status: foreign("Its series come and go with the nodes that are checked."),
+      llm_latency: ofModels,
+      llm_prompt_tokens: ofModels,
+      llm_completion_tokens: ofModels,
+      llm_active_connections: ofModels,
     }),
     default_buckets: list(
       { type: "number", minimum: 0, expected: "a number of milliseconds", description: "One bound." },

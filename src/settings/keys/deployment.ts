@@ -6,7 +6,7 @@ const planned = { support: "planned" } as const;
 const etcd: Key = mapping("The etcd cluster that holds the resources, in APISIX's layout.", {
   host: list(
     text("One address.", { pattern: "^https?://", expected: "an address such as http://127.0.0.1:2379" }),
-    "Members of the cluster, tried in turn.",
+    "Members of the cluster, tried in turn. A JSON list in APISIX_DEPLOYMENT_ETCD_HOST in the environment takes its place.",
     { minItems: 1, expected: "a list of at least one address", default: ["http://127.0.0.1:2379"] },
   ),
   prefix: text("Where resources are kept.", {

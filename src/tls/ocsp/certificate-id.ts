@@ -1,5 +1,5 @@
 import { createHash, type X509Certificate } from "node:crypto";
-import { contextTag, DerReader, derOf, tags } from "./der.ts";
+import { contextTag, DerReader, derOf, tags } from "../../lib/der.ts";
 
 /** How responders are asked about a certificate (RFC 6960, section 4.1.1). */
 

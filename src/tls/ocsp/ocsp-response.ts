@@ -1,6 +1,6 @@
 import { type KeyObject, verify, X509Certificate } from "node:crypto";
 import { type CertificateId, isSameCertificate } from "./certificate-id.ts";
-import { contextTag, DerReader, oidText, tags, timeOf } from "./der.ts";
+import { contextTag, DerReader, oidText, tags, timeOf } from "../../lib/der.ts";
 
 /** What a responder said of a certificate (RFC 6960, section 4.2), once it has passed every check. */
 export interface CheckedResponse {

@@ -4,7 +4,8 @@ import { borrowBuffer, BUFFER_SIZE, returnBuffer } from "../../upstream/read-buf
 import type { ResponseText } from "../../upstream/response-head.ts";
 import type { Answer } from "../answer.ts";
 import type { BufferOwner } from "../downstream.ts";
-import { answerHead, type ContentTypes, type Framing } from "./answer-head.ts";
+import type { ContentTypes, Framing } from "./answer-form.ts";
+import { answerHead } from "./answer-head.ts";
 
 /** Up to this many bytes go out as one string: one write for head and body. */
 const ONE_STRING = 16_384;
@@ -66,7 +67,9 @@ export class AnswerWriter {
     source: BufferOwner | null,
   ): boolean {
     this.answering = true;
-    const head = answerHead(answer, this.#framing, keepAlive, extra, this.#types);
+    const framing = this.#framing;
+    const head = answerHead(answer, framing, keepAlive, extra, this.#types);
+    answer.written(extra, framing, framing === "tunnel" ? "upgrade" : keepAlive ? "keep-alive" : "close", this.#types);
     const { status } = answer;
     if (this.#toHead || status === 204 || status === 304) return this.#write(head, EMPTY, 0, 0, "", null);
     return this.#writeBody(head, buffer, from, to, complete, "", source);
