@@ -221,7 +221,9 @@ test("requests mark a node within the configured count, for every worker; probes
 test("all nodes unhealthy: all of them are used; probes carry what is configured", async (t) => {
   const heads: string[] = [];
   let body = "";
+  const rewritten = Promise.withResolvers<string | undefined>();
   const origin = await startOrigin(t, "origin", (request, response) => {
+    if (request.url === "/rewritten") rewritten.resolve(request.headers.host);
     if (request.url !== "/probe?x=1") return void response.end("ok");
     heads.push(`${request.method} ${request.headers.host} ${request.headers["user-agent"]} ${request.headers["x-a"]}`);
     request.on("data", (chunk) => (body = String(chunk)));
@@ -241,9 +243,21 @@ test("all nodes unhealthy: all of them are used; probes carry what is configured
   const nodes = { [origin.node]: 1, [other.node]: 1 };
   const gateway = await serving(
     t,
-    { routes: [{ id: "1", uri: "/*", upstream: { nodes, checks: { active } } }] },
+    {
+      routes: [{ id: "1", uri: "/*", upstream: { nodes, checks: { active } } }],
+      upstreams: [
+        {
+          id: "rewriting",
+          pass_host: "rewrite",
+          upstream_host: "up.example:81",
+          nodes,
+          checks: { active: { http_path: "/rewritten", healthy: { interval: 1 } } },
+        },
+      ],
+    },
     { workers: 1 },
   );
+  assert.equal(await rewritten.promise, "up.example:81", "the Host that requests have");
   await logged(gateway, /unhealthy by probes \(http, 1 in a row\)/, 2);
   const seen = new Set<string>();
   for (let i = 0; i < 10; i++) {

@@ -2,6 +2,7 @@ import { hostName } from "../lib/host-name.ts";
 import { compilePathAdjustment, normalisePath, withEncodedSlashes } from "../lib/normalise-path.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { decodeQuery } from "../plugin/query.ts";
+import { textOfWire } from "../plugin/wire-text.ts";
 import type { Settings } from "../settings/settings.ts";
 
 /** A request that nobody has sent. */
@@ -24,7 +25,9 @@ export type PathSettings = Pick<Settings, "matching"> & {
 
 /** The request as matching sees it; `null` where its path would be refused. */
 export function describeRequest(request: DescribedRequest, settings: PathSettings): RequestContext | null {
-  const { target, host, headers } = request;
+  const { host } = request;
+  const target = onTheWire(request.target);
+  const headers = new Map(Array.from(request.headers, ([name, value]) => [name, onTheWire(value)]));
   const question = target.indexOf("?");
   const rawPath = question === -1 ? target : target.slice(0, question);
   const query = question === -1 ? "" : target.slice(question + 1);
@@ -49,7 +52,7 @@ export function describeRequest(request: DescribedRequest, settings: PathSetting
     startedAt: Date.now(),
     header,
     headers: () => list,
-    argument: (name) => pairsOf(query, "&").find(([key]) => decodeQuery(key) === name)?.[1],
+    argument: (name) => pairsOf(query, "&").find(([key]) => textOfWire(decodeQuery(key)) === name)?.[1],
     cookie: (name) =>
       pairsOf(header("cookie") ?? "", ";")
         .findLast(([key]) => key.trim() === name)?.[1]
@@ -58,12 +61,15 @@ export function describeRequest(request: DescribedRequest, settings: PathSetting
   };
 }
 
+/** A text as it would come: in UTF-8, one character for each byte. */
+const onTheWire = (text: string): string => Buffer.from(text).toString("latin1");
+
 function pairsOf(text: string, separator: string): [name: string, value: string][] {
   return text.split(separator).map((pair) => {
     const equals = pair.indexOf("=");
     if (equals === -1) return [pair, ""];
     const value = pair.slice(equals + 1);
-    return [pair.slice(0, equals), separator === "&" ? decodeQuery(value) : value];
+    return [pair.slice(0, equals), separator === "&" ? textOfWire(decodeQuery(value)) : value];
   });
 }
 

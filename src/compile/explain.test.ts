@@ -119,6 +119,15 @@ test("paths are read as the data path reads them", () => {
   );
 });
 
+test("texts beyond ASCII are compared as a request would bring them", () => {
+  const holds = (condition: readonly unknown[], fields: Partial<DescribedRequest>): boolean =>
+    tableOf([route("one", { uri: "/*", vars: [condition] })]).explain(asked(fields)).matched?.id === "one";
+  assert.ok(holds(["http_x", "==", "Köln 中"], { headers: new Map([["x", "Köln 中"]]) }));
+  assert.ok(holds(["cookie_x", "==", "Köln"], { headers: new Map([["cookie", "x=Köln"]]) }));
+  for (const target of ["/?x=Köln", "/?x=K%C3%B6ln"]) assert.ok(holds(["arg_x", "==", "Köln"], { target }), target);
+  for (const target of ["/Köln", "/K%C3%B6ln"]) assert.ok(holds(["uri", "==", "/Köln"], { target }), target);
+});
+
 test("matches what the engine matches", () => {
   const uris = ["/", "/a", "/a/*", "/a/b", "/*", "/a/b/*"];
   const hosts = ["a.test", "*.test", "b.a.test"];

@@ -229,11 +229,12 @@ export class UpstreamWatch {
       verify,
       shownCertificate(upstream, (id) => this.#certificates.get(id)),
     );
+    const hostHeader = upstream.pass_host === "rewrite" ? (upstream.upstream_host ?? null) : null;
     const checked = nodes
       .filter(({ weight }) => weight > 0)
       .map(({ host, port: given, name }) => {
         const port = given ?? defaultPort(upstream.scheme);
-        return { host, port, name, tls, address: formatAddress(host, port) };
+        return { host, port, name, hostHeader, tls, address: formatAddress(host, port) };
       });
     this.#prober?.set(key, upstream.checks ?? null, checked);
     this.#checkedNodes.changed();

@@ -23,7 +23,7 @@ export type RegexNode =
       readonly max: number;
     };
 
-/** A pattern with the flags that it sets itself (`(?i)` at its start). */
+/** A pattern with the flags that it sets itself (`(?i)` at its start, also behind `^`). */
 export interface ParsedRegex {
   readonly branches: readonly (readonly RegexNode[])[];
   readonly flags: string;
@@ -67,7 +67,9 @@ const posix: Readonly<Record<string, string>> = {
 };
 
 /** Parses a pattern; throws an Error that says what is wrong or not supported. */
-export function parsePcre(pattern: string): ParsedRegex {
+export function parsePcre(written: string): ParsedRegex {
+  // They hold for everything behind them, further branches included, and mean nothing to the `^`.
+  const pattern = written.replace(/^(\^|\\A)((?:\(\?[is]+\))+)/, "$2$1");
   const leading = /^(?:\(\?([imsu]+)\))+/.exec(pattern);
   const flags = leading === null ? "" : leading[0].replaceAll(/[()?]/g, "");
   const parser = new PcreParser(pattern, leading?.[0].length ?? 0);

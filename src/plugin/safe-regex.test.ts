@@ -12,6 +12,7 @@ test("patterns that APISIX's users write", () => {
     ["^/x(/[^/]+)*$", "/x/a/b", ["/b"]],
     ["^(?:foo|bar)+(\\w+\\.)+", "foobarb.", ["b."]],
     ["(?i)^/ABC([[:digit:]]{2,3})", "/abc12", ["12"]],
+    ["^(?i)/ABC|^/d", "/D", []],
     ["\\A/a\\z", "/a", []],
     ["\\A/a\\z", "/a\n", null],
     ["^/a{b}/[]x]", "/a{b}/]", []],

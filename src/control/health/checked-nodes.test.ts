@@ -16,6 +16,7 @@ const nodes = [1, 2, 3].map((port) => ({
   host: "127.0.0.1",
   port,
   name: "localhost",
+  hostHeader: null,
   address: `127.0.0.1:${port}`,
   tls,
 }));

@@ -2,7 +2,9 @@ import type { RequestOptions } from "node:http";
 import type { RequestOptions as HttpsOptions } from "node:https";
 import { connect, isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
+import { hostName } from "../../lib/host-name.ts";
 import { loadHttps } from "../../lib/lazy-https.ts";
+import { loadTls } from "../../lib/lazy-tls.ts";
 import { request as httpRequest } from "../../lib/node-http.ts";
 import type { ActiveCheck } from "../../schema/health-check.ts";
 import type { NodeTls } from "../../upstream/node-tls.ts";
@@ -14,6 +16,8 @@ export interface ProbeTarget {
   readonly port: number;
   /** The node's name as it is configured, for Host and TLS. */
   readonly name: string;
+  /** The Host that requests to it have whatever the node (`upstream_host`); `null`: there is none. */
+  readonly hostHeader: string | null;
   /** How it is spoken to over TLS. */
   readonly tls: NodeTls;
 }
@@ -76,10 +80,11 @@ async function probeHttp(target: ProbeTarget, check: ActiveCheck): Promise<numbe
 
 function requestOptions(target: ProbeTarget, check: ActiveCheck): RequestOptions {
   const defaultPort = check.type === "https" ? 443 : 80;
-  const name = check.host ?? (target.name.includes(":") ? `[${target.name}]` : target.name);
+  const given = check.host ?? target.hostHeader;
+  const name = given ?? (target.name.includes(":") ? `[${target.name}]` : target.name);
   // A line of `req_headers` may name any header, and one more than once.
   const headers = new Map<string, string[]>([
-    ["Host", [target.port === defaultPort || check.host !== undefined ? name : `${name}:${target.port}`]],
+    ["Host", [target.port === defaultPort || given !== null ? name : `${name}:${target.port}`]],
     ["User-Agent", ["Turnpike health check"]],
     ["Accept", ["*/*"]],
     ["Connection", ["close"]],
@@ -105,10 +110,12 @@ function requestOptions(target: ProbeTarget, check: ActiveCheck): RequestOptions
 }
 
 function tlsOptions(target: ProbeTarget, check: ActiveCheck): HttpsOptions & Pick<ConnectionOptions, "secureContext"> {
-  const name = check.host ?? target.name;
+  const name =
+    check.host ?? (target.hostHeader === null ? target.name : hostName(target.hostHeader).replace(/^\[|\]$/g, ""));
   return {
     secureContext: target.tls.context(),
     rejectUnauthorized: target.tls.verify,
+    checkServerIdentity: (_, certificate) => loadTls().checkServerIdentity(name, certificate),
     servername: target.tls.sendsName && isIP(name) === 0 ? name : "",
   };
 }
