@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { times } from "../test/support/extent.ts";
 import { disagreements } from "./compare.ts";
 import { differences } from "./differences.ts";
 import { Differential, reportLines } from "./differential.ts";
@@ -9,7 +10,7 @@ import { readRequests } from "./ours.ts";
 
 /** Part of every `npm test`, always the same streams; `npm run fuzz -- --differential 100000` draws others. */
 const RUN = 1;
-const STREAMS = 50_000;
+const STREAMS = times(50_000, 10_000);
 
 test("llhttp and node:http read what we accept as we do", async (t) => {
   const differential = new Differential();

@@ -153,7 +153,22 @@ const fenced = (language: string, text: string): string => `\`\`\`${language}\n$
 function attributes(schema: JsonSchema): string {
   const rows = rowsOf(schema, "");
   if (rows.length === 0) return "No attributes.";
-  return ["| attribute | type | default | valid | what |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
+  return [tableOfRows(rows), ...conditional(schema)].join("\n\n");
+}
+
+const tableOfRows = (rows: readonly string[]): string =>
+  ["| attribute | type | default | valid | what |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
+
+/** What a schema has besides with certain values (`if`, `then`, `else`). */
+function conditional(schema: JsonSchema): string[] {
+  const { if: condition, then: more, else: otherwise } = schema as Readonly<Record<string, JsonSchema | undefined>>;
+  if (condition === undefined) return [];
+  const values = Object.entries((condition.properties ?? {}) as Record<string, JsonSchema>).map(
+    ([name, { enum: allowed }]) => `\`${name}\` ${((allowed ?? []) as unknown[]).map(code).join(" or ")}`,
+  );
+  const rows = rowsOf(more ?? {}, "");
+  const table = rows.length === 0 ? [] : [`With ${values.join(" and ")}:`, tableOfRows(rows)];
+  return [...table, ...conditional(otherwise ?? {})];
 }
 
 function rowsOf(schema: JsonSchema, prefix: string): string[] {
@@ -174,17 +189,27 @@ const code = (value: unknown): string => `\`${typeof value === "string" ? value 
 
 function typeOf(schema: JsonSchema): string {
   if (schema.type === "array") return `array of ${typeOf((schema.items ?? {}) as JsonSchema)}`;
-  return typeof schema.type === "string" ? schema.type : "object";
+  if (typeof schema.type === "string") return schema.type;
+  const types = schema.enum === undefined ? branchesOf(schema).map(typeOf) : (schema.enum as unknown[]).map(kindOf);
+  return types.length === 0 ? "object" : [...new Set(types)].join(" or ");
 }
 
-function validOf({ enum: allowed, pattern, minimum, maximum, minLength, maxLength, minItems }: JsonSchema): string {
+const kindOf = (value: unknown): string => (Number.isInteger(value) ? "integer" : typeof value);
+
+/** The forms that a value may have. */
+const branchesOf = ({ oneOf, anyOf }: JsonSchema): JsonSchema[] => (oneOf ?? anyOf ?? []) as JsonSchema[];
+
+function validOf(schema: JsonSchema): string {
+  const { enum: allowed, pattern, minimum, exclusiveMinimum, maximum, minLength, maxLength, minItems } = schema;
   const range = (least: unknown, most: unknown, unit: string): string[] => {
     if (least === undefined && most === undefined) return [];
     if (least === undefined) return [`≤ ${String(most)}${unit}`];
     return [most === undefined ? `≥ ${String(least)}${unit}` : `${String(least)} … ${String(most)}${unit}`];
   };
   return [
+    ...branchesOf(schema).map(validOf).filter(Boolean),
     ...((allowed as unknown[] | undefined)?.map(code) ?? []),
+    ...(exclusiveMinimum === undefined ? [] : [`> ${String(exclusiveMinimum)}`]),
     ...range(minimum, maximum, ""),
     ...range(minLength, maxLength, " characters"),
     ...(minItems === undefined ? [] : [`at least ${JSON.stringify(minItems)} items`]),

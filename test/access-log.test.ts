@@ -107,10 +107,19 @@ test("escape json: each line is JSON, whatever clients send", async (t) => {
 
 test("escape none, and no access log at all", async (t) => {
   const echo = await startEcho(t);
-  const format = { access_log_format: "$http_x_a", access_log_format_escape: "none" };
-  const plain = await logging(t, format, [route(echo)]);
-  await ask(plain.httpPort, "/", { headers: { "X-A": '"\\' } });
-  assert.deepEqual(await linesOf(plain), ['"\\']);
+  const format =
+    "$http_x_a|$request_body|$sent_http_server|$sent_http_connection|$sent_http_content_length|" +
+    "$upstream_http_content_type|$upstream_response_length|$body_bytes_sent";
+  const plain = await logging(t, { access_log_format: format, access_log_format_escape: "none" }, [route(echo)]);
+  const { text, headers } = await ask(plain.httpPort, "/", {
+    method: "POST",
+    body: "a=b",
+    headers: { "X-A": '"\\', Connection: "close" },
+  });
+  const length = text.length;
+  assert.deepEqual(await linesOf(plain), [
+    `"\\|a=b|${headers.server}|close|${length}|application/json|${length}|${length}`,
+  ]);
 
   const silent = await logging(t, { enable_access_log: false }, [route(echo)]);
   assert.equal((await ask(silent.httpPort, "/")).status, 200);

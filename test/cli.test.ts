@@ -249,6 +249,8 @@ test("test names ten mistakes of config.yaml and ten of apisix.yaml with file, l
   });
   const fine = await run(["test", "-p", good]);
   assert.equal(fine.code, 0, fine.err);
+  const alone = prefixWith(t, { "config.yaml": "nginx_config: {error_log_level: loud}\n" });
+  assert.match((await run(["test"], alone)).err, /^conf\/config\.yaml:1: [^\n]+\nturnpike: 1 mistake\n$/);
   const other = await run(["test", "-p", good, "--standalone", join(prefix, "conf", "apisix.yaml")], good);
   assert.equal(other.code, 1);
   assert.match(other.err, new RegExp(`^${prefix}/conf/apisix.yaml:3: `, "m"));

@@ -115,6 +115,34 @@ test("nodes of services come from discovery: the DNS, Consul, Kubernetes", async
     for (const path of ["/dns", "/consul", "/kubernetes"]) await follows(path, name);
   };
   await all("one");
+
+  const dump = async (type: string): Promise<unknown> =>
+    (await gateway.control(`/v1/discovery/${type}/dump`, { method: "GET" })).json();
+  const node = { host: "127.0.0.1", port: one.port, weight: 1 };
+  assert.deepEqual(await dump("consul"), {
+    config: { servers: [consul.url], token: "", keepalive: true, timeout: { wait: 60 }, fetch_interval: 60, weight: 1 },
+    services: { shop: [node] },
+  });
+  const known = [
+    { name: "default/other", value: { http: [{ host: "10.0.0.1", port: 80, weight: 50 }] } },
+    { name: "default/shop", value: { http: [{ ...node, weight: 50 }] } },
+  ];
+  assert.deepEqual(await dump("kubernetes"), {
+    endpoints: [{ endpoints: known.map(({ name, value }) => ({ name, value: JSON.stringify(value) })) }],
+    config: [
+      {
+        service: { schema: "http", host: "127.0.0.1", port: String(kubernetes.port) },
+        client: { token: "***" },
+        default_weight: 50,
+      },
+    ],
+  });
+  const nacos = {
+    error_msg: "not found",
+    endpoints: ["consul", "kubernetes"].map((type) => `GET /v1/discovery/${type}/dump`),
+  };
+  assert.deepEqual(await dump("nacos"), nacos);
+
   dns.answers.set("srv.test", [{ type: "SRV", value: `1 1 ${two.port} host.test` }]);
   await consul.wasAsked(2);
   consul.now([instance("127.0.0.1", two.port)], 8);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test, type TestContext } from "node:test";
-import { credentials, ServerCredentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, credentials, ServerCredentials } from "@grpc/grpc-js";
 import {
   caCertificate,
   clientCertificate,
@@ -10,59 +10,38 @@ import {
   serverCertificate,
   serverKey,
 } from "../src/control/admin/testing-certificates.ts";
+import { makePair } from "../src/tls/testing.ts";
 import { times } from "./support/extent.ts";
 import { type Gateway, startGateway } from "./support/gateway.ts";
 import { EchoClient, type EchoService, startEcho } from "./support/grpc-echo.ts";
+import { freePort } from "./support/ports.ts";
 
 /** gRPC through the front door: a client of the field's library, the gateway, a service of the same library. */
 
 /** Calls of each kind. */
 const CALLS = times(2_500, 75);
+/** The same over TLS; with all of them 10,000 calls each way. */
+const SECURE_CALLS = times(2_500, 15);
 /** Bytes of the long stream. */
 const STREAM = times(1_024, 48) * 1_048_576;
 const MESSAGE = 65_536;
+
+const authority = makePair({ name: "authority", authority: true });
+const server = makePair({ name: "open.test", names: ["open.test", "closed.test"], issuer: authority });
+const person = makePair({ name: "person", issuer: authority });
 
 test("gRPC through the gateway", async (t) => {
   const echo = await startEcho(t);
   const pair = [{ cert_chain: Buffer.from(serverCertificate), private_key: Buffer.from(serverKey) }];
   const secure = await startEcho(t, ServerCredentials.createSsl(Buffer.from(caCertificate), pair, true));
-  const gateway = await startFor(t, echo, secure);
+  const tlsPort = await freePort();
+  const gateway = await startFor(t, echo, secure, tlsPort);
   const address = `127.0.0.1:${gateway.httpPort}`;
   const client = new EchoClient(address, credentials.createInsecure());
   t.after(() => client.close());
 
   await t.test(`${CALLS} calls of each kind`, async () => {
-    await inParallel(CALLS, async (i) => {
-      const message = Buffer.from(`message ${i}`);
-      const { code, message: answer } = await client.unary(message);
-      assert.equal(code, 0);
-      assert.deepEqual(answer, message);
-    });
-    await inParallel(CALLS, async (i) => {
-      const { code, message } = await client.collect([
-        Buffer.from("a"),
-        Buffer.alloc(i % 1_000, "b"),
-        Buffer.from("c"),
-      ]);
-      assert.equal(code, 0);
-      assert.equal(message?.length, (i % 1_000) + 2);
-    });
-    await inParallel(CALLS, async (i) => {
-      const call = client.repeat(5, i % 1_000);
-      let bytes = 0;
-      for await (const piece of call) bytes += (piece as Buffer).length;
-      assert.equal(bytes, (i % 1_000) * 5);
-    });
-    await inParallel(CALLS, async (i) => {
-      const call = client.chat();
-      for (let round = 0; round < 3; round++) {
-        call.write(Buffer.from(`${i} ${round}`));
-        const [piece] = (await once(call, "data")) as [Buffer];
-        assert.equal(piece.toString(), `${i} ${round}`);
-      }
-      call.end();
-      await once(call, "end");
-    });
+    await callEachKind(client, CALLS);
   });
 
   await t.test("metadata both ways, in the head and behind the body, and statuses", async () => {
@@ -100,17 +79,7 @@ test("gRPC through the gateway", async (t) => {
   });
 
   await t.test("deadlines and cancellations reach the service", async () => {
-    // A busy machine may not even deliver a call in so short a time.
-    for (let ms = 100; echo.hung() === 0; ms *= 2) {
-      assert.equal((await client.unary(Buffer.from("x"), { "x-do": "hang" }, ms)).code, 4);
-    }
-    await echo.cancelled(1);
-    const call = client.chat();
-    call.write(Buffer.from("hang"));
-    await once(call, "data");
-    call.on("error", () => {});
-    call.cancel();
-    await echo.cancelled(2);
+    await giveUp(client, echo);
   });
 
   await t.test("grpcs with a client certificate, and the name that is asked for", async () => {
@@ -119,6 +88,29 @@ test("gRPC through the gateway", async (t) => {
     const { code, details, message } = await named.unary(Buffer.from("secret"));
     assert.equal(code, 0, details);
     assert.equal(message?.toString(), "secret");
+  });
+
+  for (const [what, name] of [
+    ["TLS", "open.test"],
+    ["TLS with a client certificate", "closed.test"],
+  ] as const) {
+    await t.test(
+      `over ${what}, to a service over TLS: ${SECURE_CALLS} calls of each kind, and given up ones`,
+      async () => {
+        const secured = new EchoClient(`127.0.0.1:${tlsPort}`, secureCredentials(name === "closed.test"), as(name));
+        t.after(() => secured.close());
+        await callEachKind(secured, SECURE_CALLS);
+        await giveUp(secured, secure);
+        const failed = await secured.unary(Buffer.from("x"), { "x-do": "fail" });
+        assert.deepEqual([failed.code, failed.details], [5, "nö such thing"]);
+      },
+    );
+  }
+
+  await t.test("a client without the certificate that is asked for makes no call", async () => {
+    const stranger = new EchoClient(`127.0.0.1:${tlsPort}`, secureCredentials(false), as("closed.test"));
+    t.after(() => stranger.close());
+    assert.equal((await stranger.unary(Buffer.from("x"))).code, 14);
   });
 
   await t.test("gRPC-Web of browsers: binary and text, errors, preflight", async () => {
@@ -184,18 +176,40 @@ test("gRPC through the gateway", async (t) => {
   });
 });
 
-async function startFor(t: TestContext, echo: EchoService, secure: EchoService): Promise<Gateway> {
+/** The name that is asked for and looked at, wherever it leads. */
+const as = (name: string) => ({ "grpc.ssl_target_name_override": name, "grpc.default_authority": name });
+
+function secureCredentials(shown: boolean): ChannelCredentials {
+  const { key, cert } = person;
+  return shown
+    ? credentials.createSsl(Buffer.from(authority.cert), Buffer.from(key), Buffer.from(cert))
+    : credentials.createSsl(Buffer.from(authority.cert));
+}
+
+async function startFor(t: TestContext, echo: EchoService, secure: EchoService, tlsPort: number): Promise<Gateway> {
   const to = (node: string, scheme: string, more = {}): object => ({
     upstream: { type: "roundrobin", scheme, nodes: { [node]: 1 }, ...more },
   });
   const tls = { client_cert: clientCertificate, client_key: clientKey };
   const options = {
     workers: 1,
-    config: { nginx_config: { worker_shutdown_timeout: "30s" } },
+    config: {
+      nginx_config: { worker_shutdown_timeout: "30s" },
+      apisix: { ssl: { listen: [{ ip: "127.0.0.1", port: tlsPort }] } },
+    },
     standalone: {
+      ssls: [
+        { id: "open", sni: "open.test", ...server },
+        { id: "closed", sni: "closed.test", ...server, client: { ca: authority.cert } },
+      ],
       routes: [
         { id: "echo", uri: "/test.Echo/*", ...to(echo.node, "grpc") },
-        { id: "secure", uri: "/test.Echo/*", host: "secure.test", ...to(secure.node, "grpcs", { tls }) },
+        {
+          id: "secure",
+          uri: "/test.Echo/*",
+          hosts: ["secure.test", "open.test", "closed.test"],
+          ...to(secure.node, "grpcs", { tls }),
+        },
         { id: "lost", uri: "/test.Echo/*", host: "lost.test", ...to("127.0.0.1:1", "grpc") },
         { id: "web", uri: "/web/*", plugins: { "grpc-web": {} }, ...to(echo.node, "grpc") },
       ],
@@ -204,6 +218,53 @@ async function startFor(t: TestContext, echo: EchoService, secure: EchoService):
   const gateway = await startGateway(t, options);
   await gateway.until(200);
   return gateway;
+}
+
+/** So many calls of each of the four kinds, some at a time; every byte comes back. */
+async function callEachKind(client: EchoClient, calls: number): Promise<void> {
+  await inParallel(calls, async (i) => {
+    const message = Buffer.from(`message ${i}`);
+    const { code, message: answer } = await client.unary(message);
+    assert.equal(code, 0);
+    assert.deepEqual(answer, message);
+  });
+  await inParallel(calls, async (i) => {
+    const { code, message } = await client.collect([Buffer.from("a"), Buffer.alloc(i % 1_000, "b"), Buffer.from("c")]);
+    assert.equal(code, 0);
+    assert.equal(message?.length, (i % 1_000) + 2);
+  });
+  await inParallel(calls, async (i) => {
+    const call = client.repeat(5, i % 1_000);
+    let bytes = 0;
+    for await (const piece of call) bytes += (piece as Buffer).length;
+    assert.equal(bytes, (i % 1_000) * 5);
+  });
+  await inParallel(calls, async (i) => {
+    const call = client.chat();
+    for (let round = 0; round < 3; round++) {
+      call.write(Buffer.from(`${i} ${round}`));
+      const [piece] = (await once(call, "data")) as [Buffer];
+      assert.equal(piece.toString(), `${i} ${round}`);
+    }
+    call.end();
+    await once(call, "end");
+  });
+}
+
+/** A deadline passes, and a call is cancelled: the service hears of both. */
+async function giveUp(client: EchoClient, service: EchoService): Promise<void> {
+  const [hung, cancelled] = [service.hung(), service.cancellations()];
+  // A busy machine may not even deliver a call in so short a time.
+  for (let ms = 100; service.hung() === hung; ms *= 2) {
+    assert.equal((await client.unary(Buffer.from("x"), { "x-do": "hang" }, ms)).code, 4);
+  }
+  await service.cancelled(cancelled + 1);
+  const call = client.chat();
+  call.write(Buffer.from("hang"));
+  await once(call, "data");
+  call.on("error", () => {});
+  call.cancel();
+  await service.cancelled(cancelled + 2);
 }
 
 async function inParallel(count: number, call: (i: number) => Promise<void>): Promise<void> {

@@ -5,6 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { ask } from "./support/client.ts";
 import type { Gateway } from "./support/gateway.ts";
 import { startOrigin } from "./support/origin.ts";
+import { freePort } from "./support/ports.ts";
 import { serving } from "./support/serving.ts";
 
 // Active and passive checks: nodes leave and come back, and no client notices.
@@ -17,18 +18,22 @@ class Patient {
   readonly name: string;
   mode: "well" | "hanging" | "failing" | "slow" = "well";
   requests = 0;
-  port = 0;
+  probes = 0;
+  /** Its own while nothing listens on it, too. */
+  readonly port: number;
   #server: Server | null = null;
   readonly #held = new Set<ServerResponse>();
 
-  constructor(name: string) {
+  constructor(name: string, port: number) {
     this.name = name;
+    this.port = port;
   }
 
   async start(): Promise<void> {
     const server = createServer((request, response) => {
       const isProbe = request.url?.startsWith("/health") === true;
-      if (!isProbe) this.requests++;
+      if (isProbe) this.probes++;
+      else this.requests++;
       const answer = (): void => void response.writeHead(this.mode === "failing" ? 500 : 200).end(this.name);
       if (this.mode === "hanging") this.#held.add(response);
       else if (this.mode === "slow" && !isProbe) void setTimeout(SLOW_MS).then(answer);
@@ -36,8 +41,6 @@ class Patient {
     });
     this.#server = server;
     await new Promise<void>((resolve) => server.listen(this.port, "127.0.0.1", resolve));
-    const address = server.address();
-    if (address !== null && typeof address === "object") this.port = address.port;
   }
 
   kill(): void {
@@ -52,7 +55,8 @@ class Patient {
 }
 
 async function patients(t: TestContext): Promise<readonly [Patient, Patient, Patient]> {
-  const all = [new Patient("a"), new Patient("b"), new Patient("c")] as const;
+  const patient = async (name: string): Promise<Patient> => new Patient(name, await freePort());
+  const all = [await patient("a"), await patient("b"), await patient("c")] as const;
   for (const one of all) await one.start();
   t.after(() => all.forEach((one) => one.kill()));
   return all;
@@ -60,7 +64,7 @@ async function patients(t: TestContext): Promise<readonly [Patient, Patient, Pat
 
 /** Waits until the error log has the line. */
 async function logged(gateway: Gateway, pattern: RegExp, times = 1): Promise<void> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 90_000;
   while ((gateway.errorLog.match(new RegExp(pattern, "g")) ?? []).length < times) {
     if (Date.now() > deadline) throw new Error(`never ${pattern}: ${gateway.errorLog}`);
     await setTimeout(20);
@@ -188,7 +192,8 @@ test("requests mark a node within the configured count, for every worker; probes
     { upstreams: [upstream], routes: [{ id: "1", uri: "/*", upstream_id: "u" }] },
     { workers: 2 },
   );
-  // The first probe is over before requests are judged.
+  // The first probes are over before requests are judged.
+  while (a.probes === 0 || b.probes === 0) await setTimeout(5);
   await ask(gateway.httpPort, "/");
   b.mode = "failing";
   const statuses: number[] = [];

@@ -7,8 +7,8 @@ import { after, before, test } from "node:test";
 import { text } from "node:stream/consumers";
 import { type Gateway, makePrefix, routeTo, runIn } from "./support/gateway.ts";
 import { floods } from "./support/h2-floods.ts";
-import { frame, get, headers, RawHttp2, types } from "./support/h2-frames.ts";
-import { frameRefusals, leftOut, messageRefusals } from "./support/h2-refusals.ts";
+import { type Frame, flags, frame, get, headers, RawHttp2, types } from "./support/h2-frames.ts";
+import { allowed, frameRefusals, leftOut, messageRefusals } from "./support/h2-refusals.ts";
 import { startOrigin, type Origin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
 
@@ -243,6 +243,20 @@ for (const { section, what, send, expected } of [...frameRefusals, ...messageRef
     const refusal = await client.refusal();
     client.socket.destroy();
     assert.ok(expected.includes(refusal), refusal);
+  });
+}
+
+for (const [section, what, send] of allowed) {
+  test(`allowed by section ${section}: ${what}`, async () => {
+    handle = echo;
+    const client = new RawHttp2(gateway.httpPort);
+    client.send(...send, headers(101));
+    const ends = ({ type, stream, flags: flag }: Frame): boolean =>
+      type === types.goaway || (stream === 101 && (flag & flags.endStream) !== 0);
+    assert.equal((await client.until(ends))?.type, types.data);
+    const refused = client.frames.filter(({ type, payload }) => type === types.reset && payload.readUInt32BE(0) !== 8);
+    client.socket.destroy();
+    assert.deepEqual(refused, []);
   });
 }
 

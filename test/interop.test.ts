@@ -11,7 +11,7 @@ import { serving, to } from "./support/serving.ts";
 // byte for byte, in both directions, and every answer is the one to its request.
 
 /** For each pair of a client and an origin. */
-const REQUESTS = times(10_000, 500);
+const REQUESTS = times(10_000, 300);
 
 const origins: Readonly<Record<string, StartOrigin>> = {
   nginx: startNginxOrigin,

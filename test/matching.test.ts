@@ -152,6 +152,23 @@ const scenarios: readonly Scenario[] = [
     }),
   },
   {
+    name: "a host with a port is for that port alone, with a wildcard as well",
+    routes: {
+      exact: { uri: "/*", host: "a.com:81" },
+      wild: { uri: "/*", host: "*.b.com:81" },
+      any: { uri: "/*", hosts: ["a.com", "*.b.com"] },
+    },
+    cases: hosts({
+      "a.com:81": "exact",
+      "a.com:82": "any",
+      "a.com": "any",
+      "x.B.com:81": "wild",
+      "x.b.com:82": "any",
+      "x.b.com": "any",
+      "c.com:81": null,
+    }),
+  },
+  {
     name: "exact host, longer wildcard, wildcard, no host: whatever the priorities",
     routes: {
       none: { uri: "/*", priority: 100 },

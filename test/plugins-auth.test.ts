@@ -178,7 +178,7 @@ test("forward-auth: what the service is asked, what it lets pass, and what happe
   const gateway = await serving(t, {
     routes: [
       route("get", { ...passing, extra_headers: { "X-Arg": "$arg_a" } }),
-      route("post", { ...passing, request_method: "POST" }),
+      route("post", { ...passing, request_method: "POST", extra_headers: { tenant: "$post_arg.tenant.id" } }),
       route("slow", { ...passing, timeout: 50 }),
       route("down", { uri: closed }),
       route("down-503", { uri: closed, status_on_error: 503 }),
@@ -202,9 +202,11 @@ test("forward-auth: what the service is asked, what it lets pass, and what happe
   const refused = await send("/get", { headers: { Authorization: "no" } });
   assert.deepEqual([refused.status, refused.text, refused.headers["x-why"]], [403, "denied", "no"]);
   assert.equal(refused.headers["x-other"], undefined);
-  const posted = echoOf(await send("/post", { method: "POST", headers: { Authorization: "ok" }, body: "the body" }));
-  assert.equal(posted.body, "the body");
-  assert.equal(service.asked.at(-1)?.body, "the body");
+  const body = '{"tenant":{"id":7}}';
+  const json = { Authorization: "ok", "Content-Type": "application/json" };
+  const posted = echoOf(await send("/post", { method: "POST", headers: json, body }));
+  assert.equal(posted.body, body);
+  assert.deepEqual([service.asked.at(-1)?.body, service.asked.at(-1)?.headers["tenant"]], [body, "7"]);
   assert.equal((await send("/slow", { headers: { Authorization: "slow" } })).status, 403);
   assert.equal((await send("/down")).status, 403);
   assert.equal((await send("/down-503")).status, 503);

@@ -9,6 +9,9 @@ import { serving, to } from "./support/serving.ts";
 
 // Limits that are counted in a real Redis, by two workers; and what happens when it is away.
 
+/** What an answer of the Redis may take where it is not about that, on a busy machine, too. */
+const PATIENCE_MS = 20_000;
+
 test("limits in a Redis", async (t) => {
   const origin = await startHeldOrigin(t);
   const redis = await startRedis(t);
@@ -17,11 +20,12 @@ test("limits in a Redis", async (t) => {
     redis_host: "127.0.0.1",
     redis_port: redis.port,
     redis_password: redis.password,
-    redis_timeout: 2_000,
+    redis_timeout: PATIENCE_MS,
   };
+  const hasty = { redis_timeout: 2_000 };
   const route = (id: string, plugins: object): object =>
     to({ [origin.node]: 1 }, { retries: 0 }, { id, uri: `/${id}/*`, plugins });
-  const counting = { time_window: 60, rejected_code: 429, ...link };
+  const counting = { time_window: 600, rejected_code: 429, ...link };
   const lax = { allow_degradation: true };
   const gateway = await serving(
     t,
@@ -36,8 +40,8 @@ test("limits in a Redis", async (t) => {
         route("req", { "limit-req": { rate: 0.001, burst: 49, nodelay: true, key: "remote_addr", ...link } }),
         route("wait", { "limit-req": { rate: 20, burst: 4, key: "remote_addr", ...link } }),
         route("conn", { "limit-conn": { conn: 8, burst: 2, default_conn_delay: 0.01, key: "remote_addr", ...link } }),
-        route("strict", { "limit-count": { ...counting, count: 1_000 } }),
-        route("lax", { "limit-count": { ...counting, count: 1_000, ...lax } }),
+        route("strict", { "limit-count": { ...counting, ...hasty, count: 1_000 } }),
+        route("lax", { "limit-count": { ...counting, ...hasty, count: 1_000, ...lax } }),
         route("lax-req", {
           "limit-req": { rate: 1, burst: 1_000, nodelay: true, key: "remote_addr", ...link, ...lax },
         }),
@@ -56,7 +60,7 @@ test("limits in a Redis", async (t) => {
       assert.deepEqual(tally(await atOnce(gateway, 120, path)), { 200: 50, 429: 70 }, path);
       const { headers } = await ask(gateway.httpPort, path);
       assert.deepEqual([headers["x-ratelimit-limit"], headers["x-ratelimit-remaining"]], ["50", "0"]);
-      assert.match(String(headers["x-ratelimit-reset"]), /^\d+(\.\d+)?$/);
+      assert.match(String(headers["x-ratelimit-reset"]), /^\d+$/);
     }
   });
 
@@ -101,7 +105,11 @@ test("limits in a Redis", async (t) => {
     await redis.kill();
     for (const path of ["/lax/200", "/lax-req/200", "/lax-conn/200"]) assert.equal(await status(path), 200, path);
     for (const path of ["/strict/200", "/req/200", "/conn/200"]) assert.equal(await status(path), 500, path);
-    assert.match(gateway.errorLog, /plugin limit-count of routes\/strict: Redis: .*; refused with 500/);
+    assert.match(
+      gateway.errorLog,
+      /plugin limit-count of routes\/strict: Redis: connect ECONNREFUSED .*; refused with 500/,
+    );
+    assert.equal((await ask(gateway.httpPort, "/strict/200")).text, '{"error_msg":"failed to limit count"}\n');
     await redis.start();
     while ((await status("/strict/200")) !== 200) continue;
   });
@@ -128,7 +136,7 @@ test("limits in a cluster, and in the master that a sentinel names", async (t) =
     redis_cluster_nodes: [`127.0.0.1:${cluster.port}`],
     redis_cluster_name: "one",
     redis_password: cluster.password,
-    redis_timeout: 2_000,
+    redis_timeout: PATIENCE_MS,
   };
   const bySentinel = {
     policy: "redis-sentinel",
@@ -136,11 +144,11 @@ test("limits in a cluster, and in the master that a sentinel names", async (t) =
     redis_master_name: "main",
     redis_password: master.password,
     sentinel_password: sentinel.password,
-    redis_connect_timeout: 2_000,
-    redis_read_timeout: 2_000,
+    redis_connect_timeout: PATIENCE_MS,
+    redis_read_timeout: PATIENCE_MS,
   };
   const route = (id: string, plugins: object): object => to({ [node]: 1 }, {}, { id, uri: `/${id}`, plugins });
-  const count = { count: 20, time_window: 60 };
+  const count = { count: 20, time_window: 600 };
   const gateway = await serving(
     t,
     {

@@ -14,7 +14,7 @@ test("limits of two workers", async (t) => {
   const origin = await startHeldOrigin(t);
   const route = (id: string, plugins: object): object =>
     to({ [origin.node]: 1 }, { retries: 0 }, { id, uri: `/${id}/*`, plugins });
-  const counting = { time_window: 60, rejected_code: 429 };
+  const counting = { time_window: 600, rejected_code: 429 };
   const holding = { conn: 10, burst: 0, default_conn_delay: 0.1, key: "remote_addr" };
   const gateway = await serving(
     t,
@@ -51,7 +51,7 @@ test("limits of two workers", async (t) => {
   await t.test("limit-count: headers of what passes and of what does not; a group", async () => {
     const shown = async (path: string): Promise<readonly unknown[]> => {
       const { status, headers } = await ask(gateway.httpPort, path);
-      assert.match(String(headers["x-ratelimit-reset"]), /^(60|5\d)(\.\d+)?$/);
+      assert.match(String(headers["x-ratelimit-reset"]), /^(600|5\d\d)$/);
       return [status, headers["x-ratelimit-limit"], headers["x-ratelimit-remaining"]];
     };
     assert.deepEqual(await shown("/group1/200"), [200, "3", "2"]);

@@ -94,16 +94,34 @@ test("answers: their framing, status, headers and what HTTP/1.0 clients get", as
     "/204": "HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n",
     "/304": 'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 100\r\n\r\n',
     "/500": "HTTP/1.1 500 Oops\r\nContent-Length: 1\r\n\r\nx",
+    "/600": "HTTP/1.1 600 Odd\r\nContent-Length: 1\r\n\r\nx",
+    "/bare": "HTTP/1.1 299\r\nContent-Length: 0\r\n\r\n",
     "/early": "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
   };
   const origin = await startRawOrigin(t, (socket, head) => {
     const [method = "", path = ""] = head.split(" ");
-    const answer = answers[path] ?? "";
+    const answer = answers[path.replace(/\?.*/, "")] ?? "";
     const bodiless = answer.slice(0, answer.lastIndexOf("\r\n\r\n") + 4);
     socket.write(method === "HEAD" && !path.startsWith("/early") ? bodiless : answer, "latin1");
     if (path === "/close" || path === "/old") socket.end();
   });
-  const gateway = await serving(t, { routes: [to({ [origin.node]: 1 })] });
+  const rewriting = (id: string, status: number, headers: object): object => ({
+    ...to({ [origin.node]: 1 }),
+    id: `${id}-${status}`,
+    uri: `/${id}`,
+    vars: [["arg_to", "==", status]],
+    plugins: { "response-rewrite": { status_code: status, headers } },
+  });
+  const statusHeader = "X-APISIX-Upstream-Status";
+  const gateway = await serving(t, {
+    routes: [
+      to({ [origin.node]: 1 }),
+      rewriting("500", 201, {}),
+      rewriting("500", 202, { remove: [statusHeader] }),
+      rewriting("500", 203, { set: { [statusHeader]: "hidden" } }),
+      rewriting("length", 503, {}),
+    ],
+  });
   const get = (path: string): Promise<string> => exchangeBytes(gateway.httpPort, `GET ${path} ${closing}`);
 
   const fixed = await get("/length");
@@ -130,8 +148,17 @@ test("answers: their framing, status, headers and what HTTP/1.0 clients get", as
     assert.equal(bodyOf(bare), "");
     assert.doesNotMatch(bare, /transfer-encoding/i);
   }
+  assert.match(await get("/bare"), /^HTTP\/1\.1 299 \r\n/, "the blank is there without a phrase");
   const failed = await get("/500");
-  assert.match(failed, /^HTTP\/1\.1 500 .*\r\nX-APISIX-Upstream-Status: 500\r\n\r\nx$/s);
+  assert.match(failed, /^HTTP\/1\.1 500 .*\r\nX-APISIX-Upstream-Status: 500\r\n.*\r\n\r\nx$/s);
+  const named = async (path: string): Promise<readonly string[]> =>
+    [...(await get(path)).matchAll(/\r\nX-APISIX-Upstream-Status: ([^\r]+)/g)].map(([, value]) => value!);
+  // The upstream's status counts, not the one that is sent, and plugins see the header.
+  assert.deepEqual(await named("/500?to=201"), ["500"]);
+  assert.deepEqual(await named("/500?to=202"), []);
+  assert.deepEqual(await named("/500?to=203"), ["hidden"]);
+  assert.deepEqual(await named("/length?to=503"), []);
+  assert.deepEqual(await named("/600"), [], "only 500 to 599 are failures");
   assert.match(await get("/early"), /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/a>\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
 
   const head = await exchangeBytes(
@@ -194,9 +221,35 @@ test("WebSocket: upgraded with enable_websocket, a plain request without", async
 test("show_revision_in_response_header names what served the answer", async (t) => {
   const echo = await startEcho(t);
   const config = { apisix: { show_revision_in_response_header: true } };
+  const silent = await serving(t, { routes: [to({ [echo.node]: 1 })] });
+  assert.equal((await ask(silent.httpPort, "/")).headers["x-turnpike-revision"], undefined);
   const gateway = await serving(t, { routes: [to({ [echo.node]: 1 })] }, { config });
   assert.equal((await ask(gateway.httpPort, "/")).headers["x-turnpike-revision"], "1; worker=0");
   gateway.writeStandalone({ routes: [to({ [echo.node]: 2 })] });
   await gateway.applied(2);
   assert.equal((await ask(gateway.httpPort, "/")).headers["x-turnpike-revision"], "2; worker=0");
+});
+
+test("conditions over what came as bytes compare it as text", async (t) => {
+  const origin = await startRawOrigin(t, (socket) => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  const route = (id: string, more: object): object => ({
+    id,
+    uri: `/${id}`,
+    upstream: { nodes: { [origin.node]: 1 } },
+    ...more,
+  });
+  const gateway = await serving(t, {
+    routes: [
+      route("header", { vars: [["http_x_city", "==", "Köln 中"]] }),
+      route("cookie", { vars: [["cookie_city", "in", ["Köln"]]] }),
+      route("regex", { vars: [["http_x_city", "~~", "^K.ln .$"]] }),
+      route("query", { vars: [["args", "~~", "city=Köln"]] }),
+      route("filter", { filter_func: "function (vars) { return vars.http_x_city === 'Köln 中' }" }),
+    ],
+  });
+  const wire = (text: string): string => Buffer.from(text).toString("latin1");
+  const headers = `Host: a\r\nX-City: ${wire("Köln 中")}\r\nCookie: city=${wire("Köln")}\r\nConnection: close\r\n\r\n`;
+  for (const path of ["/header", "/cookie", "/regex", `/query?city=${wire("Köln")}`, "/filter"]) {
+    assert.match(await exchangeBytes(gateway.httpPort, `GET ${path} HTTP/1.1\r\n${headers}`), /^HTTP\/1\.1 200 /, path);
+  }
 });

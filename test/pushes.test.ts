@@ -54,6 +54,11 @@ test("ready with the first push, an empty one included; a push replaces everythi
   assert.deepEqual([(await gateway.get("/a")).status, (await gateway.get("/b")).status], [404, 200]);
   const shown = await gateway.admin("GET", "/configs");
   assert.deepEqual([shown.headers.get("x-digest"), shown.json()["routes"]], ["yaml", [routeTo(origin.node, "b")]]);
+  // Clients compare nodes by what HEAD says.
+  const { status, headers: head, text } = await gateway.admin("HEAD", "/configs");
+  assert.deepEqual([status, head.get("x-digest"), text], [200, "yaml", ""]);
+  assert.equal(head.get("x-last-modified"), shown.headers.get("x-last-modified"));
+  assert.equal((await gateway.admin("HEAD", "/routes")).status, 404);
   const again = await gateway.admin("PUT", "/configs", {}, { "X-Digest": "yaml" });
   assert.deepEqual([again.status, again.text], [204, ""]);
 });

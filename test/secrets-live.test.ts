@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { certificate } from "./support/certificate.ts";
 import { makePrefix, routeTo, runIn, startGateway, type Gateway } from "./support/gateway.ts";
 import { startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
@@ -58,7 +59,7 @@ async function assertHidden(gateway: Gateway, texts: readonly string[]): Promise
 
 test("consumers' keys from Vault and from the environment, in a standalone file", async (t) => {
   const origin = await startOrigin(t);
-  const vault = await startVault(t);
+  const vault = await startVault(t, { tls: true });
   vault.write("kv/apisix/jack", { "auth-key": SECRET });
   const content = {
     routes: [routeTo(origin.node, "/a", { plugins: { "key-auth": {} } })],
@@ -66,7 +67,10 @@ test("consumers' keys from Vault and from the environment, in a standalone file"
     secrets: [manager(vault, { token: "$ENV://TURNPIKE_TEST_TOKEN" })],
   };
   const env = { TURNPIKE_TEST_KEY: "hunter3-from-env", TURNPIKE_TEST_TOKEN: "root" };
-  const gateway = await startGateway(t, { workers: 2, standalone: content, env });
+  // Vault's certificate is judged by what the node trusts.
+  const files = { "conf/vault.crt": certificate };
+  const config = { apisix: { ssl: { ssl_trusted_certificate: "conf/vault.crt" } } };
+  const gateway = await startGateway(t, { workers: 2, standalone: content, env, files, config });
   await gateway.until(200);
   assert.deepEqual(await rejectedOf(gateway), []);
   assert.equal(await knock(gateway, SECRET), 200, "ready means that the secrets are there");

@@ -16,8 +16,8 @@ import { startVault, type VaultServer } from "./support/vault.ts";
 
 const env = { TOKEN: "root", JACK: "abc", JSON: '{"key":"def"}' };
 
-function createClient(t: TestContext, options: { timeoutMs?: number; ca?: string } = {}): VaultClient {
-  const client = createVaultClient({ env, timeoutMs: 5_000, ...options });
+function createClient(t: TestContext, options: { timeoutMs?: number; ca?: () => string[] } = {}): VaultClient {
+  const client = createVaultClient({ env, timeoutMs: 5_000, ca: () => [], ...options });
   t.after(() => client.close());
   return client;
 }
@@ -80,6 +80,7 @@ test("what keeps Vault from being read is told without token or answer", async (
   assert.match(await read({ uri: "ftp://127.0.0.1" }), /must begin with http/);
   assert.match(await read({ uri: "http://[" }), /no URL/);
   assert.match(await read({ prefix: "kv/../sys" }), /prefix has a part/);
+  assert.match(await read({ prefix: "kv/\ud800" }), /prefix is no text of Unicode/);
   assert.match(await read({ uri: "http://127.0.0.1:1" }), /^it cannot be reached: ECONNREFUSED$/);
 
   const answers: readonly (readonly [status: number, body: string, reason: RegExp])[] = [
@@ -144,7 +145,7 @@ test("Vault's certificate is checked unless ssl_verify is false", async (t) => {
   const refused = await createClient(t).read(manager, ["jack"]);
   assert.match("error" in refused ? refused.error : "", /^it cannot be reached: DEPTH_ZERO_SELF_SIGNED_CERT$/);
   assert.deepEqual(await createClient(t).read({ ...manager, ssl_verify: false }, ["jack"]), { fields: { k: "v" } });
-  assert.deepEqual(await createClient(t, { ca: certificate }).read(manager, ["jack"]), { fields: { k: "v" } });
+  assert.deepEqual(await createClient(t, { ca: () => [certificate] }).read(manager, ["jack"]), { fields: { k: "v" } });
 });
 
 /** A resolver whose changes and warnings can be waited for. */
@@ -382,7 +383,7 @@ test("the examples of docs/secrets.md do what the page says", async (t) => {
     readonly consumers: readonly { readonly plugins: { readonly "key-auth": { readonly key: string } } }[];
   };
   const variables = { VAULT_TOKEN: "root", JILL_KEY: "from env", KEYS: '{"joe":"from JSON"}' };
-  const client = createVaultClient({ env: variables, timeoutMs: 5_000 });
+  const client = createVaultClient({ env: variables, timeoutMs: 5_000, ca: () => [] });
   t.after(() => client.close());
   const { resolver } = createResolver(t, { env: variables, vault: client });
   resolver.setManagers(new Map(secrets.map((secret) => [secret.id, secret])));

@@ -17,13 +17,13 @@ const MEGABYTE = 1 << 20;
 /** What the memory of the gateway may grow by, in megabytes. */
 const GROWTH = 32;
 /** Of each body. */
-const LARGE = 1_024;
+const LARGE = times(1_024, 192);
 /** Of each body that is read at 1 MB/s. */
 const SLOW = times(1_024, 10);
 
 const piece = bytesFrom(1, MEGABYTE);
 
-test("1 GiB up, 1 GiB down, and a reader of 1 MB/s at either side", { timeout: 3_600_000 }, async (t) => {
+test(`${LARGE} MiB up, ${LARGE} MiB down, and a reader of 1 MB/s at either side`, { timeout: 3_600_000 }, async (t) => {
   let received = { bytes: 0, hash: "" };
   const origin = await startOrigin(t, "large", (incoming, response) => {
     const url = new URL(incoming.url ?? "", "http://a");

@@ -14,7 +14,7 @@ test("systemd is told in order: ready when it is, reloading, ready again, stoppi
   const gateway = await startGateway(t, { workers: 1, standalone: null, env });
 
   const waiting = await manager.said(/^STATUS=not ready: /);
-  assert.equal((await gateway.status("/status/ready")).status, 503);
+  assert.equal((await gateway.until("has not received configuration")).status, 503);
   assert.ok(!manager.messages.some((words) => words.includes("READY=1")), "ready before it is");
   gateway.writeStandalone({ routes: [] });
   const ready = await manager.said("READY=1", waiting);
@@ -48,8 +48,8 @@ test("the watchdog is not fed while every worker hangs", async (t) => {
   const dead = manager.messages.length;
   while ((await gateway.status("/status")).status !== 200);
   const fed = manager.messages.slice(dead).filter((words) => words.includes("WATCHDOG=1"));
-  // One may have been on its way.
-  assert.ok(fed.length <= 1, `fed ${fed.length} times`);
+  // Some may have been on their way; fed all the time it would have been dozens.
+  assert.ok(fed.length <= 5, `fed ${fed.length} times`);
   await manager.said("WATCHDOG=1", manager.messages.length);
 });
 

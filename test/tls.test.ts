@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import { times } from "./support/extent.ts";
 import { openPage, startBrowser } from "./support/browser.ts";
 import { type Gateway, makePrefix, routeTo, runIn } from "./support/gateway.ts";
 import { startOrigin } from "./support/origin.ts";
+import { type Responder, startResponder } from "./support/ocsp.ts";
 import { freePort } from "./support/ports.ts";
 
 const run = promisify(execFile);
@@ -43,7 +45,7 @@ before(async () => {
     provider: "embedded",
     config: {
       apisix: { ssl: { listen: [{ ip: "127.0.0.1", port }] } },
-      plugins: ["proxy-rewrite", "response-rewrite", "public-api", "batch-requests"],
+      plugins: ["proxy-rewrite", "response-rewrite", "public-api", "batch-requests", "ocsp-stapling"],
     },
   } as const;
   const prefix = makePrefix(ports, options);
@@ -203,6 +205,65 @@ test("a certificate that cannot be used is refused with the reason; one that has
   assert.deepEqual([first?.id, first?.names, first?.expired, second?.expired], ["old", ["old.test"], true, false]);
   assert.equal((await gateway.admin("DELETE", "/ssls/old")).status, 200);
 });
+
+test("what the responder says of a certificate is stapled, of each of several its own", async (t) => {
+  const responder = await startResponder();
+  t.after(() => responder.close());
+  const [ec, ecPem] = stapled(responder, "ec");
+  const [other, otherPem] = stapled(responder, "rsa");
+  const conf = { sni: "ocsp.test", cert: ecPem, key: ec.key, certs: [otherPem], keys: [other.key] };
+  await put("/ssls/ocsp", { ...conf, ocsp_stapling: { enabled: true, cache_ttl: 60 } });
+  const serial = ({ cert }: Pair): RegExp => new RegExp(`Serial Number: ${new X509Certificate(cert).serialNumber}\n`);
+  for (const [pair, sigalgs] of [
+    [ec, "ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256"],
+    [other, "rsa_pss_rsae_sha256"],
+  ] as const) {
+    let output = "";
+    // From the answer of the responder on, whenever that is.
+    while (!output.includes("OCSP Response Status")) output = await statusOf("ocsp.test", sigalgs);
+    assert.match(output, /OCSP Response Status: successful[^]*Cert Status: good/);
+    assert.match(output, serial(pair));
+  }
+  await put("/ssls/ocsp", { ...conf, ocsp_stapling: { enabled: false } });
+  assert.match(await statusOf("ocsp.test"), /OCSP response: no response sent/);
+  const tooOften = await gateway.admin("PUT", "/ssls/x", { ...conf, ocsp_stapling: { cache_ttl: 59 } });
+  assert.equal(tooOften.status, 400);
+  assert.match(
+    String(tooOften.json().error_msg),
+    /property "cache_ttl" validation failed: expected 59 to be at least 60/,
+  );
+});
+
+test("nothing is stapled to a certificate that is revoked, and its log line says so", async (t) => {
+  const responder = await startResponder();
+  t.after(() => responder.close());
+  const [pair, cert] = stapled(responder, "ec", "revoked");
+  await put("/ssls/ocsp", { sni: "ocsp.test", cert, key: pair.key, ocsp_stapling: { enabled: true } });
+  while (!gateway.errorLog.includes(`no OCSP response from ${responder.url}ec: the certificate is revoked`)) {
+    await statusOf("ocsp.test");
+  }
+  assert.match(await statusOf("ocsp.test"), /OCSP response: no response sent/);
+});
+
+/** A certificate of which the responder will say this; and with its issuer behind it. */
+function stapled(responder: Responder, kind: "ec" | "rsa", status: "good" | "revoked" = "good"): [Pair, string] {
+  const pair = makePair({ name: "ocsp.test", kind, issuer: authority, responder: `${responder.url}${kind}` });
+  responder.answers.set(kind, { issuer: authority, certificate: pair, status });
+  return [pair, pair.cert + authority.cert];
+}
+
+/** What `openssl s_client -status` prints. */
+async function statusOf(name: string, sigalgs = "ecdsa_secp256r1_sha256"): Promise<string> {
+  const to = ["-connect", `127.0.0.1:${port}`, "-servername", name];
+  const child = spawn("openssl", ["s_client", "-status", "-sigalgs", sigalgs, ...to], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  child.stdin.end();
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += String(chunk)));
+  await once(child, "close");
+  return output;
+}
 
 test("certificates change under load: no handshake fails, no connection is dropped", async () => {
   const pairs: Pair[] = ["one.test", "two.test"].map((name) =>

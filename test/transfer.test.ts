@@ -177,3 +177,20 @@ test("from the embedded store to etcd and back: nothing is lost", async (t) => {
   assert.match(empty.out, /^deleted routes\/1\n[^]*0 created, 0 changed, 4 deleted/);
   assert.equal(existsSync(join(shared, "data")), false);
 });
+
+test("an export that does not fit into a pipe comes whole, and who stops reading ends it", async (t) => {
+  const prefix = await prefixFor(t, "embedded");
+  const desc = "x".repeat(250);
+  const routes = Array.from({ length: 400 }, (_, n) => ({ id: `r${n}`, desc, ...routeTo("127.0.0.1:9", `/${n}`) }));
+  assert.equal((await run(prefix, "import", write(prefix, { routes }))).code, 0);
+  const { code, out } = await run(prefix, "export");
+  assert.equal(code, 0);
+  assert.equal(out.match(/^ {2}- id: r\d+$/gm)?.length, 400);
+  assert.match(out, /\n#END\n$/);
+  const stopped = spawn(turnpike, ["export", "-p", prefix], { stdio: ["ignore", "pipe", "pipe"] });
+  let err = "";
+  stopped.stderr.on("data", (chunk) => (err += String(chunk)));
+  stopped.stdout.once("data", () => stopped.stdout.destroy());
+  await once(stopped, "close");
+  assert.equal(err, "");
+});

@@ -14,6 +14,7 @@ import {
   serverKey,
 } from "../src/control/admin/testing-certificates.ts";
 import { type Answer, type Gateway, startGateway } from "./support/gateway.ts";
+import { startRawOrigin } from "./support/raw-origin.ts";
 
 /** TLS towards nodes, through the front door: names, verification, client certificates. */
 
@@ -45,7 +46,7 @@ async function startNode(t: TestContext, options: TlsOptions = {}): Promise<{ no
 async function put(gateway: Gateway, path: string, body: object): Promise<void> {
   const answer = await gateway.admin("PUT", path, body);
   assert.ok(answer.status < 300, answer.text);
-  await gateway.applied(await gateway.revision());
+  await gateway.applied(Number(answer.headers.get("x-turnpike-revision")));
 }
 
 function toNode(node: string, uri: string, more: object = {}, tls?: object): object {
@@ -57,6 +58,29 @@ const seen = (answer: Answer): Record<string, unknown> => {
   assert.equal(answer.status, 200, answer.text);
   return answer.json();
 };
+
+test("settings of answers and of TLS to nodes: charset, proxy_buffer_size, proxy_ssl_server_name", async (t) => {
+  const { node } = await startNode(t);
+  const head = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Long: ${"x".repeat(6_000)}\r\nContent-Length: 0\r\n\r\n`;
+  const origin = await startRawOrigin(t, (socket) => socket.write(head));
+  const toOrigin = { uri: "/plain", upstream: { nodes: { [origin.node]: 1 } } };
+  const named = toNode(node, "/named", { pass_host: "rewrite", upstream_host: "up.test" });
+  const http = { charset: "off", proxy_buffer_size: "8k", proxy_ssl_server_name: false };
+  const gateway = await startGateway(t, {
+    workers: 1,
+    standalone: {
+      routes: [
+        { id: "1", ...toOrigin },
+        { id: "2", ...named },
+      ],
+    },
+    config: { nginx_config: { http } },
+  });
+  await gateway.until(200);
+  const { status, headers } = await gateway.get("/plain");
+  assert.deepEqual([status, headers.get("content-type"), headers.get("x-long")?.length], [200, "text/plain", 6_000]);
+  assert.deepEqual(seen(await gateway.get("/named")), { sni: "none", client: null, resumed: false, host: "up.test" });
+});
 
 test("names, verification and client certificates of nodes, changed while they serve", async (t) => {
   const gateway = await startGateway(t, { workers: 1, provider: "embedded" });

@@ -114,8 +114,8 @@ function write(gateway: Gateway, path: string, text: string): void {
 
 async function put(gateway: Gateway, id: string, node: string, plugins: object): Promise<string> {
   const upstream = { type: "roundrobin", nodes: { [node]: 1 } };
-  const { text } = await gateway.admin("PUT", `/routes/${id}`, { uri: `/${id}`, plugins, upstream });
-  await gateway.applied(await gateway.revision());
+  const { status, headers, text } = await gateway.admin("PUT", `/routes/${id}`, { uri: `/${id}`, plugins, upstream });
+  if (status < 300) await gateway.applied(Number(headers.get("x-turnpike-revision")));
   return text;
 }
 

@@ -83,7 +83,13 @@ function requestFor(host: string, uri: string): RequestContext {
 }
 
 function emptyEngine(router: "radixtree_host_uri" | "radixtree_uri"): WorkerEngine {
-  const upstream = { keepalive: 320, keepaliveRequests: 1000, keepaliveTimeoutMs: 60_000 };
+  const upstream = {
+    keepalive: 320,
+    keepaliveRequests: 1000,
+    keepaliveTimeoutMs: 60_000,
+    maxHead: 4_096,
+    serverName: true,
+  };
   const log = { warn: console.error, error: console.error };
   return createEngine({
     settings: { router, upstream, pluginAttr: {}, trustedCertificates: null },

@@ -5,6 +5,8 @@ export interface BatchCounts {
   readonly name: string;
   /** The resource that holds the configuration (`routes/1`). */
   readonly owner: string;
+  /** The address of the gateway that the first entry was asked for at; `""`: there was none yet. */
+  readonly serverAddr: string;
   /** Entries that wait or are being sent. */
   readonly pending: number;
   readonly sent: number;

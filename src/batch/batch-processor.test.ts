@@ -59,7 +59,7 @@ test("a full batch goes in a later turn, the rest when the processor is closed",
   assert.deepEqual(sent, [["a", "b", "c"], ["d"]]);
   assert.equal(sink.closed, true);
   assert.deepEqual(batches.counts(), [
-    { plugin: "p", name: "n", owner: "routes/1", pending: 0, sent: 4, overflowed: 0, failed: 0 },
+    { plugin: "p", name: "n", owner: "routes/1", serverAddr: "", pending: 0, sent: 4, overflowed: 0, failed: 0 },
   ]);
 });
 

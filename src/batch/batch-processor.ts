@@ -75,6 +75,7 @@ export class BatchProcessor<Entry> implements BatchCounts {
   readonly plugin: string;
   readonly name: string;
   readonly owner: string;
+  serverAddr = "";
   pending = 0;
   sent = 0;
   overflowed = 0;
@@ -124,13 +125,17 @@ export class BatchProcessor<Entry> implements BatchCounts {
     this.#losses.add(1, this.#fullReason(0));
   }
 
-  /** Takes an entry of `size` characters over; false where there is no room for it. Never throws, never waits. */
-  push(entry: Entry, size: number): boolean {
+  /**
+   * Takes an entry of `size` characters over; false where there is no room for it. Never throws,
+   * never waits. `serverAddr`: the gateway's address that the request came in on.
+   */
+  push(entry: Entry, size: number, serverAddr = ""): boolean {
     if (this.full || this.#size + size > this.#maxSize || this.#ledger.size + size > this.#ledger.maxSize) {
       this.overflowed++;
       this.#losses.add(1, this.#fullReason(size));
       return false;
     }
+    if (this.serverAddr === "") this.serverAddr = serverAddr;
     this.pending++;
     this.#size += size;
     this.#ledger.size += size;

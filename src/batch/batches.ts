@@ -85,13 +85,14 @@ class ThreadBatches implements Batches, Ledger {
 const MAX_PAST = 1_000;
 
 function add(sums: Map<string, MutableCounts>, counts: BatchCounts): void {
-  const { plugin, name, owner, pending, sent, overflowed, failed } = counts;
+  const { plugin, name, owner, serverAddr, pending, sent, overflowed, failed } = counts;
   const key = `${plugin}\n${name}\n${owner}`;
   const sum = sums.get(key);
   if (sum === undefined) {
-    sums.set(key, { plugin, name, owner, pending, sent, overflowed, failed });
+    sums.set(key, { plugin, name, owner, serverAddr, pending, sent, overflowed, failed });
     return;
   }
+  if (sum.serverAddr === "") sum.serverAddr = serverAddr;
   sum.pending += pending;
   sum.sent += sent;
   sum.overflowed += overflowed;

@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import type { State } from "../status/state-body.ts";
-import { Unreachable } from "./status-client.ts";
+import { notForUs, Unreachable } from "./status-client.ts";
 
 /** The gateway sends something every second: a line that is silent for longer is dead. */
 const SILENT_MS = 5000;
@@ -71,7 +71,7 @@ export async function followStatus(
 }
 
 function refusal(origin: string, status: number): string {
-  if (status === 403) return "details are not answered to this address (apisix.status.allow_details)";
+  if (status === 403) return notForUs;
   if (status === 503) return "too many clients follow the events";
   return `${origin} is not the Status API of a Turnpike (${status})`;
 }

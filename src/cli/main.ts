@@ -1,4 +1,10 @@
 import { runCli } from "./program.ts";
 
 /** Entry of `bin/turnpike`. */
-process.exit(await runCli(process.argv));
+const streams = [process.stdout, process.stderr];
+// Nobody reads any more (`turnpike export | head`): what is left is for nobody.
+for (const stream of streams) stream.on("error", () => undefined);
+const code = await runCli(process.argv);
+// What does not fit into a pipe is written later, and the end would cut it off.
+await Promise.all(streams.map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve()))));
+process.exit(code);

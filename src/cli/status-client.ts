@@ -32,6 +32,9 @@ export interface StatusTarget {
   readonly url?: string | undefined;
 }
 
+/** Said where the answer is 403. */
+export const notForUs = "details are not answered here (apisix.status.allow_details; for names, allow_hosts)";
+
 /** What the Status API answered. */
 export interface StatusReply {
   readonly status: number;

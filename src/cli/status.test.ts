@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { createServer as createTcpServer, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { freePort } from "../../test/support/ports.ts";
 import { boardOf, reportOf, startFixture, startWorker, type Fixture } from "../status/test-fixture.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { findStatusApi, originOf, type Terminal } from "./status-client.ts";
@@ -31,15 +32,6 @@ function record(): Recorder {
 
 const deployment = "deployment:\n  role: data_plane\n  role_data_plane:\n    config_provider: yaml\n";
 const place = { prefix: "/nonexistent" };
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 function wait(fixture: Pick<Fixture, "origin">, options: Partial<WaitOptions>, terminal = record()): Promise<ExitCode> {
   return waitCommand({ place, url: fixture.origin, ...options }, terminal);

@@ -6,6 +6,7 @@ import { printable } from "./screen.ts";
 import {
   askStatus,
   findStatusApi,
+  notForUs,
   processTerminal,
   Unreachable,
   type StatusReply,
@@ -79,8 +80,7 @@ function describe(ready: StatusReply, config: StatusReply, fleet: StatusReply): 
   for (const one of (ready.body["awaiting"] ?? []) as Awaited[]) {
     lines.push(`  waiting for ${one.awaiting} (${seconds(one.elapsed_ms)})`);
   }
-  if (config.status !== 200)
-    return [...lines, "details are not answered to this address (apisix.status.allow_details)"];
+  if (config.status !== 200) return [...lines, notForUs];
   lines.push("", ...describeConfig(config.body as unknown as ConfigBody));
   lines.push("", ...table(workerColumns, (ready.body["workers"] ?? []) as WorkerRow[]));
   if (fleet.status === 200) lines.push(...describeFleet(fleet.body as unknown as FleetBody));

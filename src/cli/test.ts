@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { extname, relative, resolve } from "node:path";
 import { resourceCheckFor } from "../control/resource-check.ts";
 import { loadSettings } from "../settings/load.ts";
@@ -27,13 +28,14 @@ export async function testCommand(place: Place, standalone?: string): Promise<Ex
   return errors === 0 ? ExitCode.ok : ExitCode.failed;
 }
 
-/** With unusable settings the standalone file is guessed, so that one run names the mistakes of both. */
+/** With unusable settings a standalone file that is there is checked too, so that one run names the mistakes of both. */
 function standaloneOf(settings: Settings | null, place: Place): string | null {
   if (settings !== null) {
     const { source } = settings;
     return source.kind === "yaml" || source.kind === "json" ? source.file : null;
   }
-  return resolve(place.prefix, "conf", "apisix.yaml");
+  const guess = resolve(place.prefix, "conf", "apisix.yaml");
+  return existsSync(guess) ? guess : null;
 }
 
 function checkFile(file: string, settings: Settings | null, { table }: LoadedPlugins): readonly Finding[] {

@@ -63,17 +63,18 @@ export function satisfies(conditions: Conditions, ctx: RequestContext, method: n
 /** Reads a host as routes and services write it; an IPv6 address gets the brackets it has in a Host header. */
 export function parseHost(host: string): HostPattern {
   const lower = host.toLowerCase().replace(/\.$/, "");
-  if (lower.startsWith("*")) return { text: lower.slice(1), wildcard: true, port: false };
   const colons = lower.split(":").length - 1;
+  const port = /:\d+$/.test(lower) && (colons === 1 || lower.includes("]:"));
+  if (lower.startsWith("*")) return { text: lower.slice(1), wildcard: true, port };
   if (colons > 1 && !lower.startsWith("[")) return { text: `[${lower}]`, wildcard: false, port: false };
-  return { text: lower, wildcard: false, port: /:\d+$/.test(lower) && (colons === 1 || lower.includes("]:")) };
+  return { text: lower, wildcard: false, port };
 }
 
 /** Whether the request is for one of the hosts. */
 export function matchesHost(hosts: readonly HostPattern[], ctx: RequestContext): boolean {
   for (const { text, wildcard, port } of hosts) {
-    if (wildcard ? ctx.host.endsWith(text) : text === (port ? ctx.header("host")?.toLowerCase() : ctx.host))
-      return true;
+    const host = port ? (ctx.header("host")?.toLowerCase() ?? "") : ctx.host;
+    if (wildcard ? host.endsWith(text) : host === text) return true;
   }
   return false;
 }

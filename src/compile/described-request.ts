@@ -97,6 +97,8 @@ const unsent: Omit<
   capturedBody: null,
   capturedAnswer: null,
   setRemote: nothing,
+  nodeHeader: nothing,
+  nodeBodyBytes: 0,
   route: { id: "", name: "", serviceId: "", serviceName: "" },
   consumer: null,
   authenticate: nothing,

@@ -20,7 +20,7 @@ import type { Settings } from "../settings/settings.ts";
 import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
 import type { Target, TargetEntry } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
-import { CertificateIndex, type CertificateLookup } from "../tls/certificate-index.ts";
+import { CertificateIndex } from "../tls/certificate-index.ts";
 import { ConsumerIndex } from "./consumers.ts";
 import { Dependents } from "./dependents.ts";
 import { GLOBAL_RULES, PlanCompiler } from "./plan-compiler.ts";
@@ -64,8 +64,8 @@ export interface WorkerEngine extends Engine {
   matchStream(ends: StreamEnds): StreamPlan | null;
   /** The consumers as plugins find them. */
   readonly consumers: ConsumerLookup;
-  /** The certificates to meet clients with, and to show to upstreams. */
-  readonly certificates: CertificateLookup;
+  /** The certificates to meet clients with, and what is stapled to them. */
+  readonly certificates: CertificateIndex;
   /** Disposes of all plugins; no request may be running. */
   close(): void;
 }
@@ -117,7 +117,7 @@ class IncrementalEngine implements WorkerEngine {
       defaults: settings.upstream,
       targets: this.#targets,
       health,
-      tls: new NodeTlsSource(new TrustedAuthorities(settings.trustedCertificates)),
+      tls: new NodeTlsSource(new TrustedAuthorities(settings.trustedCertificates), settings.upstream.serverName),
       clientCertificate: (id) => this.#clientCertificates.get(id),
     };
     const hostsOf = (id: string): readonly string[] | null => this.#services.get(id)?.conf.hosts ?? null;
@@ -162,7 +162,7 @@ class IncrementalEngine implements WorkerEngine {
     return this.#consumers;
   }
 
-  get certificates(): CertificateLookup {
+  get certificates(): CertificateIndex {
     return this.#certificates;
   }
 

@@ -1,5 +1,7 @@
 import { monotonicMs } from "../lib/clock.ts";
 import type { RequestContext } from "../plugin/context.ts";
+import { isTextVariable } from "../plugin/variables.ts";
+import { textOfWire } from "../plugin/wire-text.ts";
 import { compileFunctionText, compileReader, isShort, noHost, sharedSandbox } from "../plugin/sandbox.ts";
 
 /**
@@ -9,6 +11,11 @@ import { compileFunctionText, compileReader, isShort, noHost, sharedSandbox } fr
 
 /** Time between two faults of one function that are told. */
 const FAULT_INTERVAL_MS = 10_000;
+
+/** What has come as bytes is compared with the texts of a function. */
+function asText(name: string, value: string | undefined): string | undefined {
+  return value === undefined || isTextVariable(name) ? value : textOfWire(value);
+}
 
 /** Is told why a function did not decide, now and then; the route is not matched then. */
 export type FilterFault = (reason: string) => void;
@@ -27,7 +34,7 @@ export function compileFilterFunction(source: string, fault: FilterFault): (ctx:
   const decide = isShort(source) ? call : () => sandbox.watch(call) === true;
   let nextFault = 0;
   return (ctx) => {
-    sandbox.use({ ...noHost, read: (name) => read(ctx, name) });
+    sandbox.use({ ...noHost, read: (name) => asText(name, read(ctx, name)) });
     try {
       return decide();
     } catch (thrown) {

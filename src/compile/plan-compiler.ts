@@ -235,9 +235,7 @@ export class PlanCompiler {
 
 /** What filters and plugins look into the body for. */
 function bodyUsesOf(plugins: readonly ActivePlugin[]): readonly BodyUse[] | null {
-  const uses = new Set(
-    plugins.flatMap(({ meta, instance }) => [...bodyUses(meta?.filter), ...(instance.handlers.bodyUses ?? [])]),
-  );
+  const uses = new Set(plugins.flatMap(({ meta, instance }) => [...bodyUses(meta?.filter), ...instance.bodyUses]));
   return uses.size === 0 ? null : [...uses];
 }
 

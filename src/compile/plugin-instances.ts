@@ -2,8 +2,9 @@ import type { ConsumerLookup, PluginDefinition, PluginEnv, PluginHandlers, Built
 import type { Batches } from "../batch/batches.ts";
 import { dryBatches } from "../batch/dry-batches.ts";
 import { dryCounters } from "../plugin/counters.ts";
+import { notingBodyUses } from "../plugin/body-variables.ts";
 import type { PluginMetrics } from "../plugin/metrics.ts";
-import type { UpstreamChoice } from "../plugin/context.ts";
+import type { BodyUse, UpstreamChoice } from "../plugin/context.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import { pluginUpstreamKey } from "../upstream/targets.ts";
 import type { PluginConf, Plugins } from "../schema/plugins.ts";
@@ -43,6 +44,8 @@ export interface PluginInstance {
   readonly text: string;
   /** The text of the plugin's metadata at that time. */
   readonly metadata: string | undefined;
+  /** What its variables, and its handlers by their own account, look into the body for. */
+  readonly bodyUses: ReadonlySet<BodyUse>;
 }
 
 /**
@@ -141,13 +144,15 @@ export class PluginInstances {
   #compile(owner: string, definition: PluginDefinition, conf: PluginConf, text: string): PluginInstance {
     const { name } = definition;
     const metadata = this.#metadata.get(name);
+    const bodyUses = new Set<BodyUse>();
     let handlers: PluginHandlers;
     try {
-      handlers = definition.compile(conf, this.#envOf(name, owner, text));
+      handlers = notingBodyUses(bodyUses, () => definition.compile(conf, this.#envOf(name, owner, text)));
     } catch (thrown) {
       throw new Error(`plugin ${name}: ${reasonOf(thrown)}`, { cause: thrown });
     }
-    const instance = { definition, handlers, text, metadata: metadata?.text };
+    for (const use of handlers.bodyUses ?? []) bodyUses.add(use);
+    const instance = { definition, handlers, text, metadata: metadata?.text, bodyUses };
     if (handlers.dispose !== undefined) this.#disposeLater(instance, owner);
     return instance;
   }

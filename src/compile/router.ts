@@ -101,7 +101,7 @@ export class Router<R extends Routable> {
   /** By reversed host, so that a wildcard is a prefix. */
   readonly #wildcards = new RadixTree<UriTable<R>>();
   readonly #any = new UriTable<R>();
-  /** Hosts in `#hosts` that name a port. */
+  /** Hosts, wildcards among them, that name a port. */
   #withPort = 0;
 
   constructor(kind: RouterKind) {
@@ -117,22 +117,22 @@ export class Router<R extends Routable> {
   /** The route for a request, or `null`. */
   match(ctx: RequestContext): R | null {
     const method = methodBit(ctx.method);
-    if (this.#withPort > 0) {
-      const route = this.#hosts.get(ctx.header("host")?.toLowerCase() ?? "")?.match(ctx, method);
-      if (route !== undefined && route !== null) return route;
-    }
-    const table = this.#hosts.get(ctx.host);
-    if (table !== undefined) {
-      const route = table.match(ctx, method);
-      if (route !== null) return route;
-    }
-    let node: RadixNode<UriTable<R>> | null = this.#wildcards.deepestReversed(ctx.host);
+    const withPort = this.#withPort > 0 ? (ctx.header("host")?.toLowerCase() ?? "") : "";
+    let route = withPort === "" ? null : (this.#hosts.get(withPort)?.match(ctx, method) ?? null);
+    route ??= this.#hosts.get(ctx.host)?.match(ctx, method) ?? null;
+    if (withPort !== "") route ??= this.#matchWildcards(withPort, ctx, method);
+    route ??= this.#matchWildcards(ctx.host, ctx, method);
+    return route ?? this.#any.match(ctx, method);
+  }
+
+  /** Of the wildcards that end as the host does, the longest first. */
+  #matchWildcards(host: string, ctx: RequestContext, method: number): R | null {
+    let node: RadixNode<UriTable<R>> | null = this.#wildcards.deepestReversed(host);
     for (; node !== null; node = node.parent) {
-      if (node.value === null) continue;
-      const route = node.value.match(ctx, method);
+      const route = node.value?.match(ctx, method) ?? null;
       if (route !== null) return route;
     }
-    return this.#any.match(ctx, method);
+    return null;
   }
 
   /** Adds a route that is not in it. */
@@ -163,6 +163,7 @@ export class Router<R extends Routable> {
   #tableOf(host: HostPattern): UriTable<R> {
     if (host.wildcard) {
       const node = this.#wildcards.insert(reversed(host.text));
+      if (node.value === null && host.port) this.#withPort++;
       node.value ??= new UriTable<R>();
       return node.value;
     }
@@ -181,7 +182,9 @@ export class Router<R extends Routable> {
       return;
     }
     const node = this.#wildcards.find(reversed(host.text));
-    if (node !== null) this.#wildcards.remove(node);
+    if (node === null) return;
+    if (host.port) this.#withPort--;
+    this.#wildcards.remove(node);
   }
 }
 

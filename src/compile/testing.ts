@@ -64,7 +64,7 @@ export function route(id: string, fields: object = {}): Change {
 
 export const routerSettings: Pick<Settings, "router" | "upstream" | "pluginAttr" | "trustedCertificates"> = {
   router: "radixtree_host_uri",
-  upstream: { keepalive: 320, keepaliveRequests: 1000, keepaliveTimeoutMs: 60_000 },
+  upstream: { keepalive: 320, keepaliveRequests: 1000, keepaliveTimeoutMs: 60_000, maxHead: 4_096, serverName: true },
   pluginAttr: {},
   trustedCertificates: null,
 };

@@ -1,5 +1,6 @@
 import type { Board } from "../board/board.ts";
 import { untilApplied } from "../board/laggards.ts";
+import { version } from "../lib/version.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { AdminSettings, Settings } from "../settings/settings.ts";
 import type { UserPluginTable } from "../plugins/user/user-plugin-table.ts";
@@ -30,12 +31,16 @@ export interface AdminParts {
   reloadPlugins(): Promise<void>;
 }
 
+/** Whose API it is: ADC chooses by the version what it sends and how it reads answers. */
+const SPOKEN = "APISIX/3.18.0";
+
 /** The Admin API of a node; `null`: its source takes no writes. */
 export function buildAdminApi(parts: AdminParts): AdminApi | null {
   const { settings, admin, log, provider, configuration, store, check, users, cipher, reloadPlugins } = parts;
+  const serverName = settings.serverTokens ? `Turnpike/${version} ${SPOKEN}` : "Turnpike";
   if (provider.pushed !== null) {
     const configs = buildPushHandler(parts, provider.pushed);
-    return createAdminApi({ settings: admin, log, content: { configs } });
+    return createAdminApi({ settings: admin, log, serverName, content: { configs } });
   }
   if (provider.repository === null) return null;
   const loaded = buildLoadedView(store, {
@@ -50,8 +55,8 @@ export function buildAdminApi(parts: AdminParts): AdminApi | null {
     stream: settings.proxyMode !== "http",
     now: Date.now,
   };
-  const content = { resources, catalogue: buildCatalogue(settings, loaded, users), reloadPlugins };
-  return createAdminApi({ settings: admin, log, content });
+  const content = { resources, catalogue: buildCatalogue(settings, loaded, users), check, reloadPlugins };
+  return createAdminApi({ settings: admin, log, serverName, content });
 }
 
 function buildPushHandler(parts: AdminParts, source: NonNullable<Provider["pushed"]>): AdminHandler {

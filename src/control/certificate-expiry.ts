@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { readCertificateFacts } from "../lib/certificate-facts.ts";
 import type { CertificateExpiry, CertificateReport } from "../messages/messages.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { Ssl } from "../schema/ssl.ts";
@@ -37,7 +37,7 @@ export class CertificateExpiries {
 function expiryOf({ id, status, sni, snis, cert, certs = [] }: Ssl): CertificateExpiry | null {
   if (status === 0) return null;
   try {
-    const times = [cert, ...certs].map((pem) => new X509Certificate(pem).validToDate.getTime());
+    const times = [cert, ...certs].map((pem) => readCertificateFacts(pem)[0]!.validTo);
     return { id, names: snis ?? (sni === undefined ? [] : [sni]), expiresAt: Math.min(...times) };
   } catch {
     // What another version has accepted must not keep this one from starting.

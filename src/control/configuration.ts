@@ -50,10 +50,17 @@ export class Configuration implements SourceSink {
   readonly #idle: (() => void)[] = [];
   /** Of what is served. */
   readonly certificates = new CertificateExpiries();
+  /** Resolves with the first revision that is held, at once where one was taken over. */
+  readonly loaded: Promise<void>;
+  readonly #hold: () => void;
   /** Reasons that were logged already, so that a rejection is said once. */
   #said: ReadonlySet<string> = new Set();
 
   constructor({ store, publisher, reporter, log, secrets, lastGood, retryPlugins }: ConfigurationParts) {
+    const { promise: loaded, resolve: hold } = Promise.withResolvers<void>();
+    this.loaded = loaded;
+    this.#hold = hold;
+    if (store.revision > 0) hold();
     this.#retryPlugins = retryPlugins;
     this.#store = store;
     this.#lastGood = lastGood;
@@ -211,6 +218,7 @@ export class Configuration implements SourceSink {
   }
 
   #wake(revision: number): void {
+    this.#hold();
     for (const waiter of this.#waiters) if (waiter.revision <= revision) waiter.resolve(true);
   }
 }

@@ -30,7 +30,7 @@ export interface ControlParts {
   /** There once this thread has taken over what is being served. */
   readonly served: Promise<Served>;
   /** What is known of names and of the health of nodes. */
-  readonly upstreams: Pick<UpstreamWatch, "health" | "get">;
+  readonly upstreams: Pick<UpstreamWatch, "health" | "get" | "targets" | "clusters">;
   drain(on: boolean): void;
   /** `PUT /v1/plugins/reload`. */
   reloadPlugins(): Promise<void>;
@@ -66,6 +66,8 @@ export function buildControlEndpoints({
     streamPlugins: settings.streamPlugins,
     health: () => upstreams.health(prefixOf(settings.source)),
     targets: upstreams,
+    discovery: settings.discovery,
+    discovered: upstreams,
     registry: check.plugins,
     settings,
     routes: lendRoutes(settings.router, served),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Board } from "../board/board.ts";
 import { GatewayVitals } from "../board/gateway-vitals.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
+import { lowerPriority } from "../lib/thread-priority.ts";
 import type { ControlData, ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import type { Address, Settings } from "../settings/settings.ts";
@@ -30,7 +31,9 @@ import { surviveUserErrors } from "../plugins/user/stray-errors.ts";
 import { UserPluginTable } from "../plugins/user/user-plugin-table.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 import { SecretFlow } from "./secrets/secret-flow.ts";
+import { Stapling } from "./stapling/stapling.ts";
 import { createVaultClient, type VaultClient } from "./secrets/vault.ts";
+import { TrustedAuthorities } from "../upstream/node-tls.ts";
 import { UserPlugins } from "./user-plugins/user-plugins.ts";
 import { UpstreamWatch } from "./upstream-watch.ts";
 
@@ -56,6 +59,7 @@ export class Control {
   readonly #vault: VaultClient;
   readonly #secrets: SecretFlow;
   readonly #upstreams: UpstreamWatch;
+  readonly #stapling: Stapling;
   readonly #indexes = new ModifyIndexes();
   /** `null`: nothing is exported. */
   readonly #metrics: Metrics | null;
@@ -86,13 +90,19 @@ export class Control {
       dns: settings.dns,
       discovery: settings.discovery,
       trustedCertificates: settings.trustedCertificates,
+      serverName: settings.upstream.serverName,
       healthChecksOff: settings.healthChecksOff,
-      publish: (entries) => this.#publisher.publishTargets(entries),
+      publish: (entries) => this.#publisher.tell({ type: "targets", entries }),
       discovered: (sources) => send({ type: "discovery", sources }),
       checked: (report) => send({ type: "checked-nodes", report }),
       log: this.#log,
     });
     this.#publisher.precede(this.#upstreams);
+    this.#stapling = new Stapling({
+      publish: (staples) => this.#publisher.tell({ type: "staples", staples }),
+      log: this.#log,
+    });
+    this.#publisher.precede(this.#stapling);
     this.#reporter = new ConfigReporter(settings.source.kind, (report) => send({ type: "config", report }));
     const table = new UserPluginTable();
     const { prefix, extraPlugins: entries } = settings;
@@ -100,7 +110,9 @@ export class Control {
     this.#users = { table, plugins: new UserPlugins({ entries, prefix, table, log: this.#log }) };
     const check = resourceCheckFor(settings, table);
     this.#cipher = buildCipher(settings.dataEncryption, encryptedFieldsOf(check.plugins));
-    this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS });
+    const authorities = new TrustedAuthorities(settings.trustedCertificates);
+    const ca = (): string[] => authorities.certificates();
+    this.#vault = createVaultClient({ env: process.env, timeoutMs: SECRET_LIMIT_MS, ca });
     const resolver = createSecretResolver({
       env: process.env,
       vault: this.#vault,
@@ -144,6 +156,7 @@ export class Control {
     this.#configuration = configuration;
     if (inherited !== null) {
       this.#upstreams.apply(store.snapshot());
+      this.#stapling.apply(store.snapshot());
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();
     }
@@ -152,6 +165,8 @@ export class Control {
     this.#served.resolve({ store, provider, configuration });
     await this.#openAdmin(provider, configuration, store);
     this.#fleet = await this.#joinFleet(provider, store);
+    // Until then everybody waits for this thread; from then on requests come first.
+    void configuration.loaded.then(lowerPriority);
     provider.source.start(this.#indexes.observe(this.#fleet?.observe(configuration) ?? configuration));
   }
 
@@ -184,6 +199,7 @@ export class Control {
     await this.#fleet?.close();
     await this.#provider?.source.close();
     this.#upstreams.close();
+    this.#stapling.close();
     await this.#users.plugins.close();
     await this.#lastGood?.close();
     this.#secrets.close();

@@ -2,7 +2,6 @@ import type { MessagePort } from "node:worker_threads";
 import type { Board } from "../board/board.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import type { ControlToWorker, WorkerDump, WorkerToControl } from "../messages/messages.ts";
-import type { TargetEntry } from "../upstream/targets.ts";
 import type { Change } from "../schema/kinds.ts";
 
 /** Resources per message of a whole configuration, so that no message blocks a worker for long. */
@@ -26,8 +25,8 @@ export interface Batch {
 /** Who must know of changes before the workers do. */
 export interface BeforeWorkers {
   apply(changes: readonly Change[]): void;
-  /** What names and services stand for now: what a worker that is new is given first. */
-  targets(): readonly TargetEntry[];
+  /** What a worker that is new is given first. */
+  greeting(): readonly ControlToWorker[];
 }
 
 interface Link {
@@ -46,7 +45,7 @@ export class Publisher {
   readonly #board: Board;
   readonly #links = new Map<number, Link>();
   #snapshot: (() => Snapshot) | null = null;
-  #before: BeforeWorkers | null = null;
+  readonly #before: BeforeWorkers[] = [];
   /** Answers workers that ask for the metrics of the node; `null`: there are none. */
   exposition: (() => Promise<string | null>) | null = null;
   #dumped: ((dump: WorkerDump) => void) | null = null;
@@ -90,18 +89,17 @@ export class Publisher {
 
   /** From now on every change passes by here before the workers hear of it. */
   precede(before: BeforeWorkers): void {
-    this.#before = before;
+    this.#before.push(before);
   }
 
-  /** Tells every worker what names and services stand for now. */
-  publishTargets(entries: readonly TargetEntry[]): void {
-    const message: ControlToWorker = { type: "targets", entries };
+  /** Tells every worker what is no part of the configuration. */
+  tell(message: ControlToWorker): void {
     for (const link of this.#links.values()) if (link.synced) link.port.postMessage(message);
   }
 
   /** Sends a step to every worker, then shows it on the board. */
   publish(batch: Batch): void {
-    this.#before?.apply(batch.changes);
+    for (const before of this.#before) before.apply(batch.changes);
     const message: ControlToWorker = { type: "batch", ...batch, hash: formatHash(batch.hash) };
     for (const link of this.#links.values()) if (link.synced) link.port.postMessage(message);
     this.#board.publish(batch.revision, batch.hash);
@@ -142,8 +140,7 @@ export class Publisher {
     const { revision, hash, resources } = this.#snapshot();
     const text = formatHash(hash);
     link.synced = true;
-    const entries = this.#before?.targets() ?? [];
-    if (entries.length > 0) link.port.postMessage({ type: "targets", entries } satisfies ControlToWorker);
+    for (const before of this.#before) for (const message of before.greeting()) link.port.postMessage(message);
     if (link.hello.revision === revision && link.hello.hash === text) return;
     let from = 0;
     for (; resources.length - from > CHUNK; from += CHUNK) {

@@ -20,6 +20,7 @@ test("upstreams inside plugins are checked as long as they stand there", (t) => 
     dns: { servers: [], validSeconds: null, timeoutMs: 1_000, search: false } as never,
     discovery: { dns: null, consul: null, kubernetes: [] },
     trustedCertificates: null,
+    serverName: true,
     healthChecksOff: false,
     publish: () => undefined,
     discovered: () => undefined,

@@ -1,5 +1,5 @@
 import type { HealthTable } from "../board/health-table.ts";
-import type { CheckedNodes, DiscoveryReport } from "../messages/messages.ts";
+import type { CheckedNodes, ControlToWorker, DiscoveryReport } from "../messages/messages.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { DiscoverySettings, DnsSettings } from "../settings/settings.ts";
@@ -30,6 +30,8 @@ export interface UpstreamWatchParts {
   readonly discovery: DiscoverySettings;
   /** `Settings.trustedCertificates`. */
   readonly trustedCertificates: string | null;
+  /** `Settings.upstream.serverName`. */
+  readonly serverName: boolean;
   /** `apisix.disable_upstream_healthcheck`. */
   readonly healthChecksOff: boolean;
   /** Passes on to the workers what keys stand for now. */
@@ -82,7 +84,7 @@ export class UpstreamWatch {
 
   constructor(parts: UpstreamWatchParts) {
     const { table, dns, discovery, healthChecksOff, publish, discovered, checked, log } = parts;
-    this.#tls = new NodeTlsSource(new TrustedAuthorities(parts.trustedCertificates));
+    this.#tls = new NodeTlsSource(new TrustedAuthorities(parts.trustedCertificates), parts.serverName);
     this.#publish = publish;
     this.#discovered = discovered;
     const { dns: dnsServers, consul, kubernetes } = discovery;
@@ -125,7 +127,13 @@ export class UpstreamWatch {
     this.#reportSources();
   }
 
-  /** Everything that is known of names, for a worker that is new. */
+  /** What a worker that is new is told of names. */
+  greeting(): readonly ControlToWorker[] {
+    const entries = this.targets();
+    return entries.length === 0 ? [] : [{ type: "targets", entries }];
+  }
+
+  /** Everything that is known of names. */
   targets(): readonly TargetEntry[] {
     return [...this.#targets.known()];
   }
@@ -133,6 +141,11 @@ export class UpstreamWatch {
   /** What a key stands for; `undefined`: not known yet. */
   get(key: string): readonly Target[] | undefined {
     return this.#targets.get(key);
+  }
+
+  /** What the clusters of Kubernetes have told, in the order of `discovery.kubernetes`. */
+  clusters(): ReturnType<Lookups["clusters"]> {
+    return this.#lookups.clusters();
   }
 
   /** The health of all checked upstreams, as `GET /v1/healthcheck` shows it. `prefix`: what stands before their keys. */

@@ -68,15 +68,15 @@ const reasons: Readonly<Record<number, string>> = {
   511: "Network Authentication Required",
 };
 
-/** The reason phrase of a status line, with its blank; `""` for an unknown status. */
+/** The reason phrase of a status line with the blank before it, which is there in any case (RFC 9112, section 4). */
 export function reasonPhrase(status: number): string {
   const reason = reasons[status];
-  return reason === undefined ? "" : ` ${reason}`;
+  return reason === undefined ? " " : ` ${reason}`;
 }
 
 /** The page that nginx shows for a status, `detail` in it where there is more to say. */
 export function statusPage(status: number, server: string, detail = ""): string {
-  const name = `${status}${reasonPhrase(status)}`;
+  const name = `${status}${reasonPhrase(status)}`.trim();
   const more = detail === "" ? "" : `<center>${detail}</center>\r\n`;
   return (
     `<html>\r\n<head><title>${detail === "" ? name : `${status} ${detail}`}</title></head>\r\n<body>\r\n` +

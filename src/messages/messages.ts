@@ -2,6 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { TargetEntry } from "../upstream/targets.ts";
 import type { Change, Rejection } from "../schema/kinds.ts";
 import type { Address, Settings } from "../settings/settings.ts";
+import type { Staple } from "../tls/certificate-index.ts";
 import type { TicketSeed } from "../tls/ticket-keys.ts";
 
 /** Every message between threads. Text travels as strings; nothing else is shared but the board and the counters. */
@@ -100,6 +101,8 @@ export type WorkerToControl = WorkerHello | WorkerDump | WorkerScrape;
 export type ControlToWorker =
   /** What names and services stand for now. */
   | { readonly type: "targets"; readonly entries: readonly TargetEntry[] }
+  /** Responses of OCSP responders that have changed. */
+  | { readonly type: "staples"; readonly staples: readonly Staple[] }
   | { readonly type: "dump" }
   /** What `scrape` asked for; `null`: it cannot be given. */
   | { readonly type: "exposition"; readonly id: number; readonly text: string | null }

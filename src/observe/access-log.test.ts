@@ -53,7 +53,16 @@ test("the default format of APISIX", () => {
       ["Host", "foo.com"],
       ["User-Agent", 'x"y\u0001é'],
     ],
-    attempts: [{ address: "127.0.0.1:80", status: 200, connectTime: 0, headerTime: 0.01, responseTime: 0.0123 }],
+    attempts: [
+      {
+        address: "127.0.0.1:80",
+        named: "127.0.0.1",
+        status: 200,
+        connectTime: 0,
+        headerTime: 0.01,
+        responseTime: 0.0123,
+      },
+    ],
   });
   const [before, after] = written.split(/\[.*?\]/);
   assert.equal(before, "127.0.0.1 - - ");

@@ -20,9 +20,34 @@ export function isBodyVariable(name: string): boolean {
   return bodyVariable.test(name);
 }
 
+/** What a variable looks into the body for; `null` where it does not. */
+export function bodyUseOf(name: string): BodyUse | null {
+  if (!isBodyVariable(name)) return null;
+  return name.startsWith("graphql_") ? "graphql" : "post_arg";
+}
+
+/** Where uses are noted while something is compiled. */
+let noted: Set<BodyUse> | null = null;
+
+/**
+ * Runs `compile`, which must not be asynchronous, and adds to `uses` what the variables that it
+ * compiles look into the body for: in keys, templates and conditions, wherever they stand.
+ */
+export function notingBodyUses<T>(uses: Set<BodyUse>, compile: () => T): T {
+  const before = noted;
+  noted = uses;
+  try {
+    return compile();
+  } finally {
+    noted = before;
+  }
+}
+
 /** The reader of a variable that looks into the body; `null` for every other name. */
 export function compileBodyVariable(name: string): ((ctx: RequestContext) => BodyValue) | null {
-  if (!isBodyVariable(name)) return null;
+  const use = bodyUseOf(name);
+  if (use === null) return null;
+  noted?.add(use);
   if (name === "graphql_name") return (ctx) => graphqlOf(ctx)?.name;
   if (name === "graphql_operation") return (ctx) => graphqlOf(ctx)?.type;
   if (name === "graphql_root_fields") return (ctx) => graphqlOf(ctx)?.rootFields;

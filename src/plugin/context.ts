@@ -164,9 +164,13 @@ export interface RequestContext {
   readonly requestTime: number;
   /** One row per attempt, in order; empty when no node was asked. */
   readonly attempts: readonly Attempt[];
+  /** A header of the node's answer as it came, by lower-case name. */
+  nodeHeader(name: string): string | undefined;
+  /** Bytes of the body that the node has answered. */
+  readonly nodeBodyBytes: number;
   /** A header of the answer by lower-case name. */
   responseHeader(name: string): string | undefined;
-  /** The headers of the answer in order, with their case, but for those that frame it. */
+  /** The headers of the answer in order, with their case; all of them in `log`. */
   responseHeaders(): readonly (readonly [name: string, value: string])[];
   /**
    * Takes the trailers of the answer, for a body filter that is called with `last` and puts them
@@ -179,6 +183,8 @@ export interface RequestContext {
 export interface Attempt {
   /** `ip:port` or `host:port`. */
   readonly address: string;
+  /** The node's name or address as the upstream has it, with its port unless that is the scheme's. */
+  readonly named: string;
   /** Status that the node answered, or 502/504 for what went wrong. */
   readonly status: number;
   /** Seconds until the connection was open, until the head was read, until the end. `-1`: never. */
@@ -186,6 +192,9 @@ export interface Attempt {
   readonly headerTime: number;
   readonly responseTime: number;
 }
+
+/** Whether it is no request but a TCP or UDP stream, of which everything of HTTP is empty. */
+export const isStream = ({ method }: Pick<RequestContext, "method">): boolean => method === "";
 
 /** The request as it goes to the node. Header names keep the case they are given in. */
 export interface UpstreamRequest {

@@ -1,9 +1,10 @@
 import { compileAddresses } from "../lib/cidr.ts";
 import { reasonOf } from "../lib/errors.ts";
-import { compileBodyVariable, isBodyVariable, type BodyValue } from "./body-variables.ts";
+import { bodyUseOf, compileBodyVariable, type BodyValue } from "./body-variables.ts";
 import type { BodyUse, RequestContext } from "./context.ts";
 import { compileSafeRegex, MAX_SUBJECT } from "./safe-regex.ts";
-import { compileVariable } from "./variables.ts";
+import { compileVariable, isTextVariable } from "./variables.ts";
+import { textOfWire } from "./wire-text.ts";
 
 /**
  * `vars` of routes and `_meta.filter` of plugins: expressions over variables, in
@@ -35,7 +36,8 @@ export function bodyUses(rules: unknown): readonly BodyUse[] {
   if (!Array.isArray(rules)) return [];
   const [first] = rules as unknown[];
   if (typeof first !== "string" || logicOf(first) !== null) return rules.flatMap(bodyUses);
-  return isBodyVariable(first) ? [first.startsWith("graphql_") ? "graphql" : "post_arg"] : [];
+  const use = bodyUseOf(first);
+  return use === null ? [] : [use];
 }
 
 type Logic = "AND" | "OR" | "!AND" | "!OR";
@@ -185,6 +187,12 @@ function readerOf(variable: unknown): Read {
   const inBody = compileBodyVariable(variable);
   if (inBody !== null) return inBody;
   const read = compileVariable(variable);
+  if (!isTextVariable(variable)) {
+    return (ctx) => {
+      const value = read(ctx);
+      return value === undefined ? undefined : textOfWire(value);
+    };
+  }
   if (!variable.startsWith("arg_")) return read;
   const name = variable.slice("arg_".length);
   return (ctx) => {

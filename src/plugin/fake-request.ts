@@ -159,6 +159,8 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
     requestLength: 80,
     requestTime: 0.0042,
     attempts: options.attempts ?? [],
+    nodeHeader: (name) => find(answered, name),
+    nodeBodyBytes: 12,
     responseHeader: (name) => find(answered, name),
     responseHeaders: () => answered,
     takeTrailers: () => trailers.splice(0),

@@ -4,8 +4,22 @@ import { test } from "node:test";
 import { buildConsumer, buildRequest } from "./fake-request.ts";
 import { compileTemplate, compileVariable } from "./variables.ts";
 
-const attempt = { address: "10.0.0.1:80", status: 502, connectTime: -1, headerTime: -1, responseTime: 0.001 };
-const last = { address: "[::1]:8080", status: 200, connectTime: 0.0004, headerTime: 1.5, responseTime: 12.3456 };
+const attempt = {
+  address: "10.0.0.1:80",
+  named: "10.0.0.1",
+  status: 502,
+  connectTime: -1,
+  headerTime: -1,
+  responseTime: 0.001,
+};
+const last = {
+  address: "[::1]:8080",
+  named: "[::1]:8080",
+  status: 200,
+  connectTime: 0.0004,
+  headerTime: 1.5,
+  responseTime: 12.3456,
+};
 
 const request = buildRequest({
   method: "POST",
@@ -63,6 +77,12 @@ const values: Record<string, string | undefined> = {
   upstream_connect_time: "-, 0.000",
   upstream_header_time: "-, 1.500",
   upstream_response_time: "0.001, 12.346",
+  upstream_response_length: "0, 12",
+  llm_model: "",
+  llm_prompt_tokens: "0",
+  upstream_http_x_answer: "yes",
+  upstream_unresolved_host: "::1",
+  request_body: undefined,
   upstream_scheme: "http",
   upstream_host: "Foo.com:81",
   upstream_uri: "",
@@ -139,4 +159,13 @@ test("templates", () => {
 
 test("in a log format a dot ends a name and a backslash is text", () => {
   assert.equal(compileTemplate("\\$host.", "nginx").render(request), "\\foo.com.");
+});
+
+test("the request's id is one, that of a plugin where there is one", () => {
+  const [own, apisix] = [compileVariable("request_id"), compileVariable("apisix_request_id")];
+  const ctx = buildRequest();
+  assert.match(apisix(ctx) ?? "", /^[0-9a-f]{32}$/);
+  assert.equal(apisix(ctx), own(ctx));
+  ctx.values.set("apisix_request_id", "from-a-plugin");
+  assert.equal(apisix(ctx), "from-a-plugin");
 });

@@ -1,6 +1,7 @@
 import { randomBytes, type X509Certificate } from "node:crypto";
 import { hostname } from "node:os";
 import { isoTime, localTime } from "../lib/log-time.ts";
+import { hostName } from "../lib/host-name.ts";
 import { compileBodyVariable } from "./body-variables.ts";
 import type { Attempt, RequestContext } from "./context.ts";
 import { parseTemplate } from "./template-parts.ts";
@@ -57,6 +58,18 @@ function lastNode(ctx: RequestContext): { ip: string; port: string } | undefined
   return { ip: ip.startsWith("[") ? ip.slice(1, -1) : ip, port: address.slice(colon + 1) };
 }
 
+/** Bytes of the body, for each attempt; those before the last brought none. */
+function responseLength(ctx: RequestContext): string | undefined {
+  const { length } = ctx.attempts;
+  return length === 0 ? undefined : `${"0, ".repeat(length - 1)}${ctx.nodeBodyBytes}`;
+}
+
+/** The last node's host as the upstream has it, before names are resolved; without brackets. */
+function unresolvedHost(ctx: RequestContext): string | undefined {
+  const named = ctx.attempts.at(-1)?.named;
+  return named === undefined ? undefined : hostName(named).replace(/^\[|\]$/g, "");
+}
+
 /** User name of Basic credentials (RFC 7617 section 2); the password never leaves here. */
 function basicUser(ctx: RequestContext): string | undefined {
   const credentials = ctx.header("authorization");
@@ -73,6 +86,12 @@ function requestId(ctx: RequestContext): string {
   const id = randomBytes(16).toString("hex");
   ctx.values.set("request_id", id);
   return id;
+}
+
+/** The id of the plugin `request-id`, else nginx's own. */
+function apisixRequestId(ctx: RequestContext): string {
+  const id = ctx.values.get("apisix_request_id");
+  return typeof id === "string" ? id : requestId(ctx);
 }
 
 function forwardedFor(ctx: RequestContext): string {
@@ -135,9 +154,18 @@ const fixed: Readonly<Record<string, VariableAccessor>> = {
   content_type: (ctx) => ctx.header("content-type"),
   content_length: (ctx) => ctx.header("content-length"),
   request_length: (ctx) => String(ctx.requestLength),
+  // What of it was kept: somebody must have asked for that before it passed.
+  request_body: (ctx) => ctx.capturedBody?.toString("latin1"),
   request_time: (ctx) => seconds(ctx.requestTime),
   request_id: requestId,
+  apisix_request_id: apisixRequestId,
   request_type: () => "traditional_http",
+  // Of requests to models; what they are for all others.
+  request_llm_model: () => "",
+  llm_model: () => "",
+  llm_time_to_first_token: () => "0",
+  llm_prompt_tokens: () => "0",
+  llm_completion_tokens: () => "0",
   proxy_add_x_forwarded_for: forwardedFor,
 
   status,
@@ -153,6 +181,8 @@ const fixed: Readonly<Record<string, VariableAccessor>> = {
   upstream_header_time: perAttempt((attempt) => duration(attempt.headerTime)),
   upstream_response_time: responseTime,
   apisix_upstream_response_time: responseTime,
+  upstream_response_length: responseLength,
+  upstream_unresolved_host: unresolvedHost,
   upstream_scheme: (ctx) => ctx.upstream.scheme,
   upstream_host: (ctx) => ctx.upstream.host ?? ctx.header("host"),
   // APISIX sets it only where a plugin has rewritten the target.
@@ -187,6 +217,7 @@ const fixed: Readonly<Record<string, VariableAccessor>> = {
 const families: readonly (readonly [prefix: string, compile: (rest: string) => VariableAccessor])[] = [
   ["http_", (rest) => headerAccessor((ctx, name) => ctx.header(name), rest)],
   ["sent_http_", (rest) => headerAccessor((ctx, name) => ctx.responseHeader(name), rest)],
+  ["upstream_http_", (rest) => headerAccessor((ctx, name) => ctx.nodeHeader(name), rest)],
   ["arg_", (rest) => (ctx) => ctx.argument(rest)],
   ["cookie_", (rest) => (ctx) => ctx.cookie(rest)],
 ];
@@ -253,7 +284,7 @@ function compilePart(part: TemplatePart): string | ((ctx: RequestContext) => str
 }
 
 const wire =
-  /^(?:http_|sent_http_|cookie_|(?:request|request_line|request_uri|real_request_uri|args|query_string|host|remote_user|content_type|upstream_host|upstream_uri|proxy_add_x_forwarded_for)$)/;
+  /^(?:http_|sent_http_|upstream_http_|cookie_|(?:request|request_body|request_line|request_uri|real_request_uri|args|query_string|host|remote_user|content_type|upstream_host|upstream_uri|proxy_add_x_forwarded_for)$)/;
 
 /**
  * Whether a variable holds text (Unicode: decoded or configured) instead of bytes of

@@ -4,6 +4,7 @@ import { explained } from "./catalogue/fields.ts";
 import { elasticsearchLogger as facts } from "./catalogue/loggers.ts";
 import type { HttpAnswer } from "./http-call.ts";
 import { logComments } from "./log-comments.ts";
+import { compileIndex } from "./elasticsearch-index.ts";
 import { createLogHttp, HTTP_CONCURRENCY, logHeaders, refusal, type LogHttp } from "./log-http.ts";
 import { compileLogPlugin, type LogConf } from "./log-plugin.ts";
 
@@ -25,7 +26,13 @@ const SHORT_ANSWER = "filter_path=errors,items.*.status,items.*.error.type";
 interface Server {
   readonly root: LogHttp;
   readonly bulk: LogHttp;
-  action: string | null;
+  typed: boolean | null;
+}
+
+/** A document, in JSON, and the index that it goes into. */
+export interface Document {
+  readonly index: string;
+  readonly text: string;
 }
 
 export const elasticsearchLogger: PluginDefinition<ElasticsearchLoggerConf> = {
@@ -35,7 +42,8 @@ export const elasticsearchLogger: PluginDefinition<ElasticsearchLoggerConf> = {
     ...logComments,
     endpoint_addr: "One address, instead of `endpoint_addrs`.",
     endpoint_addrs: "Addresses of Elasticsearch; each batch goes to one of them, by chance.",
-    field: "Where entries are put.",
+    field:
+      "Where entries are put; `index` may hold variables (`$host`) and the time of the entry as strftime writes it (`{%Y.%m.%d}`).",
     auth: "Sent as Basic credentials.",
     headers: "Further headers.",
     timeout: "For one batch, seconds.",
@@ -49,17 +57,18 @@ export const elasticsearchLogger: PluginDefinition<ElasticsearchLoggerConf> = {
     const servers = addresses.map((address): Server => {
       const base = address.replace(/\/+$/, "");
       const root = createLogHttp(name, base, options);
-      return { root, bulk: createLogHttp(name, `${base}/_bulk?${SHORT_ANSWER}`, options), action: null };
+      return { root, bulk: createLogHttp(name, `${base}/_bulk?${SHORT_ANSWER}`, options), typed: null };
     });
     const headers = { ...logHeaders("headers", conf.headers), ...credentials(conf.auth) };
-    return compileLogPlugin<string>(conf, env, {
+    const indexOf = compileIndex(conf.field.index);
+    return compileLogPlugin<Document>(conf, env, {
       plugin: facts.name,
       sink: {
         concurrency: HTTP_CONCURRENCY,
         async send(entries) {
           const server = servers[Math.floor(Math.random() * servers.length)]!;
-          const action = (server.action ??= await actionFor(server, conf.field.index, headers));
-          const body = entries.map((entry) => `${action}\n${entry}\n`).join("");
+          const typed = (server.typed ??= await wantsType(server, headers));
+          const body = entries.map(({ index, text }) => `${action(index, typed)}\n${text}\n`).join("");
           const answer = await server.bulk.post(body, { ...headers, "Content-Type": "application/x-ndjson" });
           judgeBulk(answer, entries);
         },
@@ -70,7 +79,7 @@ export const elasticsearchLogger: PluginDefinition<ElasticsearchLoggerConf> = {
           }
         },
       },
-      entry: (text) => text,
+      entry: (text, ctx) => ({ text, index: indexOf(ctx) }),
     });
   },
 };
@@ -80,13 +89,16 @@ function credentials(auth: ElasticsearchLoggerConf["auth"]): Record<string, stri
   return { Authorization: `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString("base64")}` };
 }
 
-/** The line before each document. Versions before 7 want a type; data streams take `create` alone. */
-async function actionFor({ root }: Server, index: string, headers: Record<string, string>): Promise<string> {
+/** Versions before 7 want a type. */
+async function wantsType({ root }: Server, headers: Record<string, string>): Promise<boolean> {
   const answer = await root.get(headers);
   if (answer.status !== 200) throw refusal("Elasticsearch, asked for its version,", answer);
-  const type = majorVersion(answer.body.toString("utf8")) < 7 ? { _type: "_doc" } : {};
-  return JSON.stringify({ create: { _index: index, ...type } });
+  return majorVersion(answer.body.toString("utf8")) < 7;
 }
+
+/** The line before each document; data streams take `create` alone. */
+const action = (index: string, typed: boolean): string =>
+  JSON.stringify({ create: { _index: index, ...(typed ? { _type: "_doc" } : {}) } });
 
 /** OpenSearch begins at 1 and calls itself `opensearch`. */
 function majorVersion(text: string): number {
@@ -111,7 +123,7 @@ interface BulkAnswer {
 }
 
 /** Throws where not every document was taken: each is judged by itself. */
-export function judgeBulk(answer: HttpAnswer, entries: readonly string[]): void {
+export function judgeBulk<Entry>(answer: HttpAnswer, entries: readonly Entry[]): void {
   if (answer.status !== 200) throw refusal("Elasticsearch", answer);
   let parsed: BulkAnswer;
   try {
@@ -120,7 +132,7 @@ export function judgeBulk(answer: HttpAnswer, entries: readonly string[]): void 
     throw new BatchError("Elasticsearch's answer is no JSON", [], entries.length);
   }
   if (parsed.errors !== true) return;
-  const remaining: string[] = [];
+  const remaining: Entry[] = [];
   let refused = 0;
   let reason = "";
   for (const [i, item] of (parsed.items ?? []).entries()) {

@@ -67,6 +67,8 @@ export const plugins: BuiltPlugins = lazyMap([
   ["traffic-split", () => (load("traffic-split") as typeof import("./traffic-split.ts")).trafficSplit],
   ["workflow", () => (load("workflow") as typeof import("./workflow.ts")).workflow],
 
+  ["ocsp-stapling", () => (load("ocsp-stapling") as typeof import("./ocsp-stapling.ts")).ocspStapling],
+
   // Logs and traces.
   ["http-logger", () => (load("http-logger") as typeof import("./http-logger.ts")).httpLogger],
   ["tcp-logger", () => (load("tcp-logger") as typeof import("./tcp-logger.ts")).tcpLogger],

@@ -5,8 +5,8 @@ import { reply, type PluginEnv, type Reply } from "../plugin/plugin.ts";
 export interface LimitAnswers {
   /** Above the limit. */
   readonly rejection: Reply;
-  /** The limit could not be counted or made out; `undefined`: the request passes. */
-  failed(reason: string): Reply | undefined;
+  /** The limit could not be counted or made out; `undefined`: the request passes. Else `answer`, a bare 500 unless given. */
+  failed(reason: string, answer?: Reply): Reply | undefined;
 }
 
 interface LimitConf {
@@ -20,17 +20,17 @@ const WARN_EVERY_MS = 10_000;
 
 export function compileAnswers(conf: LimitConf, env: PluginEnv): LimitAnswers {
   const body = conf.rejected_msg === undefined ? "" : { error_msg: conf.rejected_msg };
-  const failure = conf.allow_degradation ? undefined : reply(500);
+  const failure = reply(500);
   let warnedAt = -Infinity;
   return {
     rejection: reply(conf.rejected_code, body),
-    failed(reason) {
+    failed(reason, answer = failure) {
       const now = performance.now();
       if (now - warnedAt >= WARN_EVERY_MS) {
         warnedAt = now;
-        env.warn(`${reason}; ${failure === undefined ? "not limited" : "refused with 500"}`);
+        env.warn(`${reason}; ${conf.allow_degradation ? "not limited" : "refused with 500"}`);
       }
-      return failure;
+      return conf.allow_degradation ? undefined : answer;
     },
   };
 }

@@ -6,6 +6,7 @@ import { buildCounters, buildEnv, compileChecked } from "./checked-plugin.ts";
 import { limitCount } from "./limit-count.ts";
 
 const SECOND = 1_000_000;
+const NO_CHECK = { plugin: () => undefined, schemaFault: () => null };
 
 function compiled(conf: object, clock = { us: 0 }): PluginHandlers {
   return compileChecked(limitCount, conf, { ...buildEnv(), counters: buildCounters(clock) });
@@ -33,8 +34,8 @@ test("so many pass in a window that begins with the first request", () => {
   const handlers = compiled({ count: 2, time_window: 60 }, clock);
   assert.deepEqual(send(handlers), [0, ...quota(2, 1, 60)]);
   clock.us += 1_234_000;
-  assert.deepEqual(send(handlers), [0, ...quota(2, 0, 58.766)]);
-  assert.deepEqual(send(handlers), [503, ...quota(2, 0, 58.766)]);
+  assert.deepEqual(send(handlers), [0, ...quota(2, 0, 59)]);
+  assert.deepEqual(send(handlers), [503, ...quota(2, 0, 59)]);
   assert.equal(status(handlers, { remoteAddr: "10.0.0.9" }), 0);
   clock.us = 65 * SECOND;
   assert.deepEqual(send(handlers), [0, ...quota(2, 1, 60)]);
@@ -130,9 +131,18 @@ test("routes of one group count together, others do not", () => {
   );
 });
 
+test("the metadata names the headers of a limit without rules", () => {
+  const env = { ...buildEnv(), counters: buildCounters(), metadata: { limit_header: "L", reset_header: "R" } };
+  const conf = { time_window: 9, count: 2 };
+  assert.deepEqual(send(compileChecked(limitCount, conf, env)), [0, "L: 2", "X-RateLimit-Remaining: 1", "R: 9"]);
+  const rules = { rules: [{ ...conf, key: "$remote_addr" }] };
+  assert.deepEqual(send(compileChecked(limitCount, rules, env)), [0, ...quota(2, 1, 9, "1-RateLimit")]);
+});
+
 test("where there is no room to count, allow_degradation decides", () => {
   const conf = { count: 1, time_window: 9 };
-  assert.equal(status(compileChecked(limitCount, conf)), 500);
+  const answer = compileChecked(limitCount, conf).access?.(buildRequest()) as Reply | undefined;
+  assert.deepEqual([answer?.status, answer?.body], [500, '{"error_msg":"failed to limit count"}\n']);
   assert.equal(status(compileChecked(limitCount, { ...conf, allow_degradation: true })), 0);
 });
 
@@ -145,6 +155,15 @@ test("what no Redis can be asked with is refused", () => {
     redis_cluster_name: "c",
   };
   assert.throws(() => compiled(conf), /redis_cluster_nodes: 127.0.0.1 is no host:port/);
-  const delayed = { count: 1, time_window: 9, policy: "redis", redis_host: "127.0.0.1", sync_interval: 0 };
-  assert.throws(() => compiled(delayed), /sync_interval: expected -1, or seconds from 0.1 to 86400/);
+  const delayed = { count: 1, time_window: 9, policy: "redis", redis_host: "127.0.0.1" };
+  const fault = (more: object): unknown => limitCount.checkConf?.({ ...delayed, ...more }, NO_CHECK);
+  assert.match(String(fault({ sync_interval: 0.05 })), /^sync_interval should not be smaller than 0.1$/);
+  assert.match(String(fault({ sync_interval: 10 })), /^sync_interval should be smaller than time_window$/);
+  const rules = [{ key: "a", count: 1, time_window: 1 }];
+  assert.match(String(fault({ time_window: undefined, rules, sync_interval: 2 })), /time_window/);
+  for (const fine of [{ sync_interval: -1 }, { sync_interval: 9 }, { policy: "local", sync_interval: 0 }]) {
+    assert.equal(fault(fine), null);
+  }
+  const year = { ...delayed, time_window: 31_536_000, sync_interval: 86_401 };
+  assert.throws(() => compiled(year), /sync_interval: expected -1, or seconds from 0.1 to 86400/);
 });

@@ -2,7 +2,7 @@ import { reasonOf } from "../lib/errors.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { Counters } from "../plugin/counters.ts";
 import { isHeaderName } from "../plugin/header-text.ts";
-import type { PluginDefinition, PluginEnv, PluginHandlers, Reply } from "../plugin/plugin.ts";
+import { reply, type PluginDefinition, type PluginEnv, type PluginHandlers, type Reply } from "../plugin/plugin.ts";
 import { explained } from "./catalogue/fields.ts";
 import { limitCount as facts } from "./catalogue/limits.ts";
 import { compileAnswers, TABLE_FULL } from "./limit-answers.ts";
@@ -62,6 +62,7 @@ export const limitCount: PluginDefinition<LimitCountConf> = {
     const redis = createRedisLink(conf);
     const delayed = redis === null ? null : createDelayed(conf, redis);
     const limits = compileLimits(conf, env, redisCount(redis, delayed));
+    const uncounted = reply(500, { error_msg: "failed to limit count" });
     const shown = conf.show_limit_quota_header ? `limit-count ${nextInstance++}` : null;
 
     /** Applies the limits from this one on. */
@@ -79,8 +80,9 @@ export const limitCount: PluginDefinition<LimitCountConf> = {
       return undefined;
     }
 
-    function judge(ctx: RequestContext, { headers }: Limit, result: WindowCount | string): Reply | undefined {
+    function judge(ctx: RequestContext, { headers }: Limit, result: Counted): Reply | undefined {
       if (typeof result === "string") return answers.failed(result);
+      if ("uncounted" in result) return answers.failed(result.uncounted, uncounted);
       if (shown !== null) {
         const quotas = ctx.values.get(shown) as Quotas | undefined;
         if (quotas === undefined) ctx.values.set(shown, [[headers, result]]);
@@ -137,19 +139,21 @@ type Quotas = (readonly [names: HeaderNames, count: WindowCount])[];
 /** Tells instances on one request apart. */
 let nextInstance = 0;
 
-/** One limit; `count` says why where it cannot be counted. */
+/** The count; a text: why there is no limit; or why it could not be counted. */
+type Counted = WindowCount | string | { readonly uncounted: string };
+
 interface Limit {
   readonly headers: HeaderNames;
   /** `undefined`: the limit does not apply. */
   readonly key: (ctx: RequestContext) => string | undefined;
-  readonly count: (ctx: RequestContext, key: string) => WindowCount | string | Promise<WindowCount | string>;
+  readonly count: (ctx: RequestContext, key: string) => Counted | Promise<Counted>;
 }
 
 function compileLimits(conf: LimitCountConf, env: PluginEnv, redis: RedisCount | null): readonly Limit[] {
   const { count, time_window: window, rules, group } = conf;
   if (rules !== undefined) {
     return rules.map((rule, index) => ({
-      headers: headerNames(rule.header_prefix ?? String(index + 1)),
+      headers: prefixedNames(rule.header_prefix ?? String(index + 1)),
       key: compileCombination(rule.key),
       count: compileCount(rule, conf.window_type, env.counters, `${index}\n`, redis),
     }));
@@ -161,7 +165,7 @@ function compileLimits(conf: LimitCountConf, env: PluginEnv, redis: RedisCount |
   const counters = group === undefined ? env.counters : env.counters.named(name);
   return [
     {
-      headers: headerNames(""),
+      headers: namesIn(env.metadata),
       key: compileKey(key, keyType),
       count: compileCount({ count, time_window: window }, type, counters, "", redis),
     },
@@ -185,14 +189,27 @@ function compileCount(
     if (redis !== null) {
       const name = `limit-count:${counters.scope}:${prefix}${key}`;
       const count = redis(type, name, limit, seconds);
-      return count instanceof Promise ? count.catch(reasonOf) : count;
+      return count instanceof Promise ? count.catch((error: unknown) => ({ uncounted: reasonOf(error) })) : count;
     }
-    return countInWindow(counters, type, prefix + key, limit, seconds) ?? TABLE_FULL;
+    return countInWindow(counters, type, prefix + key, limit, seconds) ?? { uncounted: TABLE_FULL };
   };
 }
 
-function headerNames(prefix: string): HeaderNames {
-  const start = prefix === "" ? "X-RateLimit" : `X-${prefix}-RateLimit`;
+/** The headers of a rule. */
+function prefixedNames(prefix: string): HeaderNames {
+  const start = `X-${prefix}-RateLimit`;
   if (!isHeaderName(start)) throw new Error(`header_prefix ${JSON.stringify(prefix)} cannot stand in a header's name`);
   return [`${start}-Limit`, `${start}-Remaining`, `${start}-Reset`];
+}
+
+/** The headers of a limit without rules: as the metadata names them. */
+function namesIn(metadata: Metadata = {}): HeaderNames {
+  const { limit_header: limit, remaining_header: remaining, reset_header: reset } = metadata;
+  return [limit ?? "X-RateLimit-Limit", remaining ?? "X-RateLimit-Remaining", reset ?? "X-RateLimit-Reset"];
+}
+
+interface Metadata {
+  readonly limit_header?: string;
+  readonly remaining_header?: string;
+  readonly reset_header?: string;
 }

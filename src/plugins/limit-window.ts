@@ -7,7 +7,7 @@ export interface WindowCount {
   readonly limit: number;
   /** Requests that may still pass. */
   readonly remaining: number;
-  /** Seconds until the window ends. */
+  /** Whole seconds until the window has ended. */
   readonly reset: number;
 }
 
@@ -61,5 +61,5 @@ function inSliding(counters: Counters, key: string, limit: number, window: numbe
   };
 }
 
-/** With milliseconds; never negative, whatever another worker's clock said. */
-const inSeconds = (us: number): number => Math.max(0, Math.round(us / 1_000)) / 1_000;
+/** Rounded up, so that who waits so long is let in; never negative, whatever another worker's clock said. */
+const inSeconds = (us: number): number => Math.max(0, Math.ceil(us / SECOND));

@@ -37,8 +37,8 @@ test("the full entry tells everything, with repeated headers and arguments as li
     responseHeaders: [["Content-Type", "text/plain"]],
     route: { id: "7", serviceId: "s" },
     attempts: [
-      { address: "127.0.0.1:80", status: 502, connectTime: -1, headerTime: -1, responseTime: 0.001 },
-      { address: "127.0.0.1:81", status: 200, connectTime: 0, headerTime: 0.001, responseTime: 0.002 },
+      { address: "127.0.0.1:80", named: "a", status: 502, connectTime: -1, headerTime: -1, responseTime: 0.001 },
+      { address: "127.0.0.1:81", named: "a", status: 200, connectTime: 0, headerTime: 0.001, responseTime: 0.002 },
     ],
   });
   request.authenticate(buildConsumer("jack"));

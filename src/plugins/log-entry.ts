@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { version } from "../lib/version.ts";
 import { decodeQuery } from "../plugin/query.ts";
-import type { RequestContext } from "../plugin/context.ts";
+import { isStream, type RequestContext } from "../plugin/context.ts";
 import { textOfWire } from "../plugin/wire-text.ts";
 import type { BodyConf, LogBodies } from "./log-bodies.ts";
 import { compileLogBodies } from "./log-bodies.ts";
@@ -36,7 +36,7 @@ export function compileLogEntries(conf: FormatConf & BodyConf, metadata: FormatC
   return {
     handlers: bodies.handlers,
     build(ctx) {
-      const entry = own === undefined ? fullEntry(ctx, bodies) : logObject();
+      const entry = own === undefined ? (isStream(ctx) ? streamEntry(ctx) : fullEntry(ctx, bodies)) : logObject();
       write(ctx, entry);
       if (own !== undefined) nameRoute(ctx, entry);
       return entry;
@@ -88,6 +88,28 @@ function fullEntry(ctx: RequestContext, bodies: LogBodies): LogObject {
     latency,
     upstream_latency: upstreamLatency,
     apisix_latency: Math.max(0, latency - (upstreamLatency ?? 0)),
+  };
+}
+
+/** Everything about a TCP or UDP stream, in the same units. */
+function streamEntry(ctx: RequestContext): LogObject {
+  const { route, attempts } = ctx;
+  return {
+    stream: {
+      protocol: ctx.protocol,
+      status: ctx.status,
+      bytes_received: ctx.requestLength,
+      bytes_sent: ctx.bytesSent,
+    },
+    server: SERVER,
+    upstream: attempts.length === 0 ? undefined : attempts.map(({ address }) => address).join(", "),
+    service_id: route.serviceId,
+    route_id: route.id,
+    client_ip: ctx.remoteAddr,
+    server_addr: ctx.serverAddr,
+    server_port: ctx.serverPort,
+    start_time: Math.round(ctx.startedAt),
+    latency: ctx.requestTime * 1_000,
   };
 }
 

@@ -61,7 +61,7 @@ export function compileLogPlugin<Entry>(conf: LogConf, env: PluginEnv, target: L
         return;
       }
       const text = textOf(ctx);
-      batch.push(target.entry(text, ctx), text.length);
+      batch.push(target.entry(text, ctx), text.length, ctx.serverAddr);
     },
     dispose() {
       void batch.close();

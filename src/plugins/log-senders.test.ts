@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BatchError } from "../batch/batch-processor.ts";
+import { buildRequest } from "../plugin/fake-request.ts";
 import { compileChecked } from "./checked-plugin.ts";
+import { compileIndex } from "./elasticsearch-index.ts";
 import { elasticsearchLogger, judgeBulk } from "./elasticsearch-logger.ts";
 import { httpLogger } from "./http-logger.ts";
 import { messagesOf } from "./kafka-logger.ts";
@@ -49,6 +51,24 @@ test("Loki gets a stream for each set of labels", () => {
       ],
     },
   );
+});
+
+test("an index holds variables and the time, as strftime writes it", (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: new Date(2026, 0, 9, 15, 4, 5) });
+  const ctx = buildRequest({
+    headers: [
+      ["Host", "a.test:9080"],
+      ["X-Up", "é"],
+    ],
+  });
+  const resolved = (index: string): string => compileIndex(index)(ctx);
+  assert.equal(resolved("services"), "services");
+  assert.equal(resolved("services-{%Y.%m.%d}"), "services-2026.01.09");
+  assert.equal(resolved("{%y%m%d-%H%M%S}-$host-${host}-$http_none-{%%%I%p}x"), "260109-150405-a.test-a.test--%03PMx");
+  assert.equal(resolved("{%a %A %b %B %j %w %U %W}"), "Fri Friday Jan January 009 5 01 01");
+  assert.equal(resolved("a{}b{"), "ab{");
+  assert.throws(() => compileIndex("a-{%Q}"), /^Error: field\.index: %Q is no part of a time/);
+  assert.throws(() => compileIndex("a-{%}"), /%/);
 });
 
 test("of a bulk request each document is judged by itself", () => {

@@ -67,15 +67,19 @@ test("plugins that take their time are waited for; all are disposed of", async (
 test("members are checked as if they stood alone, and get their defaults", () => {
   const check = {
     plugin: (name: string) =>
-      [keyAuth, basicAuth, { ...keyAuth, name: "other", type: undefined }].find((one) => one.name === name) as
-        typeof keyAuth | undefined,
+      [keyAuth, basicAuth, multiAuth, { ...keyAuth, name: "other", type: undefined }].find(
+        (one) => one.name === name,
+      ) as typeof keyAuth | undefined,
     schemaFault: (schema: object, conf: unknown) =>
       validatorOf(schema as Record<string, unknown>).check(conf)?.message ?? null,
   };
   const say = (...members: readonly object[]): unknown => multiAuth.checkConf?.({ auth_plugins: members }, check);
-  const conf = {};
+  const [conf, nested] = [{}, {}];
   assert.equal(say({ "key-auth": conf }, { "basic-auth": {} }), null);
+  assert.equal(say({ "multi-auth": { auth_plugins: [{ "key-auth": nested }, { "basic-auth": {} }] } }), null);
+  assert.deepEqual(nested, conf);
   assert.equal((conf as { header?: string }).header, "apikey");
+  assert.match(String(say({ "multi-auth": { auth_plugins: [{ nope: {} }, {}] } })), /multi-auth .*: nope plugin did/);
   assert.equal(say({ "key-auth": {} }, { nope: {} }), "nope plugin did not found");
   assert.equal(say({ other: {} }), "other plugin is not supported");
   assert.match(String(say({ "key-auth": { header: 1 } })), /^plugin key-auth check schema failed: property "header"/);

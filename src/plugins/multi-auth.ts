@@ -86,6 +86,7 @@ function memberFault(name: string, conf: unknown, check: ConfCheck): string | nu
   const plugin = check.plugin(name);
   if (plugin === undefined) return `${name} plugin did not found`;
   if (plugin.type !== "auth") return `${name} plugin is not supported`;
-  const reason = check.schemaFault(plugin.schema, conf);
+  const fault = check.schemaFault(plugin.schema, conf);
+  const reason = fault ?? plugin.checkConf?.(conf as Readonly<Record<string, unknown>>, check) ?? null;
   return reason === null ? null : `plugin ${name} check schema failed: ${reason}`;
 }

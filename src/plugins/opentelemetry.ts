@@ -101,7 +101,7 @@ export const opentelemetry: PluginDefinition<OpentelemetryConf> = {
           attributes: describe(ctx),
           error: status >= 500 ? `upstream response status: ${status}` : null,
         });
-        batch.push(bytes, bytes.length);
+        batch.push(bytes, bytes.length, ctx.serverAddr);
       },
       dispose() {
         void batch.close();

@@ -209,6 +209,13 @@ export class TrafficCounts {
   }
 }
 
+/** Counts a stream that has ended. Streams are few beside requests: each looks its series up. */
+export function countStream({ route }: RequestContext, metrics: PluginMetrics, preferName: boolean): void {
+  const label = preferName && route.name !== "" ? route.name : route.id;
+  const { cells, at } = metrics.series("stream_connection_total", route.id, [label]);
+  cells[at]!++;
+}
+
 interface LabelledMetric {
   readonly name: "http_status" | "http_latency" | "bandwidth";
   readonly disabled: ReadonlySet<string>;

@@ -1,7 +1,8 @@
 import { metricFamilies } from "../lib/metric-families.ts";
+import { isStream } from "../plugin/context.ts";
 import { definePlugin, reply, type PluginEnv, type Reply } from "../plugin/plugin.ts";
 import { type PrometheusConfig, prometheusSettings } from "../settings/prometheus-settings.ts";
-import { type DisabledLabels, TrafficCounts } from "./prometheus-traffic.ts";
+import { countStream, type DisabledLabels, TrafficCounts } from "./prometheus-traffic.ts";
 
 const CONTENT_TYPE = "text/plain; charset=utf-8";
 
@@ -20,6 +21,7 @@ export const prometheus = definePlugin({
   priority: 500,
   version: "0.2",
   subsystems: ["http", "stream"],
+  servesStreams: true,
   schema: {
     type: "object",
     properties: {
@@ -48,12 +50,13 @@ export const prometheus = definePlugin({
     },
   },
 
-  compile({ prefer_name: preferName }, env) {
+  compile({ prefer_name: prefer }, env) {
+    const preferName = prefer === true;
     const settings = prometheusSettings(env.attr as PrometheusConfig);
     const disabled = (env.metadata?.["disabled_labels"] ?? {}) as DisabledLabels;
-    const traffic = new TrafficCounts({ metrics: env.metrics, settings, preferName: preferName === true, disabled });
+    const traffic = new TrafficCounts({ metrics: env.metrics, settings, preferName, disabled });
     return {
-      log: (ctx) => traffic.count(ctx),
+      log: (ctx) => (isStream(ctx) ? countStream(ctx, env.metrics, preferName) : traffic.count(ctx)),
       // With a server of its own, as in APISIX, it is there alone.
       ...(settings.listen === null ? { publicApis: new Map([[settings.uri, () => scrape(env)]]) } : {}),
     };

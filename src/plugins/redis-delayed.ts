@@ -114,5 +114,5 @@ function judge(held: Held, limit: number): WindowCount {
   held.used = true;
   if (passed) held.pending++;
   const remaining = Math.max(0, limit - used - (passed ? 1 : 0));
-  return { passed, limit, remaining, reset: Math.max(0, Math.round(held.endsAt - monotonicMs())) / 1_000 };
+  return { passed, limit, remaining, reset: Math.max(0, Math.ceil((held.endsAt - monotonicMs()) / 1_000)) };
 }

@@ -7,6 +7,8 @@ export class RedisLink {
   readonly #conf: RedisConf;
   readonly #timeoutMs: number;
   #client: Promise<Redis | Cluster> | null = null;
+  /** Why the last attempt to connect failed. */
+  #unreachable: string | null = null;
   #closed = false;
 
   constructor(conf: RedisConf) {
@@ -23,7 +25,7 @@ export class RedisLink {
     try {
       return await Promise.race([this.#run(script, key, args), late]);
     } catch (error) {
-      throw new Error(`Redis: ${reasonOf(error)}`, { cause: error });
+      throw new Error(`Redis: ${this.#reasonOf(error)}`, { cause: error });
     } finally {
       clearTimeout(timer);
     }
@@ -32,6 +34,12 @@ export class RedisLink {
   close(): void {
     this.#closed = true;
     void this.#client?.then((client) => client.disconnect());
+  }
+
+  /** The client tells of its attempts only that they are used up. */
+  #reasonOf(error: unknown): string {
+    const usedUp = error instanceof Error && error.name === "MaxRetriesPerRequestError";
+    return usedUp && this.#unreachable !== null ? this.#unreachable : reasonOf(error);
   }
 
   async #run(script: string, key: string, args: readonly (number | string)[]): Promise<unknown> {
@@ -47,7 +55,7 @@ export class RedisLink {
         ? new Cluster(nodesOf(conf), clusterOptions(conf))
         : new Redis(conf.policy === "redis" ? redisOptions(conf) : sentinelOptions(conf));
     // What fails is told to who waits for it.
-    client.on("error", () => undefined);
+    client.on("error", (error: unknown) => (this.#unreachable = reasonOf(error)));
     if (this.#closed) client.disconnect();
     return client;
   }

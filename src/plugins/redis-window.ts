@@ -92,5 +92,10 @@ export async function countInRedis(
   const window = Math.min(seconds * 1_000, LONGEST_MS);
   const answer = await redis.run(type === "fixed" ? FIXED : SLIDING, key, limit, window);
   const [passed, used, rest] = answer as readonly [number, number, number];
-  return { passed: passed === 1, limit, remaining: Math.max(0, limit - used), reset: Math.max(0, rest) / 1_000 };
+  return {
+    passed: passed === 1,
+    limit,
+    remaining: Math.max(0, limit - used),
+    reset: Math.max(0, Math.ceil(rest / 1_000)),
+  };
 }

@@ -99,6 +99,7 @@ test("patterns are bounded; schemas that cannot be judged are refused", async ()
   assert.equal((await judge(numbers, long)).status, 400);
   assert.throws(() => compileChecked(requestValidation, { body_schema: { pattern: "(a+)+$" } }), /time without bound/);
   for (const [schema, reason] of [
+    [{ pattern: "(" }, /^Error: body_schema: missing closing parenthesis/],
     [{ $ref: "#/x" }, /nothing to refer to at #\/x/],
     [{ $ref: "#" }, /refers to itself/],
     [{ $ref: "http://a/b" }, /nothing to refer to/],
@@ -106,13 +107,43 @@ test("patterns are bounded; schemas that cannot be judged are refused", async ()
   ] as const) {
     assert.throws(() => compileChecked(requestValidation, { body_schema: schema }), reason);
   }
-  assert.equal((await judge({ body_schema: { format: "email" } }, '"x"')).status, 200);
+  for (const [keyword, value] of Object.entries({ format: "uuid", nullable: true, "x-origin": 1, example: "y" })) {
+    assert.equal((await judge({ body_schema: { type: "string", [keyword]: value } }, '"x"')).status, 200, keyword);
+  }
   const rule = requestValidation.checkConf;
   const check = { plugin: () => undefined, schemaFault: () => null };
   assert.equal(
     rule?.({ body_schema: { properties: { a: { type: "nope" } } } }, check),
     "<lua>: invalid JSON type: nope",
   );
+  for (const [schema, reason] of [
+    [{ required: "a" }, 'body_schema: property "required" validation failed: wrong type: expected array, got string'],
+    [{ properties: { a: { minLength: "3" } } }, "expected integer, got string"],
+  ] as const) {
+    assert.ok(rule?.({ body_schema: schema }, check)?.includes(reason), JSON.stringify(schema));
+  }
+  const good = {
+    $ref: "#/definitions/a",
+    definitions: { a: { enum: [{ pattern: "(" }], items: [true, { const: 1 }] } },
+  };
+  assert.equal(rule?.({ header_schema: good, body_schema: { not: false } }, check), null);
+});
+
+test("keywords beyond those of configurations: formats, nested values, schemas that are true or false", async () => {
+  for (const [schema, good, bad, fault] of [
+    [{ format: "email" }, '"a+b@c.example"', '"a@b"', "expect valid email address but got: a@b"],
+    [{ format: "hostname" }, '"a-b.c"', '"a_b"', "expect valid hostname address but got: a_b"],
+    [{ enum: [{ a: [1] }] }, '{"a":[1]}', '{"a":[2]}', "matches none of the enum values"],
+    [{ const: [1] }, "[1]", "[1,1]", "failed to check const value"],
+    [{ properties: { a: false } }, '{"b":1}', '{"a":1}', 'property "a" validation failed: expect false always'],
+    [{ items: [true], additionalItems: false }, "[1]", "[1,2]", "found unexpected extra items in array"],
+    [{ multipleOf: 2 }, "4", "5", "expected 5 to be a multiple of 2"],
+    [{ contains: { type: "null" } }, "[null]", "[1]", "failed to check contains"],
+  ] as const) {
+    assert.equal((await judge({ body_schema: schema }, good)).status, 200, good);
+    const { status, text } = await judge({ body_schema: schema }, bad);
+    assert.deepEqual([status, text], [400, fault]);
+  }
 });
 
 test("client-control: what is announced is refused at once, the rest is limited", () => {

@@ -1,8 +1,10 @@
+import { reasonOf } from "../lib/errors.ts";
 import { firstOf } from "../plugin/conf-rules.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { definePlugin, reply } from "../plugin/plugin.ts";
 import type { PluginHandlers, Reply } from "../plugin/plugin.ts";
 import { compileSafeRegex, MAX_SUBJECT } from "../plugin/safe-regex.ts";
+import { draft07 } from "../schema/draft-07.ts";
 import type { JsonSchema } from "../schema/json-schema.ts";
 import { compileSchema, type Pattern, type Validator } from "../schema/validator.ts";
 import { decodeForm, headerFields } from "./request-validation-input.ts";
@@ -33,11 +35,12 @@ export const requestValidation = definePlugin({
     },
     anyOf: [{ required: ["header_schema"] }, { required: ["body_schema"] }],
   },
-  checkConf: ({ header_schema: header, body_schema: body }) => firstOf(typeFault(header), typeFault(body)),
+  checkConf: ({ header_schema: header, body_schema: body }) =>
+    firstOf(typeFault(header), typeFault(body), formFault("header_schema", header), formFault("body_schema", body)),
 
   compile(conf): PluginHandlers {
-    const headers = conf.header_schema === undefined ? null : compileSchema(conf.header_schema, { pattern });
-    const body = conf.body_schema === undefined ? null : compileSchema(conf.body_schema, { pattern });
+    const headers = compileNamed("header_schema", conf.header_schema);
+    const body = compileNamed("body_schema", conf.body_schema);
     const isObject = conf.body_schema?.["type"] === "object";
     const refusal = (fault: string): Reply => reply(conf.rejected_code, conf.rejected_msg ?? fault);
     const tooLarge = reply(413);
@@ -83,6 +86,22 @@ const isForm = (ctx: RequestContext): boolean =>
 function pattern(text: string): Pattern {
   const expression = compileSafeRegex(text);
   return { test: (subject) => subject.length <= MAX_SUBJECT && expression.test(subject) };
+}
+
+function compileNamed(attribute: string, schema: JsonSchema | undefined): Validator | null {
+  if (schema === undefined) return null;
+  try {
+    return compileSchema(schema, { pattern });
+  } catch (error) {
+    throw new Error(`${attribute}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** What is no schema of draft-07. A pattern that is none is found when the schema is compiled, as in APISIX. */
+function formFault(attribute: string, schema: unknown): string | null {
+  if (schema === undefined) return null;
+  const fault = compileSchema(draft07, { pattern }).check(structuredClone(schema));
+  return fault === null ? null : `${attribute}: ${fault.message}`;
 }
 
 const types = new Set(["string", "number", "integer", "boolean", "object", "array", "null", "table", "function"]);

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { BatchError, type BatchSink } from "../batch/batch-processor.ts";
 import type { PluginDefinition } from "../plugin/plugin.ts";
 import { explained } from "./catalogue/fields.ts";
@@ -20,6 +21,7 @@ interface SyslogConf extends LogConf {
 
 export const syslog: PluginDefinition<SyslogConf> = {
   ...facts,
+  servesStreams: true,
   summary: "Sends log entries to a syslog server (RFC 5424), over TCP, TLS or UDP.",
   schema: explained(facts.schema, {
     ...logComments,
@@ -37,7 +39,7 @@ export const syslog: PluginDefinition<SyslogConf> = {
     return compileLogPlugin<string>(conf, env, {
       plugin: facts.name,
       sink: conf.sock_type === "udp" ? datagrams(conf) : lines(conf),
-      entry: (text, ctx) => syslogMessage(ctx.host, Date.now(), text),
+      entry: (text, ctx) => syslogMessage(ctx.host || hostname(), Date.now(), text),
       maxPendingSize: Math.max(conf.drop_limit, conf.flush_limit),
     });
   },

@@ -123,7 +123,7 @@ export const zipkin: PluginDefinition<ZipkinConf> = {
         const text = spansOf(ctx, trace)
           .map((span) => zipkinJson(ctx, trace, span, conf))
           .join(",");
-        batch.push(text, text.length);
+        batch.push(text, text.length, ctx.serverAddr);
       },
       dispose() {
         void batch.close();

@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from "node:crypto";
+import { keyKinds, readCertificateFacts, type CertificateFacts } from "../lib/certificate-facts.ts";
 import { loadTls } from "../lib/lazy-tls.ts";
 import type { Ssl } from "./ssl.ts";
 
@@ -54,8 +55,7 @@ export function certificatesFault({ cert, key, certs = [], keys = [], client }: 
 function contextFault(cert: string, key: string): { readonly of: "cert" | "key"; readonly text: string } | null {
   const mismatch = pairFault(cert, key);
   if (mismatch !== null) return { of: readCertificate(cert) === null ? "cert" : "key", text: mismatch };
-  const chain = cert.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  if (chain.length > 0 && chain.every(isStrong)) return null;
+  if (isStrong(cert)) return null;
   try {
     // It takes ten times as long as all the rest; loaded where there are such certificates alone.
     loadTls().createSecureContext({ cert, key });
@@ -65,13 +65,25 @@ function contextFault(cert: string, key: string): { readonly of: "cert" | "key";
   }
 }
 
-/** Whether the library has nothing to say against it: a key and a signature of today. */
+/** SHA-256, -384 and -512 with RSA and with ECDSA. */
+const SIGNATURES_OF_TODAY = /^1\.2\.840\.(113549\.1\.1\.1[123]|10045\.4\.3\.[234])$/;
+/** P-256, P-384 and P-521. */
+const CURVES_OF_TODAY = new Set(["1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"]);
+
+/** Whether the library has nothing to say against a chain: keys and signatures of today. */
 function isStrong(pem: string): boolean {
-  const certificate = readCertificate(pem);
-  if (certificate === null || /sha1|md5/i.test(certificate.signatureAlgorithm ?? "sha1")) return false;
-  const { asymmetricKeyType: kind, asymmetricKeyDetails: details } = certificate.publicKey;
-  if (kind === "rsa") return (details?.modulusLength ?? 0) >= 2_048;
-  return kind === "ec" && /^(prime256v1|secp384r1|secp521r1)$/.test(details?.namedCurve ?? "");
+  const all = pem.match(/-----BEGIN /g)?.length ?? 0;
+  try {
+    const chain = readCertificateFacts(pem);
+    return chain.length === all && chain.every(isOfToday);
+  } catch {
+    return false;
+  }
+}
+
+function isOfToday({ signature, keyKind, curve, rsaBits }: CertificateFacts): boolean {
+  if (!SIGNATURES_OF_TODAY.test(signature)) return false;
+  return keyKind === keyKinds.rsa ? rsaBits >= 2_048 : curve !== null && CURVES_OF_TODAY.has(curve);
 }
 
 /** `error:0A00018F:SSL routines::ee key too small` without what comes before. */

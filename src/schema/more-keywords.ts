@@ -1,3 +1,4 @@
+import { canonicalJson } from "../lib/canonical-json.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import { below, collect, fault, QUICK, type Check, type SchemaFault } from "./schema-fault.ts";
 import type { Terms } from "./validator.ts";
@@ -5,7 +6,37 @@ import type { Terms } from "./validator.ts";
 /** Keywords of draft-07 that people's schemas use and the gateway's own do not. */
 
 /** Compiles a schema below the one at hand. */
-type Compile = (schema: JsonSchema, terms: Terms) => Check;
+type Compile = (schema: JsonSchema | boolean, terms: Terms) => Check;
+
+/** Keywords of later drafts that ask for something; without them a schema would let more pass than it says. */
+export const newer: ReadonlySet<string> = new Set([
+  "$dynamicRef",
+  "$recursiveRef",
+  "dependentRequired",
+  "dependentSchemas",
+  "maxContains",
+  "minContains",
+  "prefixItems",
+  "unevaluatedItems",
+  "unevaluatedProperties",
+]);
+
+/** One of the values, however they are nested. */
+export function compileEnum({ enum: allowed }: JsonSchema, terms: Terms): Check {
+  const values = new Set(allowed as unknown[]);
+  const nested = new Set((allowed as unknown[]).filter(isNested).map(canonicalJson));
+  return (value) =>
+    values.has(value) || terms.refers(value) || (isNested(value) && nested.has(canonicalJson(value)))
+      ? null
+      : fault("matches none of the enum values");
+}
+
+export function compileConst({ const: only }: JsonSchema, terms: Terms): Check {
+  const check = compileEnum({ enum: [only] }, terms);
+  return (value, mode) => (check(value, mode) === null ? null : fault("failed to check const value"));
+}
+
+const isNested = (value: unknown): boolean => typeof value === "object" && value !== null;
 
 /** At least one element must match. */
 export function compileContains({ contains }: JsonSchema, terms: Terms, compile: Compile): Check {
@@ -13,7 +44,7 @@ export function compileContains({ contains }: JsonSchema, terms: Terms, compile:
   return (value) =>
     !Array.isArray(value) || value.some((item) => check(item, QUICK) === null)
       ? null
-      : fault("expected one item at least to match the schema of contains");
+      : fault("failed to check contains");
 }
 
 /** Every name of a property must match. */
@@ -30,16 +61,19 @@ export function compilePropertyNames({ propertyNames }: JsonSchema, terms: Terms
 export function compileMultipleOf({ multipleOf }: JsonSchema): Check {
   const step = multipleOf as number;
   return (value) =>
-    typeof value !== "number" || Number.isInteger(value / step) ? null : fault(`expected a multiple of ${step}`);
+    typeof value !== "number" || Number.isInteger(value / step)
+      ? null
+      : fault(`expected ${value} to be a multiple of ${step}`);
 }
 
 /** Elements by their place; those beyond meet `additionalItems`. */
 export function compileTuple({ items, additionalItems }: JsonSchema, terms: Terms, compile: Compile): Check {
   const checks = (items as JsonSchema[]).map((schema) => compile(schema, terms));
-  const others = typeof additionalItems === "object" ? compile(additionalItems as JsonSchema, terms) : null;
+  const others = additionalItems === undefined ? null : compile(additionalItems as JsonSchema | boolean, terms);
   return (value, mode) => {
     if (!Array.isArray(value)) return null;
-    if (additionalItems === false && value.length > checks.length) return fault("additional items forbidden");
+    if (additionalItems === false && value.length > checks.length)
+      return fault("found unexpected extra items in array");
     const found: SchemaFault[] = [];
     for (const [index, item] of value.entries()) {
       const check = checks[index] ?? others;

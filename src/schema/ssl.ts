@@ -19,6 +19,7 @@ export interface Ssl extends Times {
   readonly certs?: readonly string[];
   readonly keys?: readonly string[];
   readonly client?: ClientVerification;
+  readonly ocsp_stapling?: OcspStapling;
   readonly ssl_protocols?: readonly ("TLSv1.1" | "TLSv1.2" | "TLSv1.3")[];
   /** 0: the certificate is not used. */
   readonly status: 0 | 1;
@@ -29,6 +30,15 @@ export interface ClientVerification {
   readonly ca: string;
   readonly depth: number;
   readonly skip_mtls_uri_regex?: readonly string[];
+}
+
+/** Whether clients are shown what the certificate's responder says of it; for those who enable the plugin `ocsp-stapling`. */
+export interface OcspStapling {
+  readonly enabled: boolean;
+  /** Responses count whoever has signed them. */
+  readonly skip_verify: boolean;
+  /** Seconds after which the responder is asked again. */
+  readonly cache_ttl: number;
 }
 
 /** Schema of `ssls`. */
@@ -64,6 +74,14 @@ export const sslSchema = {
         },
       } satisfies Record<keyof ClientVerification, JsonSchema>,
       required: ["ca"],
+    },
+    ocsp_stapling: {
+      type: "object",
+      properties: {
+        enabled: { type: "boolean", default: false },
+        skip_verify: { type: "boolean", default: false },
+        cache_ttl: { type: "integer", minimum: 60, default: 3600 },
+      } satisfies Record<keyof OcspStapling, JsonSchema>,
     },
     ssl_protocols: {
       description: "versions of TLS",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Ajv } from "ajv";
 import * as fc from "fast-check";
+import { times } from "../../test/support/extent.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import { near } from "./near-values.ts";
 import { routeSchema } from "./route.ts";
@@ -42,10 +43,10 @@ test("accepts and refuses what ajv does, with the same defaults", () => {
         // Within alternatives only ours fills in; without them the results are equal.
         if (fault === null && !JSON.stringify(value).includes('"nodes":[')) assert.deepEqual(a, b);
       }),
-      { numRuns: 1_500 },
+      { numRuns: times(1_500, 500) },
     );
   }
-  assert.ok(counts.accepted > 1_000 && counts.refused > 1_000, JSON.stringify(counts));
+  assert.ok(Math.min(counts.accepted, counts.refused) > times(1_000, 300), JSON.stringify(counts));
 });
 
 test("a keyword that is not known is an error, not ignored", () => {

@@ -1,12 +1,15 @@
-import { isIPv4, isIPv6 } from "node:net";
 import { canonicalJson } from "../lib/canonical-json.ts";
 import { compileAnyOf, compileCondition, compileOneOf } from "./alternatives.ts";
+import { formats } from "./formats.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import {
+  compileConst,
   compileContains,
+  compileEnum,
   compileMultipleOf,
   compilePropertyNames,
   compileTuple,
+  newer,
   referenceCompiler,
 } from "./more-keywords.ts";
 import { formatLuaNumber, quoteLua } from "./lua-text.ts";
@@ -57,8 +60,8 @@ export interface Terms extends SchemaOptions {
   readonly secret: boolean;
   /** What passes whatever is asked of a text. */
   readonly refers: (value: unknown) => boolean;
-  /** A format that is not known is an error; otherwise it says nothing. */
-  readonly knownFormats: boolean;
+  /** A keyword or format that is not known is an error; otherwise it says nothing. */
+  readonly strict: boolean;
   /** Compiles references within the schema; `null`: there are none. */
   readonly refer: ((reference: string, terms: Terms) => Check) | null;
 }
@@ -67,19 +70,19 @@ const OWN: Terms = {
   secret: false,
   pattern: (text) => new RegExp(text),
   refers: isSecretReference,
-  knownFormats: true,
+  strict: true,
   refer: null,
 };
 
 /**
  * Compiles a schema; throws where it uses a keyword that is not known here. With `options`
- * it judges what clients send: references to secrets are texts like any other, formats
- * that are not known are passed over (JSON Schema draft-07, validation, section 7.1).
+ * it judges what clients send: references to secrets are texts like any other, formats and
+ * keywords that are not known are passed over (JSON Schema draft-07, core, section 6.4, and
+ * validation, section 7.1), but for those with which later drafts ask for more.
  */
 export function compileSchema(schema: JsonSchema, options?: SchemaOptions): Validator {
   const refer = referenceCompiler(schema, compile);
-  const terms: Terms =
-    options === undefined ? OWN : { ...OWN, ...options, refers: () => false, knownFormats: false, refer };
+  const terms: Terms = options === undefined ? OWN : { ...OWN, ...options, refers: () => false, strict: false, refer };
   const check = compile(schema, terms);
   const faults = (value: unknown, all: boolean): readonly SchemaFault[] => check(value, { all, fill: true }) ?? [];
   return {
@@ -103,13 +106,8 @@ const annotations = new Set([
 /** Keyword to compiler; in the order in which faults are looked for. */
 const keywords: Readonly<Record<string, (schema: JsonSchema, terms: Terms) => Check | null>> = {
   type: compileType,
-  enum: ({ enum: allowed }, terms) => {
-    const values = new Set(allowed as unknown[]);
-    return (value) => (values.has(value) || terms.refers(value) ? null : fault("matches none of the enum values"));
-  },
-  const: ({ const: only }, terms) => {
-    return (value) => (value === only || terms.refers(value) ? null : fault("matches none of the enum values"));
-  },
+  enum: compileEnum,
+  const: compileConst,
   minLength: ({ minLength }, terms) => {
     const least = minLength as number;
     return (value) =>
@@ -133,12 +131,12 @@ const keywords: Readonly<Record<string, (schema: JsonSchema, terms: Terms) => Ch
   },
   format: ({ format }, terms) => {
     const test = formats[format as string];
-    if (test === undefined && terms.knownFormats) throw new Error(`schema: unknown format ${String(format)}`);
+    if (test === undefined && terms.strict) throw new Error(`schema: unknown format ${String(format)}`);
     if (test === undefined) return null;
     return (value) =>
       typeof value !== "string" || test(value) || terms.refers(value)
         ? null
-        : fault(`wrong format: expected ${String(format)}`);
+        : fault(`expect valid ${String(format)} address but got: ${terms.secret ? MASK : value}`);
   },
   minimum: bound("minimum", "at least", (value, limit) => value >= limit),
   maximum: bound("maximum", "at most", (value, limit) => value <= limit),
@@ -192,13 +190,13 @@ const keywords: Readonly<Record<string, (schema: JsonSchema, terms: Terms) => Ch
   else: () => null,
 };
 
-const formats: Readonly<Record<string, (text: string) => boolean>> = { ipv4: isIPv4, ipv6: isIPv6 };
-
-function compile(schema: JsonSchema, terms: Terms): Check {
+function compile(schema: JsonSchema | boolean, terms: Terms): Check {
+  if (typeof schema === "boolean") return () => (schema ? null : fault("expect false always"));
   // Beside a reference nothing counts (draft-07, section 8.3).
   if (typeof schema.$ref === "string" && terms.refer !== null) return terms.refer(schema.$ref, terms);
   for (const keyword of Object.keys(schema)) {
-    if (!(keyword in keywords) && !annotations.has(keyword)) throw new Error(`schema: unknown keyword ${keyword}`);
+    if (Object.hasOwn(keywords, keyword) || annotations.has(keyword)) continue;
+    if (terms.strict || newer.has(keyword)) throw new Error(`schema: unknown keyword ${keyword}`);
   }
   const checks: Check[] = [];
   for (const [keyword, compiler] of Object.entries(keywords)) {

@@ -5,7 +5,7 @@ import { normaliseLogFormat } from "./access-log-format.ts";
 import { canonicalIp } from "./address.ts";
 import { adminSettings } from "./admin-settings.ts";
 import type { CacheZoneConfig, CheckedConfig, HttpConfig, Scalar, StatusConfig } from "./checked-config.ts";
-import { kubernetesSettings, type KubernetesConfig } from "./kubernetes-settings.ts";
+import { discoverySettings, dnsServer } from "./discovery-settings.ts";
 import { httpListeners } from "./listeners.ts";
 import { prometheusSettings } from "./prometheus-settings.ts";
 import { servesHttp, streamSettings } from "./stream-settings.ts";
@@ -14,7 +14,6 @@ import type {
   Address,
   CacheSettings,
   CacheZoneSettings,
-  DiscoverySettings,
   DnsSettings,
   HttpSettings,
   LogSettings,
@@ -30,6 +29,7 @@ export interface Surroundings {
   readonly prefix: string;
   readonly configFile: string;
   readonly workers: number;
+  readonly env: NodeJS.ProcessEnv;
   readonly source: SourceSettings;
   /** `plugin_attr` as written. */
   readonly pluginAttr: Readonly<Record<string, unknown>>;
@@ -45,7 +45,7 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
     http: httpSettings(config),
     stream: streamSettings(config, around.prefix),
     tls: tlsSettings(config.apisix.ssl),
-    upstream: upstreamSettings(nginx.http.upstream),
+    upstream: upstreamSettings(nginx.http),
     trustedCertificates: trustedCertificates(config, around.prefix),
     router: apisix.router.http,
     matching: {
@@ -54,7 +54,7 @@ export function buildSettings(config: CheckedConfig, around: Surroundings): Sett
       postArgMaxSize: Number(apisix.max_post_args_readable_size) * 1_048_576,
     },
     dns: dnsSettings(apisix),
-    discovery: discoverySettings(config.discovery ?? {}),
+    discovery: discoverySettings(config.discovery ?? {}, around.prefix, around.env),
     healthChecksOff: apisix.disable_upstream_healthcheck,
     status: apisix.status === false || apisix.status === null ? null : statusSettings(apisix.status),
     control: apisix.enable_control ? address(apisix.control) : null,
@@ -122,6 +122,7 @@ function httpSettings(config: CheckedConfig): HttpSettings {
     clientMaxBodySize: bytes(http.client_max_body_size),
     sendTimeoutMs: ms(http.send_timeout),
     underscoresInHeaders: isOn(http.underscores_in_headers),
+    charset: http.charset === "off" || http.charset === "" ? null : http.charset,
     ...headLimits(http),
     workerConnections: Number(nginx.event.worker_connections),
     realIpHeader: http.real_ip_header,
@@ -153,41 +154,17 @@ function dnsSettings(apisix: CheckedConfig["apisix"]): DnsSettings {
   };
 }
 
-function discoverySettings({
-  dns,
-  consul,
-  kubernetes = [],
-}: NonNullable<CheckedConfig["discovery"]>): DiscoverySettings {
-  return {
-    kubernetes: (Array.isArray(kubernetes)
-      ? (kubernetes as readonly KubernetesConfig[])
-      : [kubernetes as KubernetesConfig]
-    ).map((cluster) => kubernetesSettings(cluster, process.env)),
-    dns: dns?.servers === undefined ? null : { servers: dns.servers.map(dnsServer) },
-    consul:
-      consul?.servers === undefined
-        ? null
-        : {
-            servers: consul.servers.map((server) => server.replace(/\/$/, "")),
-            token: consul.token ?? null,
-            waitMs: consul.keepalive ? Math.max(1, Number(consul.timeout.wait)) * 1_000 : null,
-            intervalMs: Math.max(1, Number(consul.fetch_interval)) * 1_000,
-            weight: Number(consul.weight),
-          },
-  };
-}
-
-/** `8.8.8.8`, `8.8.8.8:53`, `[::1]`, `[::1]:53` or `::1`; the schema has refused everything else. */
-function dnsServer(text: string): Address {
-  const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(text) ?? /^([^:]+)(?::(\d+))?$/.exec(text);
-  return { ip: canonicalIp(bracketed?.[1] ?? text), port: Number(bracketed?.[2] ?? 53) };
-}
-
-function upstreamSettings(upstream: HttpConfig["upstream"]): UpstreamSettings {
+function upstreamSettings({
+  upstream,
+  proxy_ssl_server_name: serverName,
+  proxy_buffer_size: size,
+}: HttpConfig): UpstreamSettings {
   return {
     keepalive: Number(upstream.keepalive),
     keepaliveRequests: Number(upstream.keepalive_requests),
     keepaliveTimeoutMs: ms(upstream.keepalive_timeout),
+    maxHead: bytes(size),
+    serverName: isOn(serverName),
   };
 }
 
@@ -195,6 +172,7 @@ function statusSettings(status: StatusConfig): StatusSettings {
   return {
     ...address(status),
     allowDetails: status.allow_details.filter((network) => network !== "unix:"),
+    allowHosts: status.allow_hosts,
     unresponsiveAfterMs: ms(status.unresponsive_after),
   };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Ajv, type ValidateFunction } from "ajv";
 import * as fc from "fast-check";
+import { times } from "../../test/support/extent.ts";
 import { type CheckOptions, checkConfig, formats, isPort } from "./check.ts";
 import type { Mapping } from "./key-path.ts";
 import { configSchema } from "./keys/config.ts";
@@ -52,7 +53,7 @@ test("the walk over the schema agrees with ajv, on what is wrong and on defaults
       if (right) assert.deepEqual(value, filled);
       assert.ok(validate(value), "what was wrong is gone");
     }),
-    { numRuns: 300 },
+    { numRuns: times(300, 100) },
   );
 });
 
@@ -82,6 +83,6 @@ test("any subset of right keys is right", () => {
       checkConfig(config as Mapping, [], options, report);
       assert.deepEqual(report.findings(), []);
     }),
-    { numRuns: 200 },
+    { numRuns: times(200, 60) },
   );
 });

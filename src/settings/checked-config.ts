@@ -1,6 +1,5 @@
-import type { KubernetesConfig } from "./kubernetes-settings.ts";
 import type { PrometheusConfig } from "./prometheus-settings.ts";
-import type { LogSettings, Settings } from "./settings.ts";
+import type { DnsRecordOrder, LogSettings, Settings } from "./settings.ts";
 
 /**
  * A config.yaml that meets the schema, with defaults: what of it is read here. Times,
@@ -66,18 +65,7 @@ export interface CheckedConfig {
     readonly admin: AdminConfig;
     readonly etcd?: EtcdConfig;
   };
-  readonly discovery?: {
-    readonly kubernetes?: KubernetesConfig | readonly KubernetesConfig[];
-    readonly dns?: { readonly servers?: readonly string[] };
-    readonly consul?: {
-      readonly servers?: readonly string[];
-      readonly token?: string;
-      readonly keepalive: boolean;
-      readonly timeout: { readonly wait: Scalar };
-      readonly fetch_interval: Scalar;
-      readonly weight: Scalar;
-    };
-  };
+  readonly discovery?: DiscoveryConfig;
   readonly graphql: { readonly max_size?: Scalar };
   readonly plugins: readonly string[];
   readonly stream_plugins: readonly string[];
@@ -87,6 +75,52 @@ export interface CheckedConfig {
       readonly export_addr: { readonly ip: string; readonly port: number };
     };
   };
+}
+
+/** `discovery`. */
+export interface DiscoveryConfig {
+  readonly dns?: {
+    readonly servers?: readonly string[];
+    readonly resolv_conf?: string;
+    readonly order: DnsRecordOrder;
+  };
+  readonly consul?: ConsulConfig;
+  readonly kubernetes?: KubernetesConfig | readonly KubernetesConfig[];
+}
+
+/** `discovery.consul`. */
+export interface ConsulConfig {
+  readonly servers?: readonly string[];
+  readonly token?: string;
+  readonly keepalive: boolean;
+  readonly timeout: { readonly connect: Scalar; readonly read: Scalar; readonly wait: Scalar };
+  readonly fetch_interval: Scalar;
+  readonly weight: Scalar;
+  readonly skip_services: readonly string[];
+  readonly default_service?: {
+    readonly host?: string;
+    readonly port?: number;
+    readonly metadata: { readonly weight: Scalar };
+  };
+}
+
+/** `discovery.kubernetes`, or one of its clusters. */
+export interface KubernetesConfig {
+  readonly id?: string;
+  readonly service: { readonly schema: "http" | "https"; readonly host: string; readonly port: Scalar };
+  readonly client: { readonly token?: string; readonly token_file?: string };
+  readonly default_weight: Scalar;
+  readonly namespace_selector: {
+    readonly equal?: string;
+    readonly not_equal?: string;
+    readonly match?: readonly string[];
+    readonly not_match?: readonly string[];
+  };
+  readonly label_selector?: string;
+  readonly watch_timeout_seconds: Scalar;
+  readonly watch_jitter_seconds: Scalar;
+  readonly watch_retry_interval_seconds: Scalar;
+  readonly watch_retry_max_seconds: Scalar;
 }
 
 /** `deployment.admin`. */
@@ -173,6 +207,7 @@ export interface StatusConfig {
   readonly ip: string;
   readonly port: number;
   readonly allow_details: readonly string[];
+  readonly allow_hosts: readonly string[];
   readonly unresponsive_after: Scalar;
 }
 
@@ -200,6 +235,9 @@ export interface HttpConfig {
   readonly large_client_header_buffers: string;
   readonly send_timeout: Scalar;
   readonly underscores_in_headers: "on" | "off" | boolean;
+  readonly proxy_buffer_size: Scalar;
+  readonly proxy_ssl_server_name: boolean | "on" | "off";
+  readonly charset: string;
   readonly real_ip_header: string;
   readonly real_ip_recursive: "on" | "off" | boolean;
   readonly real_ip_from: readonly string[] | null;

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { stringify } from "yaml";
+import { times } from "../../test/support/extent.ts";
 import { parseConfigText, parseWithPlaces } from "./config-text.ts";
 
 /** Asserts that the quick way gives what the full parser does, and the same places. */
@@ -36,6 +37,6 @@ test("any document", () => {
     fc.property(fc.dictionary(fc.string({ maxLength: 6 }), fc.jsonValue(), { noNullPrototype: true }), (value) => {
       agrees(stringify(value));
     }),
-    { numRuns: 500 },
+    { numRuns: times(500, 150) },
   );
 });

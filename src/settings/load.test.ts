@@ -23,12 +23,19 @@ test("defaults are APISIX's", (t) => {
     ip: "127.0.0.1",
     port: 7085,
     allowDetails: ["127.0.0.0/8", "::1/128"],
+    allowHosts: [],
     unresponsiveAfterMs: 5000,
   });
   assert.deepEqual(settings.control, { ip: "127.0.0.1", port: 9090 });
   assert.deepEqual(settings.source, { kind: "yaml", file: join(settings.prefix, "conf", "apisix.yaml") });
   assert.deepEqual(settings.shutdown, { delayMs: 0, timeoutMs: 240_000 });
-  assert.deepEqual(settings.upstream, { keepalive: 320, keepaliveRequests: 1000, keepaliveTimeoutMs: 60_000 });
+  assert.deepEqual(settings.upstream, {
+    keepalive: 320,
+    keepaliveRequests: 1000,
+    keepaliveTimeoutMs: 60_000,
+    maxHead: 4096,
+    serverName: true,
+  });
   assert.equal(settings.log.errorLog, join(settings.prefix, "logs", "error.log"));
   assert.equal(settings.log.access?.file, join(settings.prefix, "logs", "access.log"));
   assert.equal(settings.http.maxRequestLine, 8192);

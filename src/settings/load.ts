@@ -6,6 +6,7 @@ import { buildSettings } from "./build-settings.ts";
 import { checkConfig } from "./check.ts";
 import type { CheckedConfig } from "./checked-config.ts";
 import { type ConfigText, parseConfigText } from "./config-text.ts";
+import { reportDiscovery } from "./discovery-settings.ts";
 import { below, substituteVariables } from "./environment.ts";
 import { warnOfIdleKeys } from "./inspect.ts";
 import { isMapping, type KeyPath, type Mapping, pathsTouch, valueAt } from "./key-path.ts";
@@ -76,7 +77,7 @@ function evaluate(written: Mapping, place: Place, report: Report): Settings | nu
   warnOfIdleKeys(substituted.value, report);
 
   const { value, invalid } = checkConfig(
-    substituted.value,
+    withEtcdHosts(substituted.value, place.env, report),
     substituted.missing.map(({ path }) => path),
     { allowPortZero: place.env["TURNPIKE_ALLOW_PORT_ZERO"] === "1" },
     report,
@@ -85,6 +86,7 @@ function evaluate(written: Mapping, place: Place, report: Report): Settings | nu
   reportConflicts(config, invalid, (path) => valueAt(written, path) !== undefined, report);
   reportPrometheusFaults(config.plugin_attr.prometheus, invalid, report);
   reportStreams(config, report);
+  reportDiscovery(config, invalid, place.env, report);
   checkTrustedCertificates(config, place.prefix, report);
   reportCiphers(config, invalid, report);
   const source = chooseSource(config.deployment, place, invalid, report);
@@ -92,6 +94,32 @@ function evaluate(written: Mapping, place: Place, report: Report): Settings | nu
   if (source === null || workers === null) return null;
   const pluginAttr = isMapping(substituted.value["plugin_attr"]) ? substituted.value["plugin_attr"] : {};
   return buildSettings(config, { ...place, source, workers, pluginAttr });
+}
+
+/** What images of APISIX are told through their environment: the members of etcd, a JSON list, instead of those in the file. */
+function withEtcdHosts(config: Mapping, env: NodeJS.ProcessEnv, report: Report): Mapping {
+  const text = env["APISIX_DEPLOYMENT_ETCD_HOST"] ?? "";
+  if (text === "") return config;
+  const host = listOfTexts(text);
+  if (host === null) {
+    report.error(
+      ["deployment", "etcd", "host"],
+      `found ${JSON.stringify(text)} in the environment variable APISIX_DEPLOYMENT_ETCD_HOST, expected a JSON list such as ["http://etcd:2379"]`,
+    );
+    return config;
+  }
+  const deployment = isMapping(config["deployment"]) ? config["deployment"] : {};
+  const etcd = isMapping(deployment["etcd"]) ? deployment["etcd"] : {};
+  return { ...config, deployment: { ...deployment, etcd: { ...etcd, host } } };
+}
+
+function listOfTexts(text: string): readonly string[] | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : null;
+  } catch {
+    return null;
+  }
 }
 
 function readConfig(file: string): ConfigText | { readonly line: number; readonly error: string } {

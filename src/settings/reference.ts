@@ -28,7 +28,9 @@ export function settingsKeys(): SettingsKey[] {
         support,
       });
       walk(key, at, support);
-      if (key.items !== undefined) walk(key.items, `${at}[]`, support);
+      // A key that is a mapping or a list of the same says so.
+      const same = key.properties !== undefined && key.items?.properties === key.properties;
+      if (key.items !== undefined && !same) walk(key.items, `${at}[]`, support);
     }
   };
   walk(configSchema, "", "works");

@@ -104,6 +104,8 @@ export interface HttpSettings {
   readonly clientMaxBodySize: number;
   readonly sendTimeoutMs: number;
   readonly underscoresInHeaders: boolean;
+  /** Of text types that come without one; `null`: none is added. */
+  readonly charset: string | null;
   /** Bytes that the request line may take (414 beyond). */
   readonly maxRequestLine: number;
   /** Bytes that one header line may take, and all of them together (400 / 431 beyond). */
@@ -162,11 +164,19 @@ export interface DnsSettings {
 
 /** `discovery`: where services are looked up; `null`: not in there. */
 export interface DiscoverySettings {
-  readonly dns: { readonly servers: readonly Address[] } | null;
+  readonly dns: {
+    /** `null`: those of `resolvConf`. */
+    readonly servers: readonly Address[] | null;
+    readonly resolvConf: string | null;
+    readonly order: DnsRecordOrder;
+  } | null;
   readonly consul: ConsulSettings | null;
   /** One cluster without an id, or several with one each; empty: none. */
   readonly kubernetes: readonly KubernetesSettings[];
 }
+
+/** Types of records in the order in which they are asked for; `last`: the one that was found the last time. */
+export type DnsRecordOrder = readonly ("last" | "SRV" | "A" | "AAAA" | "CNAME")[];
 
 export interface KubernetesSettings {
   readonly id: string | null;
@@ -188,6 +198,11 @@ export interface KubernetesSettings {
   };
   readonly labelSelector: string | null;
   readonly watchSeconds: number;
+  /** Up to so many seconds are added to them, at random. */
+  readonly jitterSeconds: number;
+  /** The pause after a failure; doubled with each further one up to `maxRetryMs`. */
+  readonly retryMs: number;
+  readonly maxRetryMs: number;
 }
 
 export interface ConsulSettings {
@@ -195,10 +210,16 @@ export interface ConsulSettings {
   readonly servers: readonly string[];
   /** Never logged, never shown. */
   readonly token: string | null;
+  /** How long an answer may take that is not held back, connection included. */
+  readonly answerMs: number;
   /** How long a server may hold an answer back until something changes; `null`: it is asked again and again. */
   readonly waitMs: number | null;
   readonly intervalMs: number;
   readonly weight: number;
+  /** Services that are never asked for. */
+  readonly skipped: readonly string[];
+  /** The node of services for which no server knows an instance; `null`: they have none. */
+  readonly fallback: { readonly host: string; readonly port: number; readonly weight: number } | null;
 }
 
 /** `apisix.proxy_cache`. */
@@ -222,11 +243,17 @@ export interface UpstreamSettings {
   readonly keepalive: number;
   readonly keepaliveRequests: number;
   readonly keepaliveTimeoutMs: number;
+  /** `proxy_buffer_size`: bytes that the head of an answer may have. */
+  readonly maxHead: number;
+  /** `proxy_ssl_server_name`: whether requests over TLS ask for the node's certificate by name. */
+  readonly serverName: boolean;
 }
 
 export interface StatusSettings extends Address {
   /** CIDRs whose peers may read more than the seed's two endpoints. */
   readonly allowDetails: readonly string[];
+  /** Names in `Host` under which details are answered, apart from those that always are. */
+  readonly allowHosts: readonly string[];
   /** `apisix.status.unresponsive_after`. */
   readonly unresponsiveAfterMs: number;
 }

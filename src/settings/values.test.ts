@@ -121,9 +121,17 @@ test("port 0 is for tests", (t) => {
 test("Consul is asked with long polls unless that is turned off", (t) => {
   const consul = (rest: string): object | null =>
     loadClean(t, `discovery:\n  consul:\n    servers: ["http://127.0.0.1:8500/"]\n${rest}`).discovery.consul;
-  const asked = { servers: ["http://127.0.0.1:8500"], token: null, intervalMs: 3_000, weight: 1 };
+  const asked = {
+    servers: ["http://127.0.0.1:8500"],
+    token: null,
+    answerMs: 4_000,
+    intervalMs: 3_000,
+    weight: 1,
+    skipped: [],
+    fallback: null,
+  };
   assert.deepEqual(consul(""), { ...asked, waitMs: 60_000 });
-  assert.deepEqual(consul("    timeout: {connect: 1000, wait: 5}\n"), { ...asked, waitMs: 5_000 });
+  assert.deepEqual(consul("    timeout: {connect: 1000, wait: 5}\n"), { ...asked, answerMs: 3_000, waitMs: 5_000 });
   assert.deepEqual(consul("    keepalive: false\n    fetch_interval: 9\n"), {
     ...asked,
     waitMs: null,
@@ -214,6 +222,28 @@ test("how many workers", (t) => {
   for (const wrong of ["0", "many", "257"]) {
     const [message = ""] = complaints(t, "", { APISIX_WORKER_PROCESSES: wrong });
     assert.match(message, /^0 error nginx_config\.worker_processes: found ".+" in the environment variable/);
+  }
+});
+
+test("members of etcd from the environment", (t) => {
+  const sourceOf = (text: string, hosts: string): unknown => {
+    const { settings, findings } = load(t, text, { APISIX_DEPLOYMENT_ETCD_HOST: hosts });
+    assert.deepEqual(findings, []);
+    const source = settings?.source;
+    return source?.kind === "etcd" ? [source.etcd.hosts, source.etcd.prefix] : source?.kind;
+  };
+  const etcd = "deployment: {etcd: {host: ['http://127.0.0.1:2379'], prefix: /x}}\n";
+  assert.deepEqual(sourceOf(etcd, '["http://a:2379", "http://b:2379"]'), [["http://a:2379", "http://b:2379"], "/x"]);
+  assert.deepEqual(sourceOf("apisix: {}\n", '["http://a:2379"]'), [["http://a:2379"], "/apisix"]);
+  assert.equal(sourceOf("deployment: {role_traditional: {config_provider: yaml}}\n", '["http://a:2379"]'), "api");
+  assert.equal(sourceOf("apisix: {}\n", ""), "embedded");
+  for (const [hosts, says] of [
+    ["http://a:2379", /in the environment variable APISIX_DEPLOYMENT_ETCD_HOST, expected a JSON list/],
+    ["[1]", /expected a JSON list/],
+    ['["a:2379"]', /deployment\.etcd\.host\[0\]: found "a:2379", expected an address/],
+    ["[]", /a list of at least one address/],
+  ] as const) {
+    assert.match(complaints(t, "", { APISIX_DEPLOYMENT_ETCD_HOST: hosts }).join(), says);
   }
 });
 

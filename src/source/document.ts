@@ -1,6 +1,7 @@
 import { resolveAll, type TextReader } from "../lib/env-references.ts";
 import { kinds } from "../schema/kinds.ts";
 import { TurnpikeError } from "../lib/errors.ts";
+import { nestingFault } from "../lib/nesting.ts";
 import type { RawResource, SourceDocument } from "./source.ts";
 
 /** Something that keeps a parsed file from being a document. */
@@ -17,11 +18,13 @@ export interface Problem {
  * every kind a list. Kinds that do not exist are passed on for the store to refuse by
  * name; keys that begin with `x-` (a place for anchors) and `<kind>_conf_version` are
  * nobody's concern. `readText` tells what an unquoted value becomes that variables
- * were put into; without it as in JSON, where everything is quoted.
+ * were put into; without it as in JSON, where everything is quoted. `variables`: there
+ * may be some.
  */
 export function readDocument(
   root: unknown,
   readText?: TextReader,
+  variables = true,
 ): { document: SourceDocument; problems: readonly Problem[] } {
   const resources: Record<string, readonly RawResource[]> = {};
   const document = { resources };
@@ -30,7 +33,10 @@ export function readDocument(
     const message = `expected lists of resources by kind, found ${nameOf(root)}`;
     return { document, problems: [{ path: [], message, pattern: null }] };
   }
-  const problems: Problem[] = resolveAll(root, process.env, readText).map(({ path, message, variable }) => ({
+  const deep = nestingFault(root);
+  if (deep !== null) return { document, problems: [{ path: [], message: deep, pattern: null }] };
+  const missing = variables ? resolveAll(root, process.env, readText) : [];
+  const problems: Problem[] = missing.map(({ path, message, variable }) => ({
     path,
     message,
     pattern: variable === null ? null : new RegExp(`\\$\\{\\{\\s*${RegExp.escape(variable)}\\s*\\}\\}`),
@@ -49,7 +55,9 @@ export function readDocument(
 
 /** A parsed file as a document; throws `SOURCE_UNREADABLE` with its first problem. `text` is what was parsed. */
 export function toDocument(file: string, text: string, root: unknown, readText?: TextReader): SourceDocument {
-  const { document, problems } = readDocument(root, readText);
+  // An escape may stand for a part of a reference.
+  const variables = /\$\{\{|\\/.test(text);
+  const { document, problems } = readDocument(root, readText, variables);
   const [problem] = problems;
   if (problem === undefined) return document;
   const offset = problem.pattern === null ? -1 : text.search(problem.pattern);

@@ -229,6 +229,47 @@ test("strangers get the seed's plain answers and no details", async (t) => {
   for (const path of details) assert.notEqual((await ask(fixture, path, friend)).status, 403, path);
 });
 
+test("details are not answered under a name that others can make lead here, probes are", async (t) => {
+  const fixture = await startFixture(t, boardOf(1, 1), { allowHosts: ["status.example.com", "*.svc.cluster.local"] });
+  const details = [
+    "/status/config",
+    "/status/events",
+    "/status/events?state",
+    "/status/ready?revision=1",
+    "/",
+    "/page/main.js",
+  ];
+  const under = (host: string, path: string) => ask(fixture, path, { headers: { host, accept: "text/html" } });
+  for (const host of [
+    "evil.example.org",
+    "evil.example.org:7085",
+    "127.0.0.1.nip.io",
+    "example.com",
+    "[::1].example.org",
+  ]) {
+    for (const path of details) assert.equal((await under(host, path)).status, 403, `${host} ${path}`);
+    for (const path of ["/status", "/status/ready", "/status/ready?verbose"]) {
+      assert.equal((await under(host, path)).text, '{"status":"ok"}\n', `${host} ${path}`);
+    }
+  }
+  const known = [
+    "127.0.0.1:7085",
+    "10.1.2.3",
+    "[::1]:7085",
+    "localhost:80",
+    "LOCALHOST.",
+    "a.localhost",
+    "turnpike:7085",
+  ];
+  for (const host of [...known, "Status.Example.com:1", "turnpike.web.svc.cluster.local"]) {
+    assert.equal((await under(host, "/status/config")).status, 200, host);
+  }
+  const { allowDetails, ip, port, unresponsiveAfterMs } = fixture.deps.settings;
+  assert.match(await exchangeBytes(fixture, "GET /status/config HTTP/1.0\r\n\r\n"), /^HTTP\/1\.1 200 /);
+  fixture.server.allow({ allowDetails, ip, port, unresponsiveAfterMs, allowHosts: ["*"] });
+  assert.equal((await under("evil.example.org", "/status/config")).status, 200);
+});
+
 test("a peer on another interface is a stranger by default", async (t) => {
   const outside = Object.values(networkInterfaces())
     .flat()
@@ -258,7 +299,7 @@ test("an address that is taken is refused", async (t) => {
     board: fixture.board,
     journal: fixture.journal,
     watch: fixture.watch,
-    settings: { ip: "127.0.0.1", port, allowDetails: [], unresponsiveAfterMs: 5000 },
+    settings: { ip: "127.0.0.1", port, allowDetails: [], allowHosts: [], unresponsiveAfterMs: 5000 },
     config: () => fixture.report,
     fleet: () => null,
     checked: () => ({ upstreams: [], unlisted: 0 }),

@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { BlockList, type AddressInfo, type Socket } from "node:net";
 import { createServer } from "../lib/node-http.ts";
-import type { Address } from "../settings/settings.ts";
+import type { Address, StatusSettings } from "../settings/settings.ts";
 import { errorAnswer, rawAnswer, send, type Answer } from "./answers.ts";
 import { createBarrier, parseBarrier } from "./barrier.ts";
 import { boundConnections } from "./connections.ts";
 import type { StatusDeps } from "./deps.ts";
 import { buildEndpoints, isAsked, unknownPath } from "./endpoints.ts";
 import { streamEvents } from "./event-stream.ts";
+import { buildHostCheck } from "./host-check.ts";
 import { createLiveState } from "./live-state.ts";
 import { pageAnswer, PAGE_FILES } from "./page-files.ts";
 
@@ -25,14 +26,18 @@ const forbidden = errorAnswer(
   403,
   "details are answered only to the addresses in apisix.status.allow_details; /status and /status/ready answer everybody",
 );
+const wrongHost = errorAnswer(
+  403,
+  "details are answered under addresses, localhost, names without a dot and those in apisix.status.allow_hosts; the Host header names another",
+);
 const tooManyStreams = errorAnswer(503, "too many clients follow the events");
 
 /** The Status API's server. */
 export interface StatusServer {
   /** Resolves with the address bound; rejects with Node's error (`EADDRINUSE`, …) where that fails. */
   listen(address: Address): Promise<Address>;
-  /** From now on details are answered to these CIDRs; connections stay. */
-  allow(cidrs: readonly string[]): void;
+  /** From now on these say who is answered details; connections stay. */
+  allow(settings: StatusSettings): void;
   /** Answers those who wait, and resolves when every connection has ended. */
   close(): Promise<void>;
 }
@@ -51,6 +56,7 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
   const barrier = createBarrier(deps);
   const live = createLiveState(deps);
   let allowed = buildAllowList(deps.settings.allowDetails);
+  let isKnownHost = buildHostCheck(deps.settings.allowHosts);
   const answering = new WeakSet<Socket>();
   const streams = new Set<() => void>();
   const server = createServer({
@@ -112,23 +118,26 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
     }
   }
 
-  function isAllowed({ request }: Exchange): boolean {
+  /** Why a request gets no details, or `null`. */
+  function refusalOf({ request }: Exchange): Answer | null {
     const { remoteAddress = "", remoteFamily } = request.socket;
-    return remoteAddress !== "" && allowed.check(remoteAddress, remoteFamily === "IPv6" ? "ipv6" : "ipv4");
+    const family = remoteFamily === "IPv6" ? "ipv6" : "ipv4";
+    if (remoteAddress === "" || !allowed.check(remoteAddress, family)) return forbidden;
+    return isKnownHost(request.headers.host) ? null : wrongHost;
   }
 
   /** Strangers get 403. */
   function detail(answer: (exchange: Exchange) => Answer | null): (exchange: Exchange) => Answer | null {
-    return (exchange) => (isAllowed(exchange) ? answer(exchange) : forbidden);
+    return (exchange) => refusalOf(exchange) ?? answer(exchange);
   }
 
   function ready(exchange: Exchange): Answer | null {
     const { query } = exchange;
     if (query === noQuery) return endpoints.ready();
     // A plain 200 would tell a stranger that the revision has been applied.
-    if (query.has("revision")) return isAllowed(exchange) ? wait(exchange) : forbidden;
+    if (query.has("revision")) return refusalOf(exchange) ?? wait(exchange);
     const detailed = query.has("verbose") || query.has("exclude");
-    return detailed && isAllowed(exchange) ? endpoints.explain(query) : endpoints.ready();
+    return detailed && refusalOf(exchange) === null ? endpoints.explain(query) : endpoints.ready();
   }
 
   function page({ path }: Exchange): Answer {
@@ -200,8 +209,9 @@ export function createStatusServer(deps: StatusDeps): StatusServer {
           resolve({ ip: bound.address, port: bound.port });
         });
       }),
-    allow(cidrs) {
-      allowed = buildAllowList(cidrs);
+    allow(settings) {
+      allowed = buildAllowList(settings.allowDetails);
+      isKnownHost = buildHostCheck(settings.allowHosts);
     },
     close: () =>
       new Promise((resolve) => {

@@ -9,7 +9,7 @@ import type { StatusSettings } from "../settings/settings.ts";
 import type { SlotHistory, StatusDeps } from "./deps.ts";
 import { Journal } from "./journal.ts";
 import type { DiscoveryState } from "./readiness.ts";
-import { createStatusServer } from "./server.ts";
+import { createStatusServer, type StatusServer } from "./server.ts";
 import { createStatusWatch, type StatusWatch } from "./transitions.ts";
 
 /** A board, a watch and a server for tests, with everything the supervisor would say in plain fields. */
@@ -33,6 +33,7 @@ export interface Fixture {
   skew: number;
   /** How many requests wait for a revision. */
   readonly waiting: number;
+  readonly server: StatusServer;
   /** Closes the server before the test's end does. */
   close(): Promise<void>;
 }
@@ -83,6 +84,7 @@ export async function startFixture(
     ip: "127.0.0.1",
     port: 0,
     allowDetails: ["127.0.0.0/8", "::1/128"],
+    allowHosts: [],
     unresponsiveAfterMs: 5000,
     ...settings,
   };
@@ -142,7 +144,7 @@ export async function startFixture(
   t.after(close);
   const ip = bound.ip === "0.0.0.0" ? "127.0.0.1" : bound.ip === "::" ? "::1" : bound.ip;
   const origin = `http://${ip.includes(":") ? `[${ip}]` : ip}:${bound.port}`;
-  return Object.assign(state, { deps, board, journal, watch, lines, origin, ip, port: bound.port, close });
+  return Object.assign(state, { deps, server, board, journal, watch, lines, origin, ip, port: bound.port, close });
 }
 
 /** An answer, read to its end. */

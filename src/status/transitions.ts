@@ -58,6 +58,14 @@ export interface CheckState extends CheckResult {
   readonly since: number;
 }
 
+/** What was judged in one look at the board. */
+export interface Verdict {
+  /** The error of `GET /status/ready`; `null`: ready. */
+  readonly readiness: string | null;
+  /** The error of `GET /status`; `null`: alive. */
+  readonly liveness: string | null;
+}
+
 /**
  * Watches the board: judges readiness, logs one line per transition between ready
  * and not ready, and writes transitions, configuration applications, source
@@ -84,8 +92,8 @@ export interface StatusWatch {
   unixNow(): number;
   /** Looks again at once: call after a new `config()` or discovery state, which the board does not announce. */
   refresh(): void;
-  /** Calls `listener` after every announcement, refresh and tick; returns how to stop. */
-  onChange(listener: () => void): () => void;
+  /** Calls `listener` after every announcement, refresh and tick, with what was found; returns how to stop. */
+  onChange(listener: (verdict: Verdict) => void): () => void;
   close(): void;
 }
 
@@ -105,7 +113,7 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
   const rejections = createRejectionWatch(journal);
   const nodeHealth = createNodeHealthWatch(board, journal);
   const rates = new RequestRates(board);
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(verdict: Verdict) => void>();
   const checkSince = new Map<string, { failing: boolean; since: number }>();
   const readyGenerations = new Map<number, number>();
   let candidates: readonly Divergence[] = [];
@@ -124,11 +132,11 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
     return { board, tracker, now, unresponsiveAfterMs: deps.unresponsiveAfterMs, discovery: deps.discovery() };
   }
 
-  function readiness(): string | null {
+  function judge(): Verdict {
     const current = input();
     const error = readinessError(current);
     if ((error === null) !== ready) turn(error, current.now);
-    return error;
+    return { readiness: error, liveness: livenessError(current, deps.startingUp()) };
   }
 
   function turn(error: string | null, now: number): void {
@@ -211,9 +219,9 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
     noteSource();
     rejections.look(deps.config());
     applications.look();
-    readiness();
+    const verdict = judge();
     checks();
-    for (const listener of listeners) listener();
+    for (const listener of listeners) listener(verdict);
   }
 
   /** Refreshes at every announcement, once per turn of the event loop however many there are. */
@@ -238,7 +246,7 @@ export function createStatusWatch(deps: WatchDeps): StatusWatch {
   void follow();
 
   return {
-    readiness,
+    readiness: () => judge().readiness,
     liveness: () => livenessError(input(), deps.startingUp()),
     get turnedAt() {
       return turnedAtUnix;

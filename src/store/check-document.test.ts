@@ -130,3 +130,9 @@ test("a file that is not there; one that is good", (t) => {
   const example = fileURLToPath(new URL("../../conf/example.yaml", import.meta.url));
   assert.deepEqual(checkStandalone(example, "yaml", plugins), []);
 });
+
+test("what is nested without end is one finding", (t) => {
+  const deep = `{"routes": [{"id": "a", "plugins": {"echo": ${'{"a":'.repeat(300)}1${"}".repeat(300)}}}]}`;
+  assert.deepEqual(check(t, "apisix.json", deep), ["1 : nested deeper than 64"]);
+  assert.deepEqual(check(t, "apisix.yaml", `${deep}\n#END\n`), ["1 : nested deeper than 64"]);
+});

@@ -13,7 +13,7 @@ import { checkPluginsList } from "./check-plugins-list.ts";
 import { checkResource, findFaults, type ResourceCheck } from "./check-resource.ts";
 import { identify } from "./identify.ts";
 import { buildLocate, type Locate } from "./locate.ts";
-import { describeClash, describeReference, referencesOf, type Reference, type Resource } from "./resource.ts";
+import { describeClash, describeReference, fits, referencesOf, type Reference, type Resource } from "./resource.ts";
 import { isKind, unknownKind } from "./stage.ts";
 
 /** What a document is checked with. */
@@ -181,8 +181,10 @@ function relations(
   }
   for (const [key, { path, references, resource }] of entries) {
     for (const reference of references) {
-      if (entries.has(reference.key) || beside.has(reference.key)) continue;
-      const message = `${describeReference(key, reference)}, which does not exist`;
+      const target = entries.has(reference.key) ? entries.get(reference.key)?.resource : beside.get(reference.key);
+      if (target === null || (target !== undefined && fits(reference, target))) continue;
+      const state = target === undefined ? "does not exist" : `is not of type ${reference.type}`;
+      const message = `${describeReference(key, reference)}, which ${state}`;
       found.push({ path: [...path, ...reference.field.split(".")], message });
     }
     for (const claim of resource?.claims ?? []) {

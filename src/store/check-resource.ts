@@ -24,6 +24,8 @@ export interface ResourceCheck extends ServableCheck {
   readonly lookupSecret?: ReferenceLookup;
 }
 
+const STAPLING = "ocsp-stapling";
+
 /** Kinds whose entries get their position as id where they have none; the others need an id by their schema. */
 const numbered = new Set<Kind>(["routes", "services", "upstreams", "ssls", "protos", "stream_routes"]);
 
@@ -68,6 +70,8 @@ function firstFault(kind: Kind, id: string, value: unknown, check: ResourceCheck
   const resource = validation.value as Record<string, unknown>;
   const [rule] = checkRules(kind, resource);
   if (rule !== undefined) return toFault(rule);
+  const [stapling] = checkStapling(kind, resource, check);
+  if (stapling !== undefined) return stapling;
   const [metadata] = checkMetadata(kind, resource, check);
   if (metadata !== undefined) return metadata;
   const plugins = resource.plugins as Record<string, PluginConf> | undefined;
@@ -123,7 +127,7 @@ export function findFaults(kind: Kind, id: string, value: unknown, check: Resour
   const faults = schemaFaults(kind, value, id).map(toFault);
   const resource = value as Record<string, unknown>;
   if (rulesApply(kind, faults)) faults.push(...checkRules(kind, resource).map(toFault));
-  faults.push(...checkMetadata(kind, resource, check));
+  faults.push(...checkStapling(kind, resource, check), ...checkMetadata(kind, resource, check));
   const plugins = configurationsOf(resource);
   if (plugins === null) return faults.length > 0 ? faults : checkServable(kind, resource, check);
   const byPlugins = checkPlugins(plugins, pluginCheckOf(kind, check, true));
@@ -167,6 +171,14 @@ function prepare(kind: Kind, id: string, value: unknown): Fault | null {
   else if (kind === "credentials") resource.id = parseCredentialKey(id)?.id ?? id;
   else if (resource.id === undefined && numbered.has(kind)) resource.id = id;
   return null;
+}
+
+/** In APISIX the plugin adds the field: whoever has not enabled it does not have it. */
+function checkStapling(kind: Kind, resource: Record<string, unknown>, { plugins }: ResourceCheck): readonly Fault[] {
+  if (kind !== "ssls" || resource.ocsp_stapling === undefined || plugins.has(STAPLING)) return [];
+  const detail = "additional properties forbidden, found ocsp_stapling";
+  const message = `${detail}; the plugin ${STAPLING} brings it, which is not enabled`;
+  return [{ ...plainFault(["ocsp_stapling"], message), answer: `invalid configuration: ${detail}` }];
 }
 
 /** Plugin metadata has the schema of its plugin. */

@@ -63,3 +63,15 @@ test("certificates and their keys may be references, short as these are", () => 
   const short = checked("ssls", "1", { ...ssl, key: "$env://KEY" });
   assert.match("error" in short ? short.error : "", /property "key" validation failed: string too short/);
 });
+
+test("where nothing is looked up a reference is a text, unless it would be taken for what it says", () => {
+  const texts = { name: "$env://KEY", desc: "$env://KEY", labels: { a: "$env://KEY" } };
+  const nodes = { "127.0.0.1:80": 1 };
+  const described = checked("routes", "1", { uri: "/", ...texts, upstream: { nodes, ...texts } });
+  assert.ok("text" in described, "error" in described ? described.error : "");
+  const host = checked("routes", "1", {
+    uri: "/",
+    upstream: { nodes, pass_host: "rewrite", upstream_host: "$env://KEY" },
+  });
+  assert.match("error" in host ? host.error : "", /"upstream\.upstream_host": references .* have no meaning here/);
+});

@@ -36,7 +36,7 @@ export function checkServable(kind: Kind, resource: unknown, check: ServableChec
   const { plugins } = resource as { readonly plugins?: Readonly<Record<string, PluginConf>> };
   const faults = Object.entries(plugins ?? {}).flatMap(([name, conf]) => checkPlugin(kind, name, conf, check));
   if (faults.length > 0) return faults;
-  const reference = proxied.has(kind) ? findSecretReference({ ...(resource as object), ...PLAIN }) : null;
+  const reference = proxied.has(kind) ? findSecretReference(withoutTexts(resource as Fields)) : null;
   if (reference !== null) {
     const detail = "references such as $secret:// and $env:// have no meaning here";
     return [{ ...plainFault(reference, detail), message: `property "${reference.join(".")}": ${detail}` }];
@@ -55,6 +55,13 @@ export function registryFor(kind: Kind, { plugins, streamPlugins }: ServableChec
 const proxied = new Set<Kind>(["routes", "services", "upstreams", "stream_routes"]);
 /** Plugins are looked at by themselves; in the others a reference is a text like any other. */
 const PLAIN = { plugins: undefined, desc: undefined, labels: undefined, name: undefined } as const;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function withoutTexts(fields: Fields): Fields {
+  const upstream = fields.upstream as Fields | undefined;
+  return { ...fields, ...PLAIN, upstream: upstream && { ...upstream, ...PLAIN } };
+}
 
 function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: ServableCheck): readonly Fault[] {
   if (conf._meta?.disable === true) return [];

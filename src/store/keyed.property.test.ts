@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { certificate, privateKey } from "../../test/support/certificate.ts";
 import { keyOf } from "../source/keyed-layout.ts";
 import type { KeyedEntry } from "../source/source.ts";
 import { createStore, nodes } from "./testing.ts";
@@ -18,6 +19,7 @@ function entriesOf(kind: Parameters<typeof keyOf>[0], ids: fc.Arbitrary<string>,
   return fc.record({ key: ids.map((one) => keyOf(kind, one)), text: stored });
 }
 
+const pair = { cert: certificate, key: privateKey };
 const user = fc.constantFrom("a", "b", "c");
 const keyAuth = fc.record({ "key-auth": fc.record({ key: fc.constantFrom("k1", "k2", "k!") }) });
 const entry: fc.Arbitrary<KeyedEntry> = fc.oneof(
@@ -28,6 +30,14 @@ const entry: fc.Arbitrary<KeyedEntry> = fc.oneof(
   ),
   entriesOf("services", id, fc.record({ upstream_id: maybe(id) })),
   entriesOf("upstreams", id, fc.constantFrom({ nodes }, { nodes: { "a:1": 2 } }, {})),
+  fc.oneof(
+    entriesOf(
+      "upstreams",
+      id,
+      fc.record({ client_cert_id: id }).map((tls) => ({ nodes, tls })),
+    ),
+    entriesOf("ssls", id, fc.constantFrom({ ...pair, type: "client" }, { ...pair, sni: "a.test" })),
+  ),
   entriesOf("global_rules", id, fc.constantFrom({ plugins: { fragile: {} } }, { plugins: { "key-auth": {} } })),
   fc.oneof(
     user.chain((username) =>
@@ -107,4 +117,25 @@ test("the key says who it is; what is no resource is passed over", () => {
     ["consumers/jack", "credentials/jack/credentials/one", "routes/1"],
   );
   assert.match(changes[2]?.text ?? "", /"id":"1"/);
+});
+
+test("values that are no configuration are rejected alone, those without end too", () => {
+  const { store } = createStore();
+  const deep = `{"id":"d","plugins":${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}}`;
+  const entries = [
+    { key: "routes/a", text: text({ uri: "/a", upstream: { nodes } }) },
+    { key: "routes/b", text: "{" },
+    { key: "routes/c", text: "[]" },
+    { key: "routes/d", text: deep },
+  ];
+  const { changes, rejected } = store.applySnapshot({ revision: 1, entries }, 0);
+  assert.equal(changes.length, 1);
+  assert.deepEqual(
+    rejected.map(({ id, error }) => `${id}: ${error}`),
+    [
+      "b: the stored value is no JSON",
+      "c: the stored value is no JSON object",
+      "d: the stored value is nested deeper than 64",
+    ],
+  );
 });

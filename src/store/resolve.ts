@@ -1,5 +1,5 @@
 import { formatPath } from "../source/document.ts";
-import { describeClash, describeReference, type Resource } from "./resource.ts";
+import { describeClash, describeReference, fits, type Reference, type Resource } from "./resource.ts";
 
 /** A resource as a document has it: good by itself, or not. */
 export interface Entry {
@@ -78,9 +78,19 @@ class Resolver implements Resolution {
     return this.#scope === null || this.#scope.keys.has(key) ? null : this.#scope;
   }
 
-  #serves(key: string): boolean {
+  /** What serves under the key. */
+  #target(key: string): Resource | undefined {
     const outside = this.#outside(key);
-    return outside === null ? this.serving.has(key) : this.#held.has(key) && outside.isWanted(key);
+    if (outside === null) return this.serving.get(key);
+    return outside.isWanted(key) ? this.#held.get(key) : undefined;
+  }
+
+  /** Why a reference does not hold; `null`: it does. */
+  #danglingState(reference: Reference): string | null {
+    const target = this.#target(reference.key);
+    if (target !== undefined) return fits(reference, target) ? null : `is not of type ${reference.type}`;
+    const why = (this.#outside(reference.key) ?? this).reasons.get(reference.key);
+    return why === undefined ? "does not exist" : `was rejected: ${why.error}`;
   }
 
   /** Turns to the previous version. */
@@ -123,11 +133,10 @@ class Resolver implements Resolution {
     for (const { key } of this.#entries) {
       const resource = this.serving.get(key);
       if (resource === undefined || resource.references.length === 0) continue;
-      const missing = resource.references.find((reference) => !this.#serves(reference.key));
+      const missing = resource.references.find((reference) => this.#danglingState(reference) !== null);
       if (missing === undefined) continue;
       if (!this.reasons.has(key)) {
-        const why = (this.#outside(missing.key) ?? this).reasons.get(missing.key);
-        const state = why === undefined ? "does not exist" : `was rejected: ${why.error}`;
+        const state = this.#danglingState(missing);
         this.#demote(key, { error: `${describeReference(key, missing)}, which ${state}`, field: missing.field });
         changed = true;
       } else if (resource.kind === "credentials") {
@@ -143,7 +152,7 @@ class Resolver implements Resolution {
     const open = [...this.reasons.keys()].flatMap((key) => this.serving.get(key) ?? []);
     for (let resource = open.pop(); resource !== undefined; resource = open.pop()) {
       for (const { key } of resource.references) {
-        const needed = this.#serves(key) ? undefined : this.#held.get(key);
+        const needed = this.#target(key) === undefined ? this.#held.get(key) : undefined;
         if (needed === undefined) continue;
         this.serving.set(key, needed);
         open.push(needed);

@@ -15,6 +15,8 @@ export interface Resource {
   /** The same with references to secrets in place of what they stand for. */
   readonly shown: string;
   readonly fingerprint: bigint;
+  /** `type` of certificates; `null`: a resource of another kind. */
+  readonly type: string | null;
   readonly references: readonly Reference[];
   readonly claims: readonly Claim[];
 }
@@ -25,6 +27,8 @@ export interface Reference {
   readonly key: string;
   /** The field that refers, as in `upstream_id`. */
   readonly field: string;
+  /** The `type` that it must have. */
+  readonly type?: string;
 }
 
 /** Something that only one resource may have. */
@@ -52,6 +56,7 @@ export function buildResource(
     text,
     shown,
     fingerprint: contentHash(kind, id, text),
+    type: kind === "ssls" ? (value as { readonly type: string }).type : null,
     references: referencesOf(kind, id, value),
     claims: claimsOf(kind, value, plugins),
   };
@@ -95,7 +100,7 @@ export function referencesOf(kind: Kind, id: string, value: unknown): readonly R
   if (group_id !== undefined) references.push({ key: `consumer_groups/${group_id}`, field: "group_id" });
   if (certificate !== undefined) {
     const field = tls === undefined ? "upstream.tls.client_cert_id" : "tls.client_cert_id";
-    references.push({ key: `ssls/${certificate}`, field });
+    references.push({ key: `ssls/${certificate}`, field, type: "client" });
   }
   return references;
 }
@@ -119,6 +124,11 @@ export function claimsOf(kind: Kind, value: unknown, registry: PluginRegistry): 
 /** Which reference of which resource, for reasons. */
 export function describeReference(key: string, reference: Reference): string {
   return `${reference.field} of ${key} refers to ${reference.key}`;
+}
+
+/** Whether a resource is what the reference asks for. */
+export function fits({ type }: Reference, target: Resource): boolean {
+  return type === undefined || target.type === type;
 }
 
 /** The reason for the second that claims what `owner` has. */

@@ -131,10 +131,10 @@ function mapReferences(kind: Kind, value: unknown, map: MapReference): unknown {
     return mapEntries(fields, [], (field, path) => (sslFields.has(String(path[0])) ? mapAll(field, path, map) : field));
   if (kind === "plugin_metadata")
     return mapEntries(fields, [], (field, path) => (path[0] === "id" ? field : mapAll(field, path, map)));
-  return mapEntries(fields, [], (plugins, path) => {
-    if (path[0] !== "plugins" || typeof plugins !== "object" || plugins === null) return plugins;
-    return mapEntries(plugins, path, (conf, inner) => (isDisabled(conf) ? conf : mapAll(conf, inner, map)));
-  });
+  const { plugins } = fields;
+  if (typeof plugins !== "object" || plugins === null) return value;
+  const mapped = mapEntries(plugins, ["plugins"], (conf, path) => (isDisabled(conf) ? conf : mapAll(conf, path, map)));
+  return mapped === plugins ? value : { ...fields, plugins: mapped };
 }
 
 const sslFields = new Set(["cert", "key", "certs", "keys"]);

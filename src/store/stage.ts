@@ -1,4 +1,5 @@
 import { nearestName } from "../lib/nearest-name.ts";
+import { nestingFault } from "../lib/nesting.ts";
 import { kinds, type Kind, type Rejection } from "../schema/kinds.ts";
 import { parseKey } from "../source/keyed-layout.ts";
 import type { KeyedEntry, RawResource, SourceDocument } from "../source/source.ts";
@@ -115,7 +116,7 @@ export function stageKeyed(
 function keyedContent(place: Omit<StagedEntry, "content">, text: string | null, parts: StageParts): Content {
   if (text === null) return { state: "gone" };
   try {
-    const content = contentOf(place, text, parts);
+    const content = contentOf(place, text, parts, parseStored);
     if (content.state !== "read") return content;
     const { value } = content;
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -124,10 +125,18 @@ function keyedContent(place: Omit<StagedEntry, "content">, text: string | null, 
     // The key says who it is, whatever stands inside; the others get their id when they are checked.
     if (place.kind !== "consumers" && place.kind !== "credentials") Object.assign(value, { id: place.id });
     return content;
-  } catch {
+  } catch (error) {
     // The engine's own message quotes the text, which may hold secrets.
-    return unreadable(text, "the stored value is no JSON");
+    return unreadable(text, error instanceof RangeError ? error.message : "the stored value is no JSON");
   }
+}
+
+/** Who writes into a store by key has not been judged by anybody. */
+function parseStored(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  const deep = nestingFault(value);
+  if (deep !== null) throw new RangeError(`the stored value is ${deep}`);
+  return value;
 }
 
 /** Reads the text of something wanted again, of a keyed source or of a document. */
@@ -148,9 +157,10 @@ function contentOf(
   { key, kind }: { readonly key: string; readonly kind: Kind },
   raw: string,
   parts: StageParts,
+  parse: (text: string) => unknown = JSON.parse,
 ): Content {
   if (parts.raw(key) === raw) return { state: "same" };
-  const value = parts.decrypt(kind, JSON.parse(raw));
+  const value = parts.decrypt(kind, parse(raw));
   const references = collectReferences(kind, value);
   return { state: "read", raw, value, references: references.size === 0 ? NONE : references };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { certificate, privateKey } from "../../test/support/certificate.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { Store } from "./store.ts";
 import { createStore, nodes, route } from "./testing.ts";
@@ -103,6 +104,18 @@ test("references: missing ones, rejected ones, all the way", () => {
     result.rejected.map(({ field }) => field),
     ['nodes["x y"]', "upstream_id", "upstream_id", "plugin_config_id", "upstream_id", "group_id", "service_id"],
   );
+});
+
+test("a certificate for nodes has to be of type client, now and after a change of it", () => {
+  const { apply } = createStore();
+  const pair = { id: "1", cert: certificate, key: privateKey };
+  const upstreams = [{ id: "u", nodes, tls: { client_cert_id: "1" } }];
+  const error = "upstreams/u [nothing] tls.client_cert_id of upstreams/u refers to ssls/1, which is not of type client";
+  assert.deepEqual(errorsOf(apply({ ssls: [{ ...pair, sni: "a.test" }], upstreams })), [error]);
+  assert.deepEqual(errorsOf(apply({ ssls: [{ ...pair, type: "client" }], upstreams })), []);
+  assert.deepEqual(errorsOf(apply({ ssls: [{ ...pair, sni: "a.test" }], upstreams })), [
+    error.replace("nothing", "previous"),
+  ]);
 });
 
 test("what a previous version refers to stays as long as it is needed", () => {

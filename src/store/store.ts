@@ -8,7 +8,7 @@ import { affectedBy } from "./affected.ts";
 import { checkPluginsList } from "./check-plugins-list.ts";
 import { checkResource, type ResourceCheck } from "./check-resource.ts";
 import { Links } from "./links.ts";
-import { buildResource, type Resource } from "./resource.ts";
+import { buildResource, fits, type Resource } from "./resource.ts";
 import {
   listOf,
   restage,
@@ -385,10 +385,12 @@ export class Store {
     const held = this.#held.get(key);
     const checked = this.#wanted.get(key)?.checked;
     if (held === undefined || checked === undefined || "error" in checked || this.#reasons.has(key)) return false;
-    if (held.claims.length > 0 || checked.claims.length > 0) return false;
-    return checked.references.every(
-      (target) => this.#held.has(target.key) && this.#wanted.has(target.key) && !changed.has(target.key),
-    );
+    if (held.type !== checked.type || held.claims.length > 0 || checked.claims.length > 0) return false;
+    return checked.references.every((reference) => {
+      const target = this.#held.get(reference.key);
+      if (target === undefined || !fits(reference, target)) return false;
+      return this.#wanted.has(reference.key) && !changed.has(reference.key);
+    });
   }
 
   #relink(links: Links, key: string): void {

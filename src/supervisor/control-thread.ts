@@ -3,9 +3,9 @@ import type { Board } from "../board/board.ts";
 import type { GatewayVitals } from "../board/gateway-vitals.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import { spawnThread } from "../lib/spawn-thread.ts";
+import { atNormalPriority } from "../lib/thread-priority.ts";
 import type { ControlData, ControlToSupervisor, SupervisorToControl } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
-import { atNormalPriority } from "./priority.ts";
 import { noRestarts, nextRestart, type RestartRecord } from "./restart-policy.ts";
 
 const entry = new URL("../control/main.ts", import.meta.url);

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { atNormalPriority } from "./priority.ts";
+import { atNormalPriority } from "../lib/thread-priority.ts";
 
 /** The program that sends for us: Node has no datagram sockets of the Unix kind. */
 const PROGRAM = "systemd-notify";

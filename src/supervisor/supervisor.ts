@@ -91,7 +91,7 @@ export class Supervisor {
       startingUp: () => this.#startingUp(),
       measured: (durationMs) => this.#vitals.changed(durationMs),
     });
-    this.#watch.onChange(() => this.#vitals.judged(this.#watch.readiness() === null, this.#watch.liveness() === null));
+    this.#watch.onChange(({ readiness, liveness }) => this.#vitals.judged(readiness === null, liveness === null));
     this.#journal.subscribe((record) => this.#vitals.note(record));
     this.#control = new ControlThread(this.#board, this.#vitals, settings, {
       message: (message) => this.#fromControl(message),
@@ -245,7 +245,7 @@ export class Supervisor {
     const old = this.#status;
     const next = settings.status;
     if (old !== null && next !== null && sameAddress(old.settings, next)) {
-      old.server.allow(next.allowDetails);
+      old.server.allow(next);
       return;
     }
     const inTheWay = old !== null && next !== null && addressesOverlap(old.settings, next);

@@ -4,10 +4,10 @@ import { type CounterTable, holderOf } from "../board/counter-table.ts";
 import type { MetricMemory } from "../board/metric-memory.ts";
 import { monotonicMs } from "../lib/clock.ts";
 import { spawnThread } from "../lib/spawn-thread.ts";
+import { atNormalPriority } from "../lib/thread-priority.ts";
 import type { Fault, SupervisorToWorker, WorkerData, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TicketSeed } from "../tls/ticket-keys.ts";
-import { atNormalPriority } from "./priority.ts";
 
 const entry = new URL("../worker/main.ts", import.meta.url);
 /** How long a thread may take to end after `terminate` before it is given up. */
@@ -54,6 +54,7 @@ export class WorkerThread {
   readonly #worker: Worker;
   readonly #startedAt = monotonicMs();
   #failure: string | null = null;
+  #killed = false;
   #settle: ((exit: WorkerExit) => void) | null = null;
 
   constructor(options: WorkerThreadOptions) {
@@ -114,7 +115,9 @@ export class WorkerThread {
 
   /** Ends the thread at once, whatever it does. */
   kill(cause: string): void {
-    if (this.#settle === null) return;
+    // Whoever watches for hangs sees the same one until the thread is gone.
+    if (this.#settle === null || this.#killed) return;
+    this.#killed = true;
     this.#failure ??= cause;
     void this.#worker.terminate();
     setTimeout(() => this.#ended(`${cause}; the thread could not be ended`), TERMINATE_LIMIT_MS).unref();

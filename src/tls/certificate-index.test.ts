@@ -56,9 +56,21 @@ test("a resource that is turned off or removed serves nobody", () => {
   assert.equal(index.asksClients, false);
 });
 
-test("a certificate for upstreams is found by its id alone", () => {
+test("a certificate for upstreams is shown to nobody who connects", () => {
   const index = indexOf(sslOf("1", ["a.test"], pair, { type: "client" }), sslOf("2", ["b.test"], pair));
   assert.equal(index.find("a.test"), null);
-  assert.equal(index.clientCertificate("1")?.read().cert, "c");
-  assert.equal(index.clientCertificate("2"), null);
+  assert.equal(index.find("b.test")?.id, "2");
+});
+
+test("responses of OCSP responders are kept until they run out or are taken back", () => {
+  const index = new CertificateIndex();
+  const staple = (fingerprint: string, until: number, text: string | null = "der") => ({
+    fingerprint,
+    until,
+    response: text === null ? null : Buffer.from(text),
+  });
+  index.setStaples([staple("a", 100), staple("b", 200)], 0);
+  assert.deepEqual([index.stapleOf("a", 99)?.toString(), index.stapleOf("a", 100)], ["der", null]);
+  index.setStaples([staple("b", 200, null)], 0);
+  assert.deepEqual([index.stapleOf("a", 1)?.toString(), index.stapleOf("b", 1)], ["der", null]);
 });

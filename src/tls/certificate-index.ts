@@ -43,12 +43,22 @@ export class Certificate {
   }
 }
 
-/** Finds certificates by the name that a client asks for, and by id. */
+/** The response of an OCSP responder, as control hands it to the workers. */
+export interface Staple {
+  /** SHA-256 of the certificate that it is about, as Node writes fingerprints. */
+  readonly fingerprint: string;
+  /** An `OCSPResponse` in DER; `null`: none is shown any more. */
+  readonly response: Uint8Array | null;
+  /** Unix milliseconds after which it counts no longer. */
+  readonly until: number;
+}
+
+/** Finds certificates by the name that a client asks for, and what is shown with them. */
 export interface CertificateLookup {
   /** The certificate for a name in lower case without a final dot; `null`: there is none. */
   find(name: string): Certificate | null;
-  /** A certificate to show to upstreams (`tls.client_cert_id`), by its id; `null`: there is none. */
-  clientCertificate(id: string): Certificate | null;
+  /** The OCSP response to staple to a certificate; `null`: there is none that counts. @param now Unix milliseconds. */
+  stapleOf(fingerprint: string, now: number): Buffer | null;
   /** Whether some certificate asks clients for theirs. */
   readonly asksClients: boolean;
 }
@@ -63,6 +73,7 @@ export class CertificateIndex implements CertificateLookup {
   readonly #exact = new Map<string, Certificate[]>();
   /** By what follows the star. */
   readonly #starred = new Map<string, Certificate[]>();
+  readonly #staples = new Map<string, Staple & { readonly response: Buffer }>();
   /** Starred names that do not continue with a dot. */
   #oddStars = 0;
   #asking = 0;
@@ -93,9 +104,18 @@ export class CertificateIndex implements CertificateLookup {
     return null;
   }
 
-  clientCertificate(id: string): Certificate | null {
-    const certificate = this.#byId.get(id);
-    return certificate?.type === "client" ? certificate : null;
+  /** Takes over responses that have changed, and forgets those that have run out. @param now Unix milliseconds. */
+  setStaples(staples: readonly Staple[], now: number): void {
+    for (const staple of staples) {
+      if (staple.response === null) this.#staples.delete(staple.fingerprint);
+      else this.#staples.set(staple.fingerprint, { ...staple, response: Buffer.from(staple.response) });
+    }
+    for (const { fingerprint, until } of this.#staples.values()) if (until <= now) this.#staples.delete(fingerprint);
+  }
+
+  stapleOf(fingerprint: string, now: number): Buffer | null {
+    const staple = this.#staples.get(fingerprint);
+    return staple === undefined || staple.until <= now ? null : staple.response;
   }
 
   #add(id: string, certificate: Certificate): void {

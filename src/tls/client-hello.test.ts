@@ -4,7 +4,13 @@ import { createServer, type AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import { connect, type ConnectionOptions } from "node:tls";
 import { array, assert as assertProperty, nat, property, record } from "fast-check";
-import { isHelloFault, MAX_HELLO, readClientHello } from "./client-hello.ts";
+import { type ClientHello, isHelloFault, MAX_HELLO, readClientHello } from "./client-hello.ts";
+
+function helloIn(bytes: Buffer): ClientHello {
+  const hello = readClientHello(bytes);
+  assert.ok(hello !== null && !isHelloFault(hello));
+  return hello;
+}
 
 /** The first bytes that a client of the library sends. */
 async function helloOf(t: TestContext, options: ConnectionOptions): Promise<Buffer> {
@@ -23,12 +29,21 @@ async function helloOf(t: TestContext, options: ConnectionOptions): Promise<Buff
 
 test("a hello tells the name in lower case without a final dot, and the protocols in order", async (t) => {
   const bytes = await helloOf(t, { servername: "A.Test.", ALPNProtocols: ["h2", "http/1.1"] });
-  assert.deepEqual(readClientHello(bytes), { serverName: "a.test", protocols: ["h2", "http/1.1"] });
+  const hello = helloIn(bytes);
+  assert.deepEqual([hello.serverName, hello.protocols], ["a.test", ["h2", "http/1.1"]]);
+});
+
+test("a hello tells whether it asks for the state of the certificate, and what signatures it knows", async (t) => {
+  const asking = helloIn(await helloOf(t, { requestOCSP: true, sigalgs: "rsa_pss_rsae_sha256:ECDSA+SHA256" }));
+  assert.deepEqual([asking.asksStatus, asking.schemes, asking.knowsTls13], [true, [0x0804, 0x0403], true]);
+  const old = helloIn(await helloOf(t, { maxVersion: "TLSv1.2" }));
+  assert.deepEqual([old.asksStatus, old.knowsTls13], [false, false]);
 });
 
 test("a hello of TLS 1.2 without a name and without ALPN is one all the same", async (t) => {
   const bytes = await helloOf(t, { maxVersion: "TLSv1.2" });
-  assert.deepEqual(readClientHello(bytes), { serverName: null, protocols: [] });
+  const hello = helloIn(bytes);
+  assert.deepEqual([hello.serverName, hello.protocols], [null, []]);
 });
 
 test("a hello arrives in any pieces and in any records", async (t) => {
@@ -42,7 +57,7 @@ test("a hello arrives in any pieces and in any records", async (t) => {
     const piece = message.slice(start, starts[i + 1]);
     return [22, 3, 1, piece.length >> 8, piece.length & 255, ...piece];
   });
-  assert.deepEqual(readClientHello(Buffer.from(records.flat())), { serverName: "a.test", protocols: [] });
+  assert.deepEqual(helloIn(Buffer.from(records.flat())), helloIn(bytes));
 });
 
 const FAULTS: readonly (readonly [what: string, bytes: readonly number[], alert: number])[] = [

@@ -10,6 +10,12 @@ export interface ClientHello {
   readonly serverName: string | null;
   /** The protocols that it offers by ALPN (RFC 7301), in its order. */
   readonly protocols: readonly string[];
+  /** It asks for the response of an OCSP responder (RFC 6066, section 8). */
+  readonly asksStatus: boolean;
+  /** The signature schemes that it knows (RFC 8446, section 4.2.3), in its order. */
+  readonly schemes: readonly number[];
+  /** It offers TLS 1.3. */
+  readonly knowsTls13: boolean;
 }
 
 /** A beginning that cannot become a client's hello, and what to tell the client. */
@@ -29,7 +35,12 @@ const MAX_RECORD = 16_384;
 const MAX_RECORDS = 64;
 const TOO_LARGE: HelloFault = { alert: alerts.illegalParameter, detail: "ClientHello too large" };
 const SERVER_NAME = 0;
+const STATUS_REQUEST = 5;
+const OCSP = 1;
+const SIGNATURE_ALGORITHMS = 13;
 const ALPN = 16;
+const SUPPORTED_VERSIONS = 43;
+const TLS13 = 0x0304;
 
 /** Reads a hello from the first bytes of a connection; `null`: more of them are needed. */
 export function readClientHello(bytes: Uint8Array): ClientHello | HelloFault | null {
@@ -142,6 +153,9 @@ function parseHello(cursor: Cursor): ClientHello | null {
   cursor.vector(1);
   let serverName: string | null = null;
   let protocols: readonly string[] = [];
+  let asksStatus = false;
+  let schemes: readonly number[] = [];
+  let knowsTls13 = false;
   // TLS 1.2 knows hellos without extensions.
   const extensions = cursor.done ? cursor : cursor.vector(2);
   while (!extensions.done) {
@@ -155,9 +169,12 @@ function parseHello(cursor: Cursor): ClientHello | null {
       const names = readProtocols(content);
       if (names === null) return null;
       protocols = names;
-    }
+    } else if (type === STATUS_REQUEST) asksStatus = content.number(1) === OCSP;
+    else if (type === SIGNATURE_ALGORITHMS) schemes = readNumbers(content.vector(2));
+    else if (type === SUPPORTED_VERSIONS) knowsTls13 = readNumbers(content.vector(1)).includes(TLS13);
   }
-  return cursor.failed || extensions.failed ? null : { serverName, protocols };
+  if (cursor.failed || extensions.failed) return null;
+  return { serverName, protocols, asksStatus, schemes, knowsTls13 };
 }
 
 /** RFC 6066, section 3; `undefined`: malformed. */
@@ -177,6 +194,13 @@ function readProtocols(content: Cursor): readonly string[] | null {
   const names: string[] = [];
   while (!list.done) names.push(list.vector(1).text());
   return list.failed || content.failed ? null : names;
+}
+
+/** Numbers of two bytes. What is malformed is for the library to refuse. */
+function readNumbers(list: Cursor): readonly number[] {
+  const numbers: number[] = [];
+  while (!list.done) numbers.push(list.number(2));
+  return numbers;
 }
 
 /** A name as certificates are looked up by it. */

@@ -1,4 +1,5 @@
 import { constants, createHash, X509Certificate } from "node:crypto";
+import type { ClientHello } from "./client-hello.ts";
 import type { SecureContext, SecureContextOptions, SecureVersion } from "node:tls";
 import { loadTls } from "../lib/lazy-tls.ts";
 import type { Ssl } from "../schema/ssl.ts";
@@ -22,11 +23,29 @@ const EXCLUDED: Readonly<Record<TlsVersion, number>> = {
 };
 const VERSIONS: readonly TlsVersion[] = ["TLSv1.1", "TLSv1.2", "TLSv1.3"];
 
-interface Kept {
-  readonly certificate: Certificate;
+/** What a client is met with. */
+export interface ReadyContext {
   readonly context: SecureContext;
+  /** Certificates to which responses may be stapled; none unless `ocsp_stapling` is on. */
+  readonly stapled: readonly StapledLeaf[];
+}
+
+/** A certificate whose responder is asked. */
+export interface StapledLeaf {
+  readonly fingerprint: string;
+  /** The scheme of TLS 1.3 that it signs with, where it has an elliptic curve; `null`: another kind of key. */
+  readonly scheme: number | null;
+}
+
+interface Kept extends ReadyContext {
+  readonly certificate: Certificate;
   readonly epoch: number;
 }
+
+/** Signature schemes by curve (RFC 8446, section 4.2.3). */
+const SCHEMES: Readonly<Record<string, number>> = { prime256v1: 0x0403, secp384r1: 0x0503, secp521r1: 0x0603 };
+/** How a scheme says that it is ECDSA: in its last byte. */
+const ECDSA = 3;
 
 /**
  * The contexts of certificates, made when a client first asks for one and kept while they are
@@ -50,27 +69,27 @@ export class SecureContexts {
   }
 
   /** The context to meet clients with; throws what is wrong with certificate or key. */
-  contextOf(certificate: Certificate): SecureContext {
+  contextOf(certificate: Certificate): ReadyContext {
     const epoch = this.#tickets.epochAt(Date.now());
     const kept = this.#kept.get(certificate.id);
     this.#kept.delete(certificate.id);
     if (kept !== undefined && kept.certificate === certificate && kept.epoch === epoch) {
       this.#kept.set(certificate.id, kept);
-      return kept.context;
+      return kept;
     }
-    const context = this.#build(certificate);
-    this.#kept.set(certificate.id, { certificate, context, epoch });
+    const conf = certificate.read();
+    const made = { certificate, context: this.#build(conf), stapled: stapledLeaves(conf), epoch };
+    this.#kept.set(certificate.id, made);
     if (this.#kept.size > this.#limit) {
       for (const oldest of this.#kept.keys()) {
         this.#kept.delete(oldest);
         break;
       }
     }
-    return context;
+    return made;
   }
 
-  #build(certificate: Certificate): SecureContext {
-    const conf = certificate.read();
+  #build(conf: Ssl): SecureContext {
     const { sessionTickets } = this.#settings;
     // Loaded by those alone that serve TLS: it would cost every thread's start.
     return loadTls().createSecureContext({
@@ -81,6 +100,28 @@ export class SecureContexts {
       ...(sessionTickets ? { ticketKeys: this.#tickets.key } : {}),
     });
   }
+}
+
+function stapledLeaves(conf: Ssl): readonly StapledLeaf[] {
+  if (conf.ocsp_stapling?.enabled !== true) return [];
+  return pairsOf(conf).cert.map((pem) => {
+    const { fingerprint256: fingerprint, publicKey } = new X509Certificate(pem);
+    return { fingerprint, scheme: SCHEMES[publicKey.asymmetricKeyDetails?.namedCurve ?? ""] ?? null };
+  });
+}
+
+/**
+ * Which of the certificates the library will show to this client; `null`: that cannot be said for
+ * certain. One is simple. Of several, a client of TLS 1.3 that knows the scheme of the one with an
+ * elliptic curve gets that one, and a client that knows no such scheme the other.
+ */
+export function shownLeaf(stapled: readonly StapledLeaf[], hello: ClientHello): StapledLeaf | null {
+  if (stapled.length <= 1) return stapled[0] ?? null;
+  const elliptic = stapled.find(({ scheme }) => scheme !== null);
+  const other = stapled.filter((leaf) => leaf !== elliptic);
+  if (elliptic === undefined || other.length !== 1) return null;
+  if (!hello.schemes.some((scheme) => (scheme & 0xff) === ECDSA && scheme >> 8 > 1)) return other[0]!;
+  return hello.knowsTls13 && hello.schemes.includes(elliptic.scheme!) ? elliptic : null;
 }
 
 /** What a context is made of, but for sessions. */

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,6 +26,10 @@ export interface PairOptions {
   readonly authority?: boolean;
   /** Days from now; negative ones have passed. */
   readonly days?: number;
+  /** Where its OCSP responder is. */
+  readonly responder?: string;
+  /** It may sign for its issuer's responder. */
+  readonly signsOcsp?: boolean;
 }
 
 /** Makes a certificate. */
@@ -35,14 +40,21 @@ export function makePair({
   issuer,
   authority = false,
   days = 30,
+  responder,
+  signsOcsp = false,
 }: PairOptions): Pair {
   const dir = mkdtempSync(join(tmpdir(), "turnpike-cert-"));
   const file = (leaf: string): string => join(dir, leaf);
   try {
     const key = kind === "ec" ? ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"] : ["rsa:2048"];
     const sans = names.map((one) => `DNS:${one}`).join(",");
-    const extensions = authority ? "basicConstraints=critical,CA:TRUE" : "basicConstraints=CA:FALSE";
-    writeFileSync(file("ext"), `${extensions}\nsubjectAltName=${sans}\n`);
+    const extensions = [
+      authority ? "basicConstraints=critical,CA:TRUE" : "basicConstraints=CA:FALSE",
+      `subjectAltName=${sans}`,
+      ...(responder === undefined ? [] : [`authorityInfoAccess=OCSP;URI:${responder}`]),
+      ...(signsOcsp ? ["extendedKeyUsage=OCSPSigning"] : []),
+    ];
+    writeFileSync(file("ext"), `${extensions.join("\n")}\n`);
     openssl([
       "req",
       "-new",
@@ -84,6 +96,35 @@ function signedBy(issuer: Pair, file: (leaf: string) => string): string[] {
 
 function openssl(args: readonly string[]): void {
   execFileSync("openssl", args, { stdio: ["ignore", "ignore", "pipe"] });
+}
+
+/** What a responder knows of one certificate. */
+export interface OcspAnswer {
+  readonly issuer: Pair;
+  readonly certificate: Pair;
+  readonly status: "good" | "revoked";
+  /** Who signs; the issuer unless given. */
+  readonly signer?: Pair;
+}
+
+/** Answers an `OCSPRequest` with the `openssl` command; news follow in a day. */
+export function answerOcsp(request: Uint8Array, { issuer, certificate, status, signer = issuer }: OcspAnswer): Buffer {
+  const dir = mkdtempSync(join(tmpdir(), "turnpike-ocsp-"));
+  const file = (leaf: string): string => join(dir, leaf);
+  try {
+    const { serialNumber } = new X509Certificate(certificate.cert);
+    const [letter, revoked] = status === "good" ? ["V", ""] : ["R", "250101000000Z"];
+    writeFileSync(file("index"), `${letter}\t351231235959Z\t${revoked}\t${serialNumber}\tunknown\t/CN=x\n`);
+    writeFileSync(file("request"), request);
+    writeFileSync(file("ca"), issuer.cert);
+    writeFileSync(file("cert"), signer.cert);
+    writeFileSync(file("key"), signer.key);
+    const signs = ["-CA", file("ca"), "-rsigner", file("cert"), "-rkey", file("key"), "-ndays", "1"];
+    openssl(["ocsp", "-index", file("index"), ...signs, "-reqin", file("request"), "-respout", file("response")]);
+    return readFileSync(file("response"));
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 }
 
 /** A resource as a worker gets it. */

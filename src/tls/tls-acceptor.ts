@@ -1,14 +1,14 @@
 import type { Socket } from "node:net";
-import type { SecureContext, TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import { reasonOf } from "../lib/errors.ts";
 import { loadTls } from "../lib/lazy-tls.ts";
 import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
 import type { TlsSettings } from "../settings/settings.ts";
 import { type Alert, alertRecord, alerts } from "./alert.ts";
 import type { Certificate, CertificateLookup } from "./certificate-index.ts";
-import { isHelloFault, normaliseName, readClientHello } from "./client-hello.ts";
+import { type ClientHello, isHelloFault, normaliseName, readClientHello } from "./client-hello.ts";
 import { type ClientProof, proofOf } from "./client-proof.ts";
-import { SecureContexts } from "./secure-contexts.ts";
+import { type ReadyContext, SecureContexts, shownLeaf } from "./secure-contexts.ts";
 import type { TicketKeys } from "./ticket-keys.ts";
 
 /** A connection whose handshake is done. */
@@ -96,7 +96,7 @@ export class TlsAcceptor {
   }
 
   /** The certificate for a name (or for none), and its context; `null`: there is none that works. */
-  choose(name: string | null): { readonly certificate: Certificate; readonly context: SecureContext } | null {
+  choose(name: string | null): { readonly certificate: Certificate; readonly ready: ReadyContext } | null {
     const { settings, certificates, log } = this.#parts;
     const fallback = settings.fallbackSni === null ? null : normaliseName(settings.fallbackSni);
     const certificate =
@@ -106,7 +106,7 @@ export class TlsAcceptor {
       return null;
     }
     try {
-      return { certificate, context: this.#contexts.contextOf(certificate) };
+      return { certificate, ready: this.#contexts.contextOf(certificate) };
     } catch (error) {
       if (!this.#named.has(certificate)) log.error(`ssls/${certificate.id} cannot be used: ${reasonOf(error)}`);
       this.#named.add(certificate);
@@ -196,7 +196,7 @@ export class Handshake implements Timed {
     if (hello === null) return;
     this.#leaveRaw();
     if (isHelloFault(hello)) this.#notTls(bytes, hello.alert);
-    else this.#shake(bytes, hello.serverName, hello.protocols.length > 0);
+    else this.#shake(bytes, hello);
   }
 
   #leaveRaw(): void {
@@ -218,7 +218,8 @@ export class Handshake implements Timed {
     this.#raw.end(alertRecord(alert), () => this.#raw.destroy());
   }
 
-  #shake(bytes: Buffer, serverName: string | null, asks: boolean): void {
+  #shake(bytes: Buffer, hello: ClientHello): void {
+    const { serverName } = hello;
     const chosen = this.#acceptor.choose(serverName);
     if (chosen === null) {
       // APISIX ends the handshake in this way; RFC 6066 has an alert of its own for unknown names.
@@ -226,23 +227,31 @@ export class Handshake implements Timed {
       this.#fail();
       return;
     }
-    const { certificate, context } = chosen;
+    const { certificate, ready } = chosen;
     const { client } = certificate;
     const { TLSSocket } = loadTls();
     this.#raw.unshift(bytes);
     const socket = new TLSSocket(this.#raw, {
       isServer: true,
-      secureContext: context,
+      secureContext: ready.context,
       requestCert: client !== null,
       // Where some paths are free the answer, not the handshake, refuses those who come without.
       rejectUnauthorized: client !== null && client.skip_mtls_uri_regex === undefined,
-      ...(asks && this.#protocols.length > 0 ? { ALPNProtocols: [...this.#protocols] } : {}),
+      ...(hello.protocols.length > 0 && this.#protocols.length > 0 ? { ALPNProtocols: [...this.#protocols] } : {}),
     });
     this.#tls = socket;
+    if (hello.asksStatus) this.#staple(socket, ready, hello);
     // What went wrong is told by `close`.
     socket.on("error", () => {});
     socket.once("close", this.#closed);
     socket.once("secure", () => this.#secured(socket, certificate, serverName));
+  }
+
+  /** Has the response of the responder shown together with the certificate, where there is one. */
+  #staple(socket: TLSSocket, { stapled }: ReadyContext, hello: ClientHello): void {
+    const shown = shownLeaf(stapled, hello);
+    const response = shown === null ? null : this.#parts.certificates.stapleOf(shown.fingerprint, Date.now());
+    if (response !== null) (socket as unknown as Stapling)._handle?.setOCSPResponse?.(response);
   }
 
   #secured(socket: TLSSocket, certificate: Certificate, serverName: string | null): void {
@@ -278,6 +287,11 @@ export class Handshake implements Timed {
 interface ServerSide {
   secureConnecting: boolean;
   _releaseControl?: () => boolean;
+}
+
+/** The part of Node's handle that is given a response; `tls.Server` does this at its event `OCSPRequest`. */
+interface Stapling {
+  readonly _handle: { readonly setOCSPResponse?: (response: Buffer) => void } | null;
 }
 
 /** From here on errors of the connection close it, and `node:http2` does not wait for a handshake. */

@@ -41,6 +41,8 @@ export interface ResponseSink {
 
 /** What a connection needs of its pool. */
 export interface ConnectionOwner {
+  /** Bytes of a response head beyond which it is refused. */
+  readonly maxHead: number;
   /** A connection that was being opened is open. */
   opened(): void;
   /** The response was complete and the connection may be used again. */
@@ -51,8 +53,6 @@ export interface ConnectionOwner {
 
 const State = { idle: 0, head: 1, body: 2, tunnel: 3, closed: 4 } as const;
 
-/** Bytes of a response head beyond which it is refused, as nginx's default `proxy_buffer_size`. */
-const MAX_RESPONSE_HEAD = 4096;
 /** A body of which more than this is to come is read into a buffer of the connection's own. */
 const OWN_BUFFER_FROM = 4096;
 /** The same for a body or tunnel of unknown length after a read of this many bytes: most that last are idle. */
@@ -297,10 +297,11 @@ export class UpstreamConnection implements Timed {
       this.#headPart = null;
     }
     for (;;) {
-      const text = latin1(buffer, at, Math.min(count, at + MAX_RESPONSE_HEAD));
+      const { maxHead } = this.#owner;
+      const text = latin1(buffer, at, Math.min(count, at + maxHead));
       const end = text.indexOf("\r\n\r\n");
       if (end < 0) {
-        if (text.length >= MAX_RESPONSE_HEAD) this.#malformed("response head too large");
+        if (text.length >= maxHead) this.#malformed("response head too large");
         else if (!couldBeHead(text)) this.#malformed("invalid response head");
         else this.#headPart = Buffer.from(buffer.subarray(at, count));
         return true;

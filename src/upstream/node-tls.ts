@@ -23,6 +23,8 @@ export class NodeTls {
   /** A digest of the certificate, the key and what is checked; `""` for neither. */
   readonly id: string;
   readonly verify: boolean;
+  /** Whether nodes are asked for by name (SNI), unless a connection says otherwise. */
+  readonly sendsName: boolean;
   readonly #authorities: TrustedAuthorities;
   readonly #pair: CertificatePair | null;
   /** Why there is no certificate to show; `""`: there is, or none is asked for. */
@@ -31,9 +33,17 @@ export class NodeTls {
   /** The latest session by address and name. */
   readonly #sessions = new Map<string, Buffer>();
 
-  constructor(id: string, verify: boolean, pair: CertificatePair | null, fault: string, trust: TrustedAuthorities) {
+  constructor(
+    id: string,
+    verify: boolean,
+    sendsName: boolean,
+    pair: CertificatePair | null,
+    fault: string,
+    trust: TrustedAuthorities,
+  ) {
     this.id = id;
     this.verify = verify;
+    this.sendsName = sendsName;
     this.#pair = pair;
     this.#fault = fault;
     this.#authorities = trust;
@@ -69,7 +79,13 @@ export class NodeTls {
  * cannot even be begun is an error of the socket.
  * @param address of the node, for the resumption of sessions.
  */
-export function connectSecurely(tls: NodeTls, name: string, address: string, options: ConnectionOptions): Socket {
+export function connectSecurely(
+  tls: NodeTls,
+  name: string,
+  address: string,
+  options: ConnectionOptions,
+  sendsName = tls.sendsName,
+): Socket {
   try {
     const key = `${address} ${name}`;
     const session = tls.session(key);
@@ -78,7 +94,7 @@ export function connectSecurely(tls: NodeTls, name: string, address: string, opt
       secureContext: tls.context(),
       rejectUnauthorized: tls.verify,
       checkServerIdentity: (_, certificate) => loadTls().checkServerIdentity(name, certificate),
-      ...(isIP(name) === 0 ? { servername: name } : {}),
+      ...(sendsName && isIP(name) === 0 ? { servername: name } : {}),
       ...(session === undefined ? {} : { session }),
     });
     socket.on("session", (latest: Buffer) => tls.keepSession(key, latest));
@@ -118,9 +134,11 @@ function systemCertificates(): readonly string[] {
 export class NodeTlsSource {
   readonly #known = new Latest<NodeTls>();
   readonly #authorities: TrustedAuthorities;
+  readonly #sendsName: boolean;
 
-  constructor(authorities: TrustedAuthorities) {
+  constructor(authorities: TrustedAuthorities, sendsName = true) {
     this.#authorities = authorities;
+    this.#sendsName = sendsName;
   }
 
   /** @param pair what is shown; a text says why it cannot be. */
@@ -129,7 +147,8 @@ export class NodeTlsSource {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
     const fault = typeof pair === "string" ? pair : "";
-    const made = new NodeTls(id, verify, typeof pair === "string" ? null : pair, fault, this.#authorities);
+    const shown = typeof pair === "string" ? null : pair;
+    const made = new NodeTls(id, verify, this.#sendsName, shown, fault, this.#authorities);
     this.#known.set(id, made);
     return made;
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
+import { freePort } from "../../test/support/ports.ts";
 import { TimerWheel } from "../lib/timer-wheel.ts";
 import type { UpstreamConnection } from "./connection.ts";
 import { type ConnectionWaiter, FIRST_CONNECTS, type Pool } from "./pool.ts";
@@ -16,10 +17,10 @@ async function setUp(t: TestContext) {
   const server = createServer((socket) => {
     accepted.push(socket.on("error", () => {}));
   });
-  server.listen(0, "127.0.0.1", 511);
+  // None from which the kernel connects: once it is closed, a connection would now and then be one to itself.
+  const port = await freePort();
+  server.listen(port, "127.0.0.1", 511);
   await once(server, "listening");
-  const at = server.address();
-  const port = typeof at === "object" && at !== null ? at.port : 0;
   const address = `127.0.0.1:${port}`;
   const node = {
     host: "127.0.0.1",
@@ -50,7 +51,7 @@ async function setUp(t: TestContext) {
     picker: createRoundRobin("upstreams/1", [node]),
   };
   const wheel = new TimerWheel();
-  const pools = new UpstreamPools(wheel);
+  const pools = new UpstreamPools(wheel, 4_096);
   const taken: UpstreamConnection[] = [];
   t.after(() => {
     for (const connection of taken) connection.destroy();

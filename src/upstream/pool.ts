@@ -33,6 +33,7 @@ type Keepalive = Readonly<Pick<Upstream, "keepalive" | "keepaliveTimeoutMs" | "k
 
 /** The connections to one node. */
 export class Pool implements ConnectionOwner {
+  readonly maxHead: number;
   readonly #node: UpstreamNode;
   readonly #tls: NodeTls | null;
   readonly #tlsName: string;
@@ -54,6 +55,7 @@ export class Pool implements ConnectionOwner {
     node: UpstreamNode,
     tls: NodeTls | null,
     tlsName: string,
+    maxHead: number,
     wheel: TimerWheel,
     counters: PoolCounters,
     emptied: () => void,
@@ -62,6 +64,7 @@ export class Pool implements ConnectionOwner {
     this.#node = node;
     this.#tls = tls;
     this.#tlsName = tlsName;
+    this.maxHead = maxHead;
     this.#wheel = wheel;
     this.#counters = counters;
     this.#emptied = emptied;

@@ -22,9 +22,12 @@ export class UpstreamPools {
   readonly #tls = new Map<string, Pool>();
   readonly #sessions = new Map<string, SessionPool>();
   readonly #wheel: TimerWheel;
+  readonly #maxHead: number;
 
-  constructor(wheel: TimerWheel) {
+  /** @param maxHead bytes that the head of an answer may have. */
+  constructor(wheel: TimerWheel, maxHead: number) {
     this.#wheel = wheel;
+    this.#maxHead = maxHead;
   }
 
   /** The pool of a node of the upstream for plain TCP. */
@@ -33,7 +36,7 @@ export class UpstreamPools {
     const key = node.poolKey;
     let pool = pools.get(key);
     if (pool === undefined) {
-      pool = new Pool(upstream, node, null, "", this.#wheel, this.counters, () => pools.delete(key));
+      pool = new Pool(upstream, node, null, "", this.#maxHead, this.#wheel, this.counters, () => pools.delete(key));
       pools.set(key, pool);
     }
     return pool;
@@ -45,7 +48,7 @@ export class UpstreamPools {
     const key = `${node.poolKey} ${name} ${tls.id}`;
     let pool = pools.get(key);
     if (pool === undefined) {
-      const made = new Pool(upstream, node, tls, name, this.#wheel, this.counters, () => {
+      const made = new Pool(upstream, node, tls, name, this.#maxHead, this.#wheel, this.counters, () => {
         // It may have been closed for want of room, and made again since.
         if (pools.get(key) === made) pools.delete(key);
       });

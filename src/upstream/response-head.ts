@@ -124,7 +124,8 @@ function parseStatusLine(head: ResponseText, bytes: Uint8Array, base: number, te
   let i = base + 12;
   if (bytes[i] === SPACE) while (fieldChar[bytes[i]!] === 1) i++;
   if (bytes[i] !== CR || bytes[i + 1] !== LF) return "invalid status line";
-  head.reason = text.slice(12, i - base);
+  // The blank is sent even where there is no phrase (RFC 9112, section 4).
+  head.reason = i === base + 12 ? " " : text.slice(12, i - base);
   head.fieldsStart = i - base + 2;
   return null;
 }

@@ -1,7 +1,8 @@
-import type { ResponseHead } from "../plugin/context.ts";
+import type { Attempt, ResponseHead } from "../plugin/context.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
-import { findField } from "../lib/header-fields.ts";
+import { findField, forEachField } from "../lib/header-fields.ts";
 import { HeaderList, joinValues, lowerCase } from "./header-list.ts";
+import type { ContentTypes, Framing } from "./http1/answer-form.ts";
 
 /** Names whose lines the gateway writes itself. */
 const FRAMING = new Set([
@@ -15,6 +16,8 @@ const FRAMING = new Set([
 
 /** Names whose lines of the upstream are written apart from the others, or not at all. */
 const PLACED = new Set([...FRAMING, "content-type", "date", "server", "trailer"]);
+
+const asIs: ContentTypes = (type) => type;
 
 /**
  * The head of one answer: the upstream's as received, or one made here. Headers that are
@@ -36,6 +39,10 @@ export class Answer implements ResponseHead {
   streamed = false;
   /** Bytes of the body where the gateway knows them better than the upstream's head; -1: it does not. */
   ownLength = -1;
+  #ownLines = "";
+  #framing: Framing | null = null;
+  #connection = "";
+  #types: ContentTypes = asIs;
 
   /** @param text the upstream's head; `null` for an answer made by the gateway. */
   constructor(status: number, text: ResponseText | null) {
@@ -93,14 +100,60 @@ export class Answer implements ResponseHead {
     return list;
   }
 
-  /** Every header as it is sent, but for those that frame the message. */
+  /** A header of the upstream as it came, by lower-case name. */
+  nodeHeader(lower: string): string | undefined {
+    return this.#text === null ? undefined : findField(this.#text.text, this.#text.fieldsStart, lower, true);
+  }
+
+  /**
+   * Notes how the head is written, for `sent` and `sentHeader`.
+   * @param ownLines the gateway's own lines with CRLF.
+   * @param connection the value of that header; `""`: there is none, as in HTTP/2.
+   * @param types what adds charsets to types.
+   */
+  written(ownLines: string, framing: Framing, connection: string, types: ContentTypes): void {
+    this.#types = types;
+    this.#ownLines = ownLines;
+    this.#framing = framing;
+    this.#connection = connection;
+  }
+
+  /** Every header as it is sent; complete once the head was written. */
   sent(): readonly (readonly [name: string, value: string])[] {
     const list: [string, string][] = [];
     this.#headers().forEach((name, value) => {
-      if (!FRAMING.has(lowerCase(name))) list.push([name, value]);
+      const lower = lowerCase(name);
+      if (lower === "content-type") list.push([name, this.#types(value, this.#status)]);
+      else if (!FRAMING.has(lower)) list.push([name, value]);
     });
-    if (this.contentLength >= 0 && !this.streamed) list.push(["Content-Length", String(this.contentLength)]);
+    const ownServer = this.#headers().get("server") !== undefined;
+    forEachField(this.#ownLines, 0, (name, value) => {
+      if (name !== "Server" || !ownServer) list.push([name, value]);
+    });
+    const framing = this.#framing;
+    if (typeof framing === "number") list.push(["Content-Length", String(framing)]);
+    else if (framing === "chunked") list.push(["Transfer-Encoding", framing]);
+    if (this.#connection !== "") list.push(["Connection", this.#connection]);
     return list;
+  }
+
+  /** A header as it is sent, by lower-case name; before the head was written as far as it is known. */
+  sentHeader(lower: string): string | undefined {
+    if (this.#framing === null) return this.header(lower);
+    switch (lower) {
+      case "content-length":
+        return typeof this.#framing === "number" ? String(this.#framing) : undefined;
+      case "transfer-encoding":
+        return this.#framing === "chunked" ? this.#framing : undefined;
+      case "connection":
+        return this.#connection === "" ? undefined : this.#connection;
+      case "content-type": {
+        const type = this.header(lower);
+        return type === undefined ? undefined : this.#types(type, this.#status);
+      }
+      default:
+        return this.header(lower) ?? findField(this.#ownLines, 0, lower, true);
+    }
   }
 
   setHeader(name: string, value: string): void {
@@ -174,4 +227,11 @@ export class Answer implements ResponseHead {
 function passes(text: ResponseText, lower: string): boolean {
   if (lower === "server" || (lower === "trailer" && !text.chunked)) return false;
   return text.connectionFields === null || !text.connectionFields.includes(lower);
+}
+
+/** Tells what the nodes answered, where the last one failed or `always`; plugins may change it. */
+export function nameUpstreamStatus(answer: Answer, attempts: readonly Attempt[], always: boolean): void {
+  const { status } = attempts.at(-1)!;
+  if (!always && (status < 500 || status > 599)) return;
+  answer.setHeader("X-APISIX-Upstream-Status", attempts.map((attempt) => attempt.status).join(", "));
 }

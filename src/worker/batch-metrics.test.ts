@@ -4,7 +4,16 @@ import type { BatchCounts } from "../batch/batch-counts.ts";
 import { BatchMetrics } from "./batch-metrics.ts";
 
 test("drops are added up by plugin, what waits is set when it changes", () => {
-  const row = { plugin: "http-logger", name: "n", owner: "routes/1", pending: 0, sent: 5, overflowed: 0, failed: 0 };
+  const row = {
+    plugin: "http-logger",
+    name: "n",
+    owner: "routes/1",
+    serverAddr: "127.0.0.1",
+    pending: 0,
+    sent: 5,
+    overflowed: 0,
+    failed: 0,
+  };
   let counts: BatchCounts[] = [];
   const told: unknown[] = [];
   const metrics = new BatchMetrics(
@@ -25,13 +34,13 @@ test("drops are added up by plugin, what waits is set when it changes", () => {
   const full = { ...row, pending: 3, overflowed: 2, failed: 1 };
   const other = { ...full, owner: "services/2", pending: 0 };
   const first = [
-    ["batch_process_entries", "n", "1", "", 3],
+    ["batch_process_entries", "n", "1", "127.0.0.1", 3],
     ["log_entries_dropped_total", "http-logger", 6],
   ];
   assert.deepEqual(publish(full, other), first);
   assert.deepEqual(publish(full, other), []);
   assert.deepEqual(publish({ ...full, pending: 0, failed: 2 }, other), [
-    ["batch_process_entries", "n", "1", "", 0],
+    ["batch_process_entries", "n", "1", "127.0.0.1", 0],
     ["log_entries_dropped_total", "http-logger", 1],
   ]);
 });

@@ -39,13 +39,12 @@ export class BatchMetrics {
   }
 
   /** A gauge is set when it changes. */
-  #setPending({ name, owner, pending }: BatchCounts): void {
+  #setPending({ name, owner, serverAddr, pending }: BatchCounts): void {
     const key = `${owner}\n${name}`;
     if ((this.#pending.get(key) ?? 0) === pending) return;
     // What is 0 stays 0 until something is pushed again.
     if (pending === 0) this.#pending.delete(key);
     else this.#pending.set(key, pending);
-    // APISIX names the address of the server that was asked; batches belong to none.
-    this.#metrics.set("batch_process_entries", [name, owner.replace(/^routes\//, ""), ""], pending);
+    this.#metrics.set("batch_process_entries", [name, owner.replace(/^routes\//, ""), serverAddr], pending);
   }
 }

@@ -20,6 +20,7 @@ import { WorkerPlugins } from "../plugins/user/user-plugin-table.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { FaultSwitch } from "./fault-switch.ts";
 import { BatchMetrics } from "./batch-metrics.ts";
+import { setDefaultAuthorities } from "./default-authorities.ts";
 import { OrderedInbox } from "./ordered-inbox.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
 import { loadStreams } from "./rare-parts.ts";
@@ -80,6 +81,7 @@ export class DataPlane {
     this.#record = this.#board.record(data.record);
     this.#log = createLogger(settings.log, `worker ${slot}`);
     this.#accessLog = settings.log.access === null ? null : createAccessLog(settings.log.access, this.#log);
+    if (settings.trustedCertificates !== null) setDefaultAuthorities(settings.trustedCertificates, this.#log);
     const health = settings.healthChecksOff ? null : createNodeHealth(this.#board.health, this.#log);
     const counters = new CounterTable(data.counters, holderOf(this.#record));
     this.#metrics = data.metrics === null ? null : this.#openMetrics(data.metrics);
@@ -195,6 +197,8 @@ export class DataPlane {
       this.#scrapes.answered(message.id, message.text);
     } else if (message.type === "targets") {
       this.#engine.setTargets(message.entries);
+    } else if (message.type === "staples") {
+      this.#engine.certificates.setStaples(message.staples, Date.now());
     } else if (message.type === "chunk") {
       this.#chunks.push(...message.resources);
     } else if (message.type === "snapshot") {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { test, type TestContext } from "node:test";
 import { planFor, startServer, upstreamOf } from "./fixtures.ts";
-import { plainResponse, RawClient, startOrigin } from "./raw-peers.ts";
+import { plainResponse, RawClient, type RawOrigin, startOrigin } from "./raw-peers.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -15,18 +15,20 @@ async function gateway(t: TestContext, delayMs: number) {
   const plan = planFor(upstreamOf([origin.port]));
   const started = await startServer(() => plan);
   t.after(() => started.server.close());
-  return started;
+  return { ...started, origin };
+}
+
+/** Resolves once a request has reached the origin. */
+async function asked({ requests }: RawOrigin): Promise<void> {
+  while (requests.length === 0) await new Promise(setImmediate);
 }
 
 test("what is in flight is finished and told to close; new connections are refused", async (t) => {
-  const { server, port } = await gateway(t, 150);
+  const { server, port, origin } = await gateway(t, 150);
   const client = new RawClient(port);
   client.send(GET);
-  await once(client.socket, "connect");
-  await new Promise((resolve) => {
-    setTimeout(resolve, 30);
-  });
-  const drained = server.drain(5_000);
+  await asked(origin);
+  const drained = server.drain(60_000);
   assert.match(await client.end(), /Connection: close\r\n[^]*answer$/);
   await drained;
   const late = connect(port, "127.0.0.1");
@@ -41,9 +43,10 @@ test("an idle connection may ask once more within its grace", async (t) => {
   const silent = new RawClient(port);
   silent.send(GET);
   await silent.until(/answer$/);
-  const drained = server.drain(5_000);
+  const drained = server.drain(60_000);
+  // Some turns later, and well within the grace.
   await new Promise((resolve) => {
-    setTimeout(resolve, 100);
+    setTimeout(resolve, 20);
   });
   client.send(GET);
   assert.match(await client.end(), /keep-alive[^]*answerHTTP[^]*Connection: close\r\n[^]*answer$/);
@@ -52,13 +55,10 @@ test("an idle connection may ask once more within its grace", async (t) => {
 });
 
 test("at the deadline the rest is cut", async (t) => {
-  const { server, port } = await gateway(t, Infinity);
+  const { server, port, origin } = await gateway(t, Infinity);
   const client = new RawClient(port);
   client.send(GET);
-  await once(client.socket, "connect");
-  await new Promise((resolve) => {
-    setTimeout(resolve, 30);
-  });
+  await asked(origin);
   await server.drain(100);
   assert.equal(await client.end(), "");
 });
@@ -93,7 +93,7 @@ test("drain under load: no request on a connection that was accepted fails", asy
   };
   const clients = Array.from({ length: 16 }, one);
   while (answered < 500) await new Promise(setImmediate);
-  await server.drain(5_000);
+  await server.drain(60_000);
   stop = true;
   await Promise.all(clients);
   assert.equal(failed, 0);

@@ -6,6 +6,7 @@ import type { Settings } from "../settings/settings.ts";
 import type { CertificateLookup } from "../tls/certificate-index.ts";
 import type { UpstreamPools } from "../upstream/pools.ts";
 import { compilePathAdjustment, withEncodedSlashes } from "../lib/normalise-path.ts";
+import { compileContentTypes, type ContentTypes } from "./http1/answer-form.ts";
 import { compileRealIp, type RealIp } from "./real-ip.ts";
 import { version } from "../lib/version.ts";
 
@@ -28,6 +29,8 @@ export interface Environment {
   readonly pools: UpstreamPools;
   readonly wheel: TimerWheel;
   readonly accessLog: AccessLogSink | null;
+  /** Bytes of a request's body that the access log may show; 0: it shows none. */
+  readonly loggedBody: number;
   readonly log: LogSink;
   readonly realIp: RealIp;
   /** Whether a peer's X-Forwarded-* are kept. */
@@ -36,15 +39,19 @@ export interface Environment {
   readonly adjustPath: ((path: string) => string | null) | null;
   /** The path that routes are matched with where it is not the one above; `null`: it always is. */
   readonly routePath: ((target: string, path: string) => string) | null;
+  /** Adds the charset that settings ask for. */
+  readonly contentTypes: ContentTypes;
   /** Value of the Server header. */
   readonly serverName: string;
-  /** Header lines of every answer: Server and, where asked for, the revision. */
+  /** The gateway's own header lines of an answer: Server and, where asked for, the revision. */
   answerLines(): string;
   /** Finish what is in flight, keep no connection. */
   draining: boolean;
   /** Requests answered so far. */
   requests: number;
 }
+
+const LOGGED_BODY = 65_536;
 
 /** @param revision the applied revision at the time of the call, for `X-Turnpike-Revision`. */
 export function createEnvironment(
@@ -59,10 +66,12 @@ export function createEnvironment(
   const trusted = http.trustedAddresses === null ? null : compileAddresses(http.trustedAddresses);
   return {
     ...parts,
+    loggedBody: /\$(?:request_body\b|\{request_body\})/.test(settings.log.access?.format ?? "") ? LOGGED_BODY : 0,
     realIp: compileRealIp(http),
     trusts: (peer) => trusted !== null && trusted.matches(peer),
     adjustPath: compilePathAdjustment(http.normalizeUriLikeServlet, http.deleteUriTailSlash),
     routePath: settings.matching.encodedSlash ? withEncodedSlashes : null,
+    contentTypes: compileContentTypes(http.charset),
     serverName,
     answerLines: settings.showRevision
       ? () => `${serverLine}X-Turnpike-Revision: ${revision()}; worker=${slot}\r\n`

@@ -256,7 +256,7 @@ test("slow clients end with 408, idle ones without a word", async (t) => {
   const { port } = await proxy(
     t,
     echo,
-    settingsWith({ clientHeaderTimeoutMs: 100, clientBodyTimeoutMs: 100, keepaliveTimeoutMs: 100 }),
+    settingsWith({ clientHeaderTimeoutMs: 500, clientBodyTimeoutMs: 500, keepaliveTimeoutMs: 500 }),
   );
   assert.match(await exchangeBytes(port, "GET / HT"), /^HTTP\/1\.1 408 /);
   assert.match(

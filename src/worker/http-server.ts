@@ -102,7 +102,7 @@ class RawHttpServer implements HttpServer {
   constructor(parts: HttpServerParts) {
     const { settings, engine, certificates, accessLog, log } = parts;
     const wheel = new TimerWheel();
-    const pools = new UpstreamPools(wheel);
+    const pools = new UpstreamPools(wheel, settings.upstream.maxHead);
     this.#record = parts.record;
     this.#metrics = parts.metrics ?? null;
     this.#slot = parts.slot;

@@ -114,6 +114,7 @@ export abstract class NodeRelay {
     if (this.#firstTicks === 0) this.#firstTicks = this.#startedTicks;
     this.attempt = {
       address: node.address,
+      named: node.hostHeader,
       status: 0,
       connectTime: open ? 0 : -1,
       headerTime: -1,

@@ -5,7 +5,7 @@ import { failureReport } from "../plugins/user/failure-text.ts";
 import { chosenUpstream } from "../compile/upstreams.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
 import type { BodyUse } from "../plugin/context.ts";
-import { Answer } from "./answer.ts";
+import { Answer, nameUpstreamStatus } from "./answer.ts";
 import { BodyFilters } from "./body-filters.ts";
 import { mayAsk } from "./client-proof.ts";
 import type { BufferOwner, Downstream, DownstreamSink } from "./downstream.ts";
@@ -83,6 +83,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     this.#plan = plan;
     ctx.route = plan.route;
     this.timed = this.#env.accessLog !== null || this.#plan.log !== null || this.#plan.headerFilter !== null;
+    if (this.#env.loggedBody > 0) ctx.captureBody(this.#env.loggedBody);
     const limit = this.#env.settings.http.clientMaxBodySize;
     if (limit > 0 && ctx.head.bodyLength > limit) this.#fail("DOWNSTREAM_BODY_TOO_LARGE");
     else this.#advance(Stage.rewrite, 0);
@@ -259,10 +260,12 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   // ---- the relay's side
 
   responseHead(head: ResponseText, buffer: Buffer, from: number, to: number, complete: boolean): boolean {
+    this.ctx.nodeBodyBytes = to - from;
     return this.#send(new Answer(head.status, head), buffer, from, to, complete, this.#relay!.source);
   }
 
   responseBody(buffer: Buffer, from: number, to: number, complete: boolean, trailers: string): boolean {
+    this.ctx.nodeBodyBytes += to - from;
     if (this.#ended) return true;
     if (this.#replaced) {
       this.#filters?.watch(buffer.subarray(from, to), complete);
@@ -319,6 +322,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     source: BufferOwner | null,
   ): boolean {
     const { ctx } = this;
+    if (ctx.attempts.length > 0) nameUpstreamStatus(given, ctx.attempts, this.#env.settings.showUpstreamStatus);
     // What filters may have conditions on.
     ctx.answer = given;
     ctx.status = given.status;
@@ -326,7 +330,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     if (answer === null) return true;
     this.#answer = ctx.answer = answer;
     ctx.status = answer.status;
-    const extra = this.#extraLines(answer);
+    const extra = this.#env.answerLines();
     let flowing: boolean;
     if (answer.replacement === null && this.#plan.bodyFilter === null) {
       if (ctx.method !== "HEAD") this.#sending(buffer, from, to);
@@ -351,13 +355,6 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       }
     }
     return answer;
-  }
-
-  #extraLines(answer: Answer): string {
-    const lines = this.#env.answerLines();
-    const { attempts } = this.ctx;
-    if (attempts.length === 0 || (answer.status < 500 && !this.#env.settings.showUpstreamStatus)) return lines;
-    return `${lines}X-APISIX-Upstream-Status: ${attempts.map((attempt) => attempt.status).join(", ")}\r\n`;
   }
 
   #sendFiltered(answer: Answer, extra: string, buffer: Buffer, from: number, to: number, complete: boolean): boolean {

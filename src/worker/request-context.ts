@@ -38,6 +38,7 @@ export class HttpRequestContext implements RequestContext {
   bytesSent = 0;
   requestLength: number;
   attempts: Attempt[] = [];
+  nodeBodyBytes = 0;
   answer: Answer | null = null;
   /** `performance.now()` at the end; 0 while the request lasts. */
   endedTicks = 0;
@@ -262,8 +263,12 @@ export class HttpRequestContext implements RequestContext {
     return taken;
   }
 
+  nodeHeader(name: string): string | undefined {
+    return this.answer?.nodeHeader(name);
+  }
+
   responseHeader(name: string): string | undefined {
-    return this.answer?.header(name);
+    return this.answer?.sentHeader(name);
   }
 
   responseHeaders(): readonly (readonly [name: string, value: string])[] {

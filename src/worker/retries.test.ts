@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { test, type TestContext } from "node:test";
+import { freePort } from "../../test/support/ports.ts";
 import { planFor, startServer, upstreamOf } from "./fixtures.ts";
 import { exchangeBytes, plainResponse, RawClient, startOrigin } from "./raw-peers.ts";
 
@@ -24,15 +25,6 @@ async function origin(t: TestContext, answer: Answer) {
   const started = await startOrigin(answer);
   t.after(() => started.close());
   return started;
-}
-
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 test("a stale connection is made good for once, by a fresh one, and not for a POST", async (t) => {
@@ -84,7 +76,7 @@ test("a body is sent again while all of it is kept, and not beyond", async (t) =
 
 test("a long POST that no node has got yet goes to the next node", async (t) => {
   const node = await origin(t, (_, { socket }) => socket.write(plainResponse("good")));
-  const port = await gateway(t, [await closedPort(), node.port]);
+  const port = await gateway(t, [await freePort(), node.port]);
   for (let i = 0; i < 2; i++) assert.match(await exchangeBytes(port, withBody("POST", 900_000)), /good$/);
   assert.ok(node.requests.every((request) => request.endsWith(`\r\n\r\n${"x".repeat(900_000)}`)));
   assert.equal(node.requests.length, 2);

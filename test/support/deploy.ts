@@ -16,7 +16,7 @@ export interface Container {
   readonly args?: readonly string[];
   readonly env?: readonly { readonly name: string }[];
   readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
-  readonly lifecycle?: { readonly preStop?: { readonly sleep?: { readonly seconds: number } } };
+  readonly lifecycle?: { readonly preStop?: { readonly exec: { readonly command: readonly string[] } } };
   readonly resources: { readonly requests?: { readonly cpu?: string } };
   readonly startupProbe: Probe;
   readonly livenessProbe: Probe;
@@ -86,8 +86,9 @@ export function checkPod(pod: Pod, settings: Settings): void {
   }
 
   checkProbes(container, status.unresponsiveAfterMs, shutdown.delayMs);
-  const preStop = container.lifecycle?.preStop?.sleep?.seconds ?? 0;
-  const needed = preStop + (shutdown.delayMs + shutdown.timeoutMs) / 1000;
+  const [sleep, preStop] = container.lifecycle?.preStop?.exec.command ?? [];
+  assert.equal(sleep, "sleep");
+  const needed = Number(preStop) + (shutdown.delayMs + shutdown.timeoutMs) / 1000;
   assert.ok(grace > needed, `killed after ${grace} s, while it may take ${needed} s`);
 
   // Without a request it would be 0, which the gateway refuses.

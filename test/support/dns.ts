@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import type { TestContext } from "node:test";
+import { freePort } from "./ports.ts";
 
 /** One record of a stand-in DNS server. */
 export interface StandInRecord {
@@ -73,8 +74,9 @@ export async function startDns(t: TestContext): Promise<StandInDns> {
       socket.write(response.subarray(0, 5), () => socket.end(response.subarray(5)));
     });
   });
-  await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
-  dns.port = (tcp.address() as AddressInfo).port;
+  // The same port for both, which nobody has for either.
+  dns.port = await freePort();
+  await new Promise<void>((resolve) => tcp.listen(dns.port, "127.0.0.1", resolve));
   dns.server = `127.0.0.1:${dns.port}`;
   await new Promise<void>((resolve) => udp.bind(dns.port, "127.0.0.1", resolve));
   t.after(() => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -49,6 +49,11 @@ export interface Answer {
   readonly json: () => Record<string, unknown>;
 }
 
+/** Milliseconds between two questions of whoever waits for a state; each costs the gateway some of its start. */
+const POLL_MS = 10;
+/** Milliseconds after which nothing comes any more, on a machine that is busy with other tests, too. */
+const PATIENCE_MS = 90_000;
+
 /** A gateway run as its users run it: the command, a prefix of its own, real ports. */
 export class Gateway {
   readonly prefix: string;
@@ -58,10 +63,13 @@ export class Gateway {
   readonly adminPort: number;
   readonly child: ChildProcess;
   readonly exited: Promise<number | null>;
+  /** The test that it serves; empty where it serves several. */
+  readonly #test: string;
   #output = "";
 
-  constructor(prefix: string, ports: Ports, child: ChildProcess) {
+  constructor(prefix: string, ports: Ports, child: ChildProcess, test = "") {
     this.prefix = prefix;
+    this.#test = test;
     [this.httpPort, this.statusPort, this.controlPort, this.adminPort = 0] = ports;
     this.child = child;
     this.exited = once(child, "exit").then(([code]) => code as number | null);
@@ -115,7 +123,7 @@ export class Gateway {
       const answer = await this.control(`/v1/faults?worker=${worker}&fault=${fault}`).catch(() => null);
       if (answer?.status === 200) return;
       if (answer !== null || this.child.exitCode !== null) throw new Error(answer?.text ?? this.#output);
-      await setTimeout(5);
+      await setTimeout(POLL_MS);
     }
   }
 
@@ -131,14 +139,14 @@ export class Gateway {
   }
 
   /** Waits until `/status/ready` answers as told, and returns that answer. */
-  async until(expected: number | string, limitMs = 30_000): Promise<Answer> {
-    const deadline = Date.now() + limitMs;
+  async until(expected: number | string, pollMs = POLL_MS): Promise<Answer> {
+    const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
       const answer = await this.status("/status/ready").catch(() => null);
       if (answer !== null && (answer.status === expected || answer.text.includes(String(expected)))) return answer;
       if (this.child.exitCode !== null) throw new Error(`the gateway has ended: ${this.#output}`);
       if (Date.now() > deadline) throw new Error(`never ${expected}; last: ${answer?.text}; output: ${this.#output}`);
-      await setTimeout(5);
+      await setTimeout(pollMs);
     }
   }
 
@@ -149,7 +157,7 @@ export class Gateway {
 
   /** Waits on the barrier until every worker has applied the revision. */
   async applied(revision: number): Promise<Answer> {
-    return await this.status(`/status/ready?revision=${revision}&timeout=30s`);
+    return await this.status(`/status/ready?revision=${revision}&timeout=${PATIENCE_MS / 1_000}s`);
   }
 
   /** Ends the gateway and removes its files. */
@@ -158,9 +166,27 @@ export class Gateway {
       this.child.kill("SIGKILL");
       await this.exited;
     }
+    this.#keepLog();
     rmSync(this.prefix, { recursive: true, force: true });
   }
+
+  /** Leaves what it said to the run of all tests (`scripts/test.mjs`), which shows it where the test has failed. */
+  #keepLog(): void {
+    const directory = process.env.TURNPIKE_TEST_LOGS;
+    if (directory === undefined) return;
+    let log = this.#output;
+    try {
+      log += this.errorLog;
+    } catch {
+      // It has not come as far as to a log.
+    }
+    const kept = { file: process.argv[1], test: this.#test, log: log.slice(-KEPT_LOG) };
+    appendFileSync(join(directory, `${process.pid}.jsonl`), `${JSON.stringify(kept)}\n`);
+  }
 }
+
+/** Characters of a gateway's log that are kept. */
+const KEPT_LOG = 8_000;
 
 async function answerOf(url: string, init: RequestInit = {}): Promise<Answer> {
   const headers = new Headers(init.headers);
@@ -201,7 +227,8 @@ export function makePrefix(ports: Ports, options: GatewayOptions = {}): string {
   const config = {
     apisix: {
       node_listen: [{ ip: "127.0.0.1", port: http }],
-      status: { ip: "127.0.0.1", port: status, ...options.status },
+      // A machine that is busy with other tests may keep a worker from running for longer than the default.
+      status: { ip: "127.0.0.1", port: status, unresponsive_after: "60s", ...options.status },
       control: { ip: "127.0.0.1", port: control },
       ssl: { enable: false },
       ...apisix,
@@ -246,20 +273,20 @@ function deploymentOf(provider: Provider, port: number | undefined): object {
 export async function startGateway(t: TestContext, options: GatewayOptions = {}): Promise<Gateway> {
   const ports = [await freePort(), await freePort(), await freePort(), await freePort()] as const;
   const prefix = makePrefix(ports, options);
-  const gateway = runIn(prefix, ports, options);
+  const gateway = runIn(prefix, ports, options, t.fullName);
   t.after(() => gateway.close());
   return gateway;
 }
 
-/** Starts a gateway in a prefix that is there already; the caller closes it. */
-export function runIn(prefix: string, ports: Ports, options: GatewayOptions = {}): Gateway {
+/** Starts a gateway in a prefix that is there already; the caller closes it. `test`: the one it serves, if it is one. */
+export function runIn(prefix: string, ports: Ports, options: GatewayOptions = {}, test = ""): Gateway {
   const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
   if (options.faults !== undefined) env.TURNPIKE_FAULTS = options.faults;
   const child = spawn(turnpike, ["start", "-p", prefix, ...(options.args ?? [])], {
     env,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  return new Gateway(prefix, ports, child);
+  return new Gateway(prefix, ports, child, test);
 }
 
 /** A route to one origin. */

@@ -42,6 +42,8 @@ export interface EchoService {
   readonly node: string;
   /** Calls so far that are never answered. */
   readonly hung: () => number;
+  /** Calls so far that were cancelled before their end. */
+  readonly cancellations: () => number;
   /** Resolves once so many calls were cancelled before their end. */
   readonly cancelled: (count: number) => Promise<void>;
 }
@@ -114,6 +116,7 @@ export async function startEcho(t: TestContext, tls = ServerCredentials.createIn
   return {
     node: `127.0.0.1:${port}`,
     hung: () => hung,
+    cancellations: () => cancelled,
     async cancelled(count) {
       while (cancelled < count) await once(events, "cancelled");
     },

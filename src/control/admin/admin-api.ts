@@ -1,24 +1,28 @@
 import type { Logger } from "../../observe/logger.ts";
 import type { Address, AdminSettings } from "../../settings/settings.ts";
+import type { ResourceCheck } from "../../store/check-resource.ts";
 import { compileKeyCheck, noKeyCheck, type KeyCheck } from "./admin-keys.ts";
-import { page } from "./answers.ts";
+import { page, unknownMethod } from "./answers.ts";
 import { buildPluginsHandler, buildSchemaHandler } from "./catalogue-endpoints.ts";
 import type { AdminCatalogue } from "./catalogue.ts";
 import type { ResourceDeps } from "./deps.ts";
-import type { AdminHandler } from "./exchange.ts";
+import type { AdminHandler, AdminRequest } from "./exchange.ts";
 import { readGeneratedKey } from "./generated-key.ts";
 import { buildResourceHandler } from "./resources.ts";
 import { createAdminServer } from "./server.ts";
+import { validateConfigs } from "./validate-configs.ts";
 
 /** Bytes of a request body, as in APISIX. */
 const BODY_LIMIT = 1.5 * 1024 * 1024;
-/** Bytes of a whole configuration (`configs`). */
+/** Bytes of a whole configuration (`configs`, `configs/validate`). */
 const CONFIGS_LIMIT = 64 * 1024 * 1024;
 
 /** What an Admin API is made of. */
 export interface AdminApiDeps {
   readonly settings: AdminSettings;
   readonly log: Logger;
+  /** The `Server` header of answers. */
+  readonly serverName: string;
   /** Resources by key (embedded store, etcd), or the handler of `configs` where whole configurations are pushed. */
   readonly content: AdminResources | { readonly configs: AdminHandler };
 }
@@ -27,6 +31,8 @@ export interface AdminApiDeps {
 export interface AdminResources {
   readonly resources: Omit<ResourceDeps, "rules" | "version">;
   readonly catalogue: AdminCatalogue;
+  /** What whole configurations are checked with, `POST configs/validate`. */
+  readonly check: ResourceCheck;
   /** `PUT plugins/reload`. */
   reloadPlugins(): Promise<void>;
 }
@@ -44,12 +50,13 @@ export interface AdminApi {
  * `data/admin.key`, or made there; the log says where it is, never what it is.
  * Throws `SETTINGS_INVALID` where that file or those of `https_admin` cannot be used.
  */
-export function createAdminApi({ settings, log, content }: AdminApiDeps): AdminApi {
+export function createAdminApi({ settings, log, serverName, content }: AdminApiDeps): AdminApi {
   const server = createAdminServer({
     settings,
     checkKey: buildKeyCheck(settings, log),
     handler: "configs" in content ? buildConfigsOnly(content.configs) : buildHandler(settings, content),
-    bodyLimit: ([first]) => ("configs" in content && first === "configs" ? CONFIGS_LIMIT : BODY_LIMIT),
+    bodyLimit: ([first]) => (first === "configs" ? CONFIGS_LIMIT : BODY_LIMIT),
+    serverName,
     log,
   });
   return {
@@ -82,16 +89,24 @@ function buildHandler(settings: AdminSettings, content: AdminResources): AdminHa
   const plugins = buildPluginsHandler(endpoints);
   const schema = buildSchemaHandler(endpoints);
   return (request) => {
+    // APISIX has it for whole configurations alone.
+    if (request.method === "HEAD") return unknownMethod("HEAD");
     switch (request.path[0]) {
       case "plugins":
         return plugins(request);
       case "schema":
         return schema(request);
+      case "configs":
+        return isValidation(request) ? validateConfigs(content.check, request) : resources(request);
       default:
         return resources(request);
     }
   };
 }
+
+/** `POST configs/validate`, all that there is of `configs` where resources are kept by key. */
+const isValidation = ({ method, path: [, action, ...more] }: AdminRequest): boolean =>
+  method === "POST" && action === "validate" && more.length === 0;
 
 /** Whole configurations are all that there is. */
 function buildConfigsOnly(configs: AdminHandler): AdminHandler {

@@ -23,3 +23,6 @@ export function page(status: number, reason: string): AdminAnswer {
     `<hr><center>${text}</center>\n</body>\n</html>\n`;
   return { status, body, headers: { "Content-Type": "text/html; charset=utf-8" } };
 }
+
+/** The page for a method that nothing here answers. */
+export const unknownMethod = (method: string): AdminAnswer => page(404, `method ${method} is not known here`);

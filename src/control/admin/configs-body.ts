@@ -1,4 +1,5 @@
 import { reasonOf } from "../../lib/errors.ts";
+import { nestingFault } from "../../lib/nesting.ts";
 import { parseJson } from "../../source/json-text.ts";
 import { parseYaml } from "../../source/yaml-text.ts";
 
@@ -19,6 +20,8 @@ export function readConfigsBody(text: string, contentType: string | undefined): 
     const where = placed(reasonOf(error));
     return refuse(yaml ? `invalid yaml request body: ${where}` : where);
   }
+  const deep = nestingFault(value);
+  if (deep !== null) return refuse(deep);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
     return { value: value as Readonly<Record<string, unknown>> };
   }

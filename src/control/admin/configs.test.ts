@@ -377,3 +377,22 @@ test("a push before control follows the source, or after, is for later", async (
   assert.equal((await node.put({ routes: [r1("/a")] })).status, 503);
   assert.equal(node.source.current, null);
 });
+
+test("what is nested without end is refused, in JSON and YAML", async () => {
+  const { put, ask } = createNode();
+  const deep = `{"routes": [{"id": "a", "plugins": {"echo": ${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}}}]}`;
+  for (const answer of [
+    await put(deep),
+    await put(deep, "", { "content-type": "application/yaml" }),
+    await ask("POST", "configs/validate", deep),
+  ]) {
+    assert.equal(answer.status, 400);
+    assert.match((answer.body as { error_msg: string }).error_msg, /^invalid request body: /);
+  }
+});
+
+test("an id that is no text of Unicode is refused like any other", async () => {
+  const answer = await createNode().put(`{"routes": [{"id": "\\ud800", "uri": "/a", "plugins": {}}]}`);
+  assert.equal(answer.status, 400);
+  assert.match(answer.headers?.["X-Turnpike-Resource"] ?? "", /^routes\[0\] %EF%BF%BD$/);
+});

@@ -8,13 +8,13 @@ import type { ResourceCheck } from "../../store/check-resource.ts";
 import { identify } from "../../store/identify.ts";
 import { mergePush, type MergedPush } from "../../store/merge-push.ts";
 import { isKind } from "../../store/stage.ts";
+import { refuse } from "./answers.ts";
 import { readConfigsBody } from "./configs-body.ts";
 import { contentFault } from "./content-rules.ts";
 import type { AdminAnswer, AdminHandler, AdminRequest } from "./exchange.ts";
+import { faultRows, MAX_LISTED, validateConfigs } from "./validate-configs.ts";
 
 const MAX_WAIT_MS = 600_000;
-/** Rejections and faults that one answer lists. */
-const MAX_LISTED = 1_000;
 
 /** What the handler needs of the control thread. */
 export interface ConfigsDeps {
@@ -53,14 +53,10 @@ export function buildConfigsHandler(deps: ConfigsDeps): AdminHandler {
       if (request.method === "GET" || request.method === "HEAD") return read(deps, request);
       if (request.method === "PUT") return replace(deps, request);
     } else if (action === "validate" && rest.length === 0 && request.method === "POST") {
-      return validate(deps, request);
+      return validateConfigs(deps.check, request);
     }
     return refuse(404, "not found: GET, HEAD and PUT /apisix/admin/configs, POST /apisix/admin/configs/validate");
   };
-}
-
-function refuse(status: number, error: string, more: object = {}): AdminAnswer {
-  return { status, body: { error_msg: error, ...more } };
 }
 
 const JSON_TYPE = { "Content-Type": "application/json" };
@@ -162,19 +158,11 @@ function refuseShape({ faults }: MergedPush): AdminAnswer {
 function refuseResources(faults: readonly PushFault[]): AdminAnswer {
   const [first] = faults;
   if (first === undefined) return refuse(400, "");
-  const answer = refuse(400, first.error, faults.length > 1 ? { errors: rowsOf(faults) } : {});
+  const answer = refuse(400, first.error, faults.length > 1 ? { errors: faultRows(faults) } : {});
   // A single error says what is wrong, but not with which resource.
-  const place = `${first.kind}[${first.index}] ${encodeURIComponent(String(first.id))}`;
+  const place = `${first.kind}[${first.index}] ${encodeURIComponent(String(first.id).toWellFormed())}`;
   return { ...answer, headers: { "X-Turnpike-Resource": place.trimEnd() } };
 }
-
-const rowsOf = (faults: readonly PushFault[]): object[] =>
-  faults.slice(0, MAX_LISTED).map(({ kind, id, index, error }) => ({
-    resource_type: kind,
-    resource_id: id,
-    index,
-    error,
-  }));
 
 /** The digest is that of what is held: nothing is done, but a client may want to wait for it. */
 async function unchanged(deps: ConfigsDeps, options: PushOptions): Promise<AdminAnswer> {
@@ -212,27 +200,3 @@ const rejectedRows = (rejected: readonly Rejection[]): object[] =>
     error,
     serving,
   }));
-
-const INVALID = "Configuration validation failed";
-
-function validate({ check }: ConfigsDeps, request: AdminRequest): AdminAnswer {
-  const body = readConfigsBody(request.body, request.headers["content-type"]);
-  if ("error" in body) {
-    // APISIX's form for what is well written and no configuration.
-    if (body.parsed) return refuse(400, INVALID, { errors: [{ error: body.error }] });
-    return refuse(400, body.error);
-  }
-  // Versions are not compared: against nothing, every one will do.
-  const { lists, faults } = mergePush(raised(body.value), null, () => false);
-  const shape = faults.map(({ kind, error, more }) => ({ resource_type: kind, error: error + more }));
-  const errors = [...shape, ...rowsOf(checkPush(lists, check, () => false, contentFault))];
-  if (errors.length === 0) return { status: 200, body: {}, headers: JSON_TYPE };
-  return refuse(400, INVALID, { errors });
-}
-
-/** The body without versions that are numbers, so that none is too low or stands for "unchanged". */
-function raised(body: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    Object.entries(body).filter(([name, value]) => !(name.endsWith("_conf_version") && typeof value === "number")),
-  );
-}

@@ -1,10 +1,9 @@
 import { reasonOf } from "../../lib/errors.ts";
+import { nestingFault } from "../../lib/nesting.ts";
 import { parseJson } from "../../source/json-text.ts";
 import { refuse } from "./answers.ts";
 import type { AdminAnswer } from "./exchange.ts";
 
-/** Objects and lists in each other; deeper ones are no configuration. */
-const MAX_DEPTH = 64;
 /** Characters of a broken body that are shown again. */
 const MAX_ECHO = 256;
 
@@ -20,18 +19,14 @@ export function parseBody(body: string): JsonBody {
   } catch (error) {
     return broken(reasonOf(error).replace(/^line:(\d+):(\d+):/, "line $1, column $2:"), body);
   }
-  if (isDeeper(value, MAX_DEPTH)) return broken(`nested deeper than ${MAX_DEPTH}`, body);
+  const deep = nestingFault(value);
+  if (deep !== null) return broken(deep, body);
   // Where a number would be rounded it may only be an id, which is a text as well.
   return { value: /\d{16}/.test(body) ? exactIds(body) : value };
 }
 
 function broken(reason: string, body: string): JsonBody {
   return { answer: refuse(400, `invalid request body: ${reason}`, { req_body: body.slice(0, MAX_ECHO) }) };
-}
-
-function isDeeper(value: unknown, depth: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return depth === 0 || Object.values(value).some((item) => isDeeper(item, depth - 1));
 }
 
 /** Integers beyond 2^53 in fields that hold ids become the text of their digits. */

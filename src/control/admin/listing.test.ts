@@ -43,8 +43,8 @@ test("filters", async () => {
   const all = [
     resource("1", { uri: "/apple/1", name: "Alpha", labels: { env: "prod", team: "x" } }),
     resource("2", { uris: ["/banana", "/apple/2"], name: "beta", labels: { env: "dev" } }),
-    resource("3", { uri: "/cherry" }),
-    resource("4", { uri: 7, name: null, labels: [] }),
+    resource("3", { uri: "/cherry", service_id: 7, upstream_id: "u" }),
+    resource("4", { uri: 7, name: null, labels: [], service_id: "7" }),
   ];
   for (const [query, found] of [
     ["name=Alpha", "1"],
@@ -61,8 +61,17 @@ test("filters", async () => {
     ["uri=/cherry$", "3"],
     ["name=a&label=team&uri=apple", "1"],
     ["nonsense=1", "1234"],
+    ["filter=service_id%3D7", "34"],
+    ["filter=service_id%3D7%26upstream_id%3Du", "3"],
+    ["filter=service_id%3D7&uri=cherry", "3"],
+    ["filter=service_id%3D", ""],
+    ["filter=service_id", ""],
+    ["filter=service_id%3Dx%26service_id%3D7", "34"],
+    ["filter=upstream_id%3D7", ""],
+    ["filter=name%3Dnobody", "1234"],
+    ["filter=", "1234"],
   ] as const) {
-    const listing = await selectListing(all, new URLSearchParams(query));
+    const listing = await selectListing(all, new URLSearchParams(query), ["service_id", "upstream_id"]);
     assert.ok("resources" in listing);
     assert.equal(listing.resources.map(({ key }) => key).join(""), found, query);
   }

@@ -13,14 +13,16 @@ export interface Listing {
 }
 
 /**
- * What `name`, `label`, `uri`, `page` and `page_size` leave of a collection, which
- * comes ordered by key. Paged it is ordered by creation.
+ * What `name`, `label`, `uri`, `filter`, `page` and `page_size` leave of a collection,
+ * which comes ordered by key. Paged it is ordered by creation. `references` are the
+ * fields that `filter` may name.
  */
 export async function selectListing(
   all: readonly ShownResource[],
   query: URLSearchParams,
+  references: readonly string[] = [],
 ): Promise<Listing | AdminAnswer> {
-  const kept = await filterResources(all, readFilters(query));
+  const kept = await filterResources(all, [...readFilters(query), ...readReferences(query, references)]);
   const page = readNumber(query.getAll("page"));
   const size = readNumber(query.getAll("page_size"));
   if (page === null || size === null) return { resources: kept, total: kept.length };
@@ -68,6 +70,23 @@ function readFilters(query: URLSearchParams): readonly Filter[] {
   }
   return filters;
 }
+
+/**
+ * The conditions of `filter`, a query string within the query (`service_id%3D1`). Fields
+ * that cannot be asked for are passed over, as in APISIX; of several values of a field the last counts.
+ */
+function readReferences(query: URLSearchParams, fields: readonly string[]): readonly Filter[] {
+  const wanted = new URLSearchParams(query.get("filter") ?? "");
+  return fields
+    .filter((field) => wanted.has(field))
+    .map((field) => {
+      const id = wanted.getAll(field).at(-1);
+      return (value) => isFields(value) && isId(value[field]) && String(value[field]) === id;
+    });
+}
+
+/** Ids may be written as numbers, which mean the same. */
+const isId = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number";
 
 function urisOf({ uri, uris }: Readonly<Record<string, unknown>>): readonly string[] {
   const all: readonly unknown[] = [uri, ...(Array.isArray(uris) ? uris : [])];

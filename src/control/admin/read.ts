@@ -43,7 +43,7 @@ async function getCollection(
   const own =
     kind === "consumers" ? values.filter((stored) => !stored.key.slice(key.length + 1).includes("/")) : values;
   if (kind === "credentials" && own.length === 0) return keyNotFound;
-  const listing = await selectListing(await showAll(deps, kind, own), query);
+  const listing = await selectListing(await showAll(deps, kind, own), query, address.kind.references);
   if ("status" in listing) return listing;
   const { resources, total } = listing;
   return { status: 200, body: answerForm(deps.version).many(`${deps.prefix}/${key}`, resources, total) };

@@ -5,6 +5,8 @@ import type { AdminAnswer } from "./exchange.ts";
 /** How much of a body that is too long is read all the same: who still sends does not see an answer. */
 const DRAIN_BYTES = 16 * 1024 * 1024;
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /**
  * Reads the body of a request whole, as UTF-8; what to answer where it is longer
  * than `limit` bytes or no text. Rejects when the client goes away.
@@ -21,7 +23,7 @@ export async function readBody(
   const body = await collect(request, limit);
   if (body === null) return tooLarge(limit);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(body);
+    return utf8.decode(body);
   } catch {
     return refuse(400, "invalid request body: not UTF-8");
   }

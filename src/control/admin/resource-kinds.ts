@@ -13,18 +13,31 @@ export interface ResourceKind {
   readonly missing: string;
   /** Whether `create_time` and `update_time` are kept. */
   readonly timed: boolean;
+  /** Fields that `filter` of a list may name. */
+  readonly references: readonly string[];
 }
 
 /** The kinds that the Admin API keeps. */
 export type AdminKind = Exclude<Kind, "plugins">;
 
 function row(kind: AdminKind, label: string, more: Partial<ResourceKind> = {}): ResourceKind {
-  return { kind, label, unsupported: [], idField: "id", missing: `missing ${label} id`, timed: true, ...more };
+  return {
+    kind,
+    label,
+    unsupported: [],
+    idField: "id",
+    missing: `missing ${label} id`,
+    timed: true,
+    references: [],
+    ...more,
+  };
 }
+
+const upstreamAndService = ["service_id", "upstream_id"];
 
 /** Every kind, by the first segment of its path; credentials stand below their consumer. */
 export const resourceKinds: Readonly<Record<AdminKind, ResourceKind>> = {
-  routes: row("routes", "route"),
+  routes: row("routes", "route", { references: upstreamAndService }),
   services: row("services", "service"),
   upstreams: row("upstreams", "upstream"),
   consumers: row("consumers", "consumer", { unsupported: ["POST", "PATCH"], idField: "username" }),
@@ -40,7 +53,7 @@ export const resourceKinds: Readonly<Record<AdminKind, ResourceKind>> = {
   }),
   protos: row("protos", "proto", { unsupported: ["PATCH"] }),
   secrets: row("secrets", "secret", { unsupported: ["POST"] }),
-  stream_routes: row("stream_routes", "stream route", { unsupported: ["PATCH"] }),
+  stream_routes: row("stream_routes", "stream route", { unsupported: ["PATCH"], references: upstreamAndService }),
 };
 
 /** The kind of that name; `null` where there is none. */

@@ -309,3 +309,53 @@ test("the form of version 2", async (t) => {
     deleted: "1",
   });
 });
+
+test("whole configurations can be checked where resources are kept by key", async (t) => {
+  const admin = await startAdmin(t);
+  const check = async (body: unknown): Promise<unknown> => {
+    const answer = await admin.send("POST", "/configs/validate", body);
+    return { status: answer.status, ...answer.body };
+  };
+  const service = { id: "s", upstream };
+  assert.deepEqual(await check({ services: [service], routes: [{ id: "r", uri: "/a", service_id: "s" }] }), {
+    status: 200,
+  });
+  const routes = [
+    { id: "a", uri: "/a", plugins: { "limit-count": { count: -1 } } },
+    { id: "b", ...route },
+    { id: "b", ...route },
+  ];
+  const wrong = (await check({ routes })) as { status: number; error_msg: string; errors: { index: number }[] };
+  assert.equal(wrong.status, 400);
+  assert.equal(wrong.error_msg, "Configuration validation failed");
+  assert.deepEqual(
+    wrong.errors.map(({ index }) => index),
+    [0, 2],
+  );
+  assert.deepEqual((await admin.send("GET", "/routes")).body, { total: 0, list: [] }, "nothing is taken over");
+  for (const [method, path] of [
+    ["GET", "/configs"],
+    ["PUT", "/configs"],
+    ["GET", "/configs/validate"],
+    ["POST", "/configs/validate/more"],
+  ] as const) {
+    const { status, body } = await admin.send(method, path, method === "GET" ? undefined : {});
+    assert.deepEqual({ status, body }, { status: 404, body: { error_msg: "Unsupported resource type: configs" } });
+  }
+});
+
+test("a list of routes can be asked for by what they refer to", async (t) => {
+  const admin = await startAdmin(t);
+  await admin.send("PUT", "/services/s", { upstream });
+  await admin.send("PUT", "/routes/1", { uri: "/a", service_id: "s" });
+  await admin.send("PUT", "/routes/2", route);
+  const total = async (path: string): Promise<unknown> => (await admin.send("GET", path)).body.total;
+  assert.equal(await total("/routes?filter=service_id%3Ds"), 1);
+  assert.equal(await total("/routes?filter=upstream_id%3Ds"), 0);
+  assert.equal(await total("/services?filter=service_id%3Dx"), 1, "other kinds have no such fields");
+});
+
+test("the Server header says whose API it is", async (t) => {
+  const admin = await startAdmin(t);
+  assert.match((await admin.send("GET", "/routes")).headers.get("server") ?? "", /APISIX\/3\.18\.0$/);
+});

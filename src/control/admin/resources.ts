@@ -36,6 +36,10 @@ export function buildResourceHandler(deps: ResourceDeps): AdminHandler {
     if (address.kind.unsupported.includes(request.method)) {
       return refuse(405, `not supported \`${request.method}\` method for ${address.kind.label}`);
     }
+    // Writing or deleting the whole resource is not what somebody who names a part of it means.
+    if ((request.method === "PUT" || request.method === "DELETE") && address.subPath.length > 0) {
+      return refuse(400, `a path below a resource is for PATCH: /${address.subPath.join("/")}`);
+    }
     switch (request.method) {
       case "GET":
         return await getResource(deps, address, request);

@@ -8,7 +8,7 @@ import { createServer as createHttpServer, STATUS_CODES } from "../../lib/node-h
 import type { Logger } from "../../observe/logger.ts";
 import type { Address, AdminSettings } from "../../settings/settings.ts";
 import type { KeyCheck } from "./admin-keys.ts";
-import { page, refuse } from "./answers.ts";
+import { page, refuse, unknownMethod } from "./answers.ts";
 import type { AdminAnswer, AdminHandler } from "./exchange.ts";
 import { readBody } from "./request-body.ts";
 import { parseTarget, type AdminTarget } from "./request-target.ts";
@@ -28,6 +28,8 @@ export interface AdminServerOptions {
   readonly handler: AdminHandler;
   /** Bytes that the body of a request may have, by its path. */
   readonly bodyLimit: (path: readonly string[]) => number;
+  /** The `Server` header of answers. */
+  readonly serverName: string;
   readonly log: Logger;
 }
 
@@ -39,7 +41,7 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-const routed = new Set(["GET", "PUT", "POST", "PATCH", "DELETE"]);
+const routed = new Set(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"]);
 
 const corsHeaders = {
   "Access-Control-Allow-Origin": "*",
@@ -67,7 +69,7 @@ const preflight: AdminAnswer = {
  * Throws `SETTINGS_INVALID` where the files of `https_admin` cannot be used.
  */
 export function createAdminServer(options: AdminServerOptions): AdminServer {
-  const { settings, checkKey, handler, bodyLimit, log } = options;
+  const { settings, checkKey, handler, bodyLimit, serverName, log } = options;
   const allowed = settings.allow === null ? null : compileAddresses(settings.allow);
   const server = createServer(settings.tls);
 
@@ -89,6 +91,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       log.error(`admin: ${request.method} ${String(target?.path?.[0])}: ${reasonOf(error)}`);
       answer = refuse(500, "internal error; the error log of this node says more");
     }
+    response.setHeader("Server", serverName);
     send(request, response, answer, cors && request.method !== "OPTIONS");
   }
 
@@ -110,7 +113,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
     if (path.length === 0) {
       return method === "HEAD" ? { status: 200, body: null } : page(404, "expected /apisix/admin/<kind>");
     }
-    if (!routed.has(method)) return page(404, `method ${method} is not known here`);
+    if (!routed.has(method)) return unknownMethod(method);
     const body = await readBody(request, response, bodyLimit(path));
     if (typeof body !== "string") return body;
     return await handler({ method, path, query, headers, body, encodedSlash, trailingSlash });

@@ -93,6 +93,7 @@ export async function createTestAdmin(options: TestAdminOptions = {}): Promise<T
   const api = createAdminApi({
     settings,
     log: logTo(lines),
+    serverName: "Turnpike/test APISIX/3.18.0",
     content: {
       resources: {
         repository,
@@ -103,6 +104,7 @@ export async function createTestAdmin(options: TestAdminOptions = {}): Promise<T
         now: Date.now,
       },
       catalogue: buildCatalogue({ plugins: defaultPlugins, streamPlugins, pluginAttr: {} }, loaded),
+      check,
       reloadPlugins: () => Promise.resolve(),
     },
   });

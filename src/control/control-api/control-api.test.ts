@@ -38,11 +38,13 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     reloadPlugins: () => Promise.resolve(),
     health: () => [],
     targets: { get: () => undefined },
+    discovery: { dns: null, consul: null, kubernetes: [] },
+    discovered: { targets: () => [], clusters: () => [] },
     registry: plugins,
     settings: {
       matching: { encodedSlash: false, graphqlMaxSize: 0, postArgMaxSize: 0 },
       http: { normalizeUriLikeServlet: false, deleteUriTailSlash: false },
-      upstream: { keepalive: 1, keepaliveRequests: 1, keepaliveTimeoutMs: 1 },
+      upstream: { keepalive: 1, keepaliveRequests: 1, keepaliveTimeoutMs: 1, maxHead: 4_096, serverName: true },
     },
     routes() {
       table.sync(store.held.values());

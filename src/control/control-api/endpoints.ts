@@ -1,5 +1,6 @@
 import type { HealthDeps } from "./healthcheck.ts";
 import { healthEndpoints } from "./healthcheck.ts";
+import { discoveryEndpoints, type DiscoveryDeps } from "./discovery.ts";
 import { drainEndpoints } from "./drain.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ExplainDeps } from "./explain.ts";
@@ -10,7 +11,7 @@ import { schemaEndpoints } from "./schema.ts";
 import { upkeepEndpoints } from "./upkeep.ts";
 
 /** What the Control API can tell and do. */
-export interface ControlDeps extends ResourcesDeps, ExplainDeps {
+export interface ControlDeps extends ResourcesDeps, ExplainDeps, DiscoveryDeps {
   drain(on: boolean): void;
   /** Reads the plugins of users anew; resolves once what was found is given to the workers. */
   reloadPlugins(): Promise<void>;
@@ -31,6 +32,7 @@ export function controlEndpoints(deps: ControlDeps): readonly Endpoint[] {
   return [
     ...resourceEndpoints(deps),
     ...healthEndpoints({ ...deps, reports: deps.health }),
+    ...discoveryEndpoints(deps),
     ...schemaEndpoints(deps),
     ...explainEndpoints(deps),
     ...upkeepEndpoints(() => deps.reloadPlugins()),

@@ -2,8 +2,6 @@ import { loadHttps } from "../../lib/lazy-https.ts";
 import { request as httpRequest } from "../../lib/node-http.ts";
 import type { Target } from "../../upstream/targets.ts";
 
-/** Milliseconds for an answer that is not held back. */
-const TIMEOUT_MS = 5_000;
 /** Bytes of an answer. */
 const MAX_ANSWER = 16_777_216;
 
@@ -23,17 +21,19 @@ export interface ConsulQuestion {
   readonly token: string | null;
   /** Weight of an instance that says none. */
   readonly weight: number;
+  /** For an answer that is not held back. */
+  readonly answerMs: number;
   /** The answer may be held back until there is another index, for so long; `null`: it may not. */
   readonly after: { readonly index: number; readonly waitMs: number } | null;
 }
 
 /** Asks for the instances of a service. Rejects with an Error where there is no such answer. */
 export async function askConsul(question: ConsulQuestion, signal: AbortSignal): Promise<ConsulAnswer> {
-  const { server, service, token, weight, after } = question;
+  const { server, service, token, weight, answerMs, after } = question;
   const held = after === null ? "" : `&index=${after.index}&wait=${Math.ceil(after.waitMs / 1_000)}s`;
   const url = `${server}/v1/health/service/${encodeURIComponent(service)}?passing=true${held}`;
   // Consul adds up to a sixteenth, so that not all clients come back at once.
-  const limitMs = TIMEOUT_MS + (after === null ? 0 : after.waitMs * (17 / 16));
+  const limitMs = answerMs + (after === null ? 0 : after.waitMs * (17 / 16));
   const { text, index } = await get(url, token, limitMs, signal);
   return { targets: readService(JSON.parse(text), weight), index };
 }

@@ -11,7 +11,17 @@ function following(
 ): { consul: Consul; next: () => Promise<string>; hosts: () => Promise<string> } {
   const told: ((service: string) => void)[] = [];
   const consul = createConsul({
-    settings: { servers, token: "secret", waitMs: 60_000, intervalMs: 20, weight: 5, ...changes },
+    settings: {
+      servers,
+      token: "secret",
+      answerMs: 5_000,
+      waitMs: 60_000,
+      intervalMs: 20,
+      weight: 5,
+      skipped: [],
+      fallback: null,
+      ...changes,
+    },
     changed: (service) => {
       for (const resolve of told.splice(0)) resolve(service);
     },
@@ -97,6 +107,25 @@ test("a server that goes away, or knows nobody any more: the others are asked", 
   one.now([instance("10.0.0.3", 80)], 9);
   await back;
   assert.equal(await hosts(), "10.0.0.3");
+});
+
+test("default_service counts where no server knows an instance, skip_services is never asked for", async (t) => {
+  const server = await startConsul(t);
+  const fallback = { host: "10.9.9.9", port: 99, weight: 1 };
+  const { consul, next, hosts } = following(t, [server.url], { fallback, skipped: ["hidden"] });
+  assert.equal(await hosts(), "10.9.9.9");
+  const there = next();
+  server.now([instance("10.0.0.1", 80)], 2);
+  await there;
+  assert.equal(await hosts(), "10.0.0.1");
+  await server.wasAsked(server.asked.length + 1);
+  const gone = next();
+  server.now([], 3);
+  await gone;
+  assert.equal(await hosts(), "10.9.9.9");
+  const skipped = await consul.look("hidden");
+  assert.match("failure" in skipped ? skipped.failure : "", /skip_services/);
+  assert.ok(server.asked.every((path) => !path.includes("hidden")));
 });
 
 test("what comes to nothing has a reason, and never the token", async (t) => {

@@ -31,13 +31,16 @@ export function createConsul({ settings, changed }: ConsulParts): Consul {
     services.delete(service);
   };
   return {
-    look(service) {
+    async look(service) {
+      if (settings.skipped.includes(service)) {
+        return { failure: `${service} is one of discovery.consul.skip_services` };
+      }
       let watch = services.get(service);
       if (watch === undefined) {
         watch = new ServiceWatch(service, settings, () => changed(service));
         services.set(service, watch);
       }
-      return watch.look();
+      return await watch.look();
     },
     forget,
     close() {
@@ -104,17 +107,27 @@ class ServiceWatch {
   /** The first server that knows an instance; `null` where none does. */
   async #askAll(): Promise<Heard | null> {
     let failure = "no server is configured";
+    let answers = 0;
     for (const server of this.#settings.servers) {
       try {
         const answer = await this.#ask(server, 0);
         if (answer.targets.length > 0) return this.#take(server, answer);
+        answers++;
         failure = `${server} knows no passing instance of ${this.#service}`;
       } catch (thrown) {
         failure = `${server}: ${reasonOf(thrown)}`;
       }
     }
-    this.#learn({ failure });
+    this.#learn(this.#instead(answers === this.#settings.servers.length) ?? { failure });
     return null;
+  }
+
+  /** What counts where no server named an instance: `default_service`, once that is sure, or nothing is known. */
+  #instead(sure: boolean): Lookup | null {
+    const { fallback } = this.#settings;
+    if (fallback === null) return null;
+    const known = this.#known !== null && "targets" in this.#known;
+    return !sure && known ? this.#known : { targets: [{ ...fallback, priority: 0 }], ttlMs: TTL_MS };
   }
 
   /** The server that answered last; the others where it fails or knows none any more. */
@@ -135,9 +148,9 @@ class ServiceWatch {
   }
 
   #ask(server: string, index: number): Promise<ConsulAnswer> {
-    const { token, weight, waitMs } = this.#settings;
+    const { token, weight, waitMs, answerMs } = this.#settings;
     const after = index > 0 && waitMs !== null ? { index, waitMs } : null;
-    return askConsul({ server, service: this.#service, token, weight, after }, this.#closing.signal);
+    return askConsul({ server, service: this.#service, token, weight, answerMs, after }, this.#closing.signal);
   }
 
   #learn(lookup: Lookup): void {

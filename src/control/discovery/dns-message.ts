@@ -110,11 +110,12 @@ function readData(message: Buffer, type: number, at: number, length: number): Pi
 /** The longest run of zeros becomes `::` (RFC 5952). */
 function compressed(groups: readonly string[]): string {
   const text = groups.join(":");
-  const runs = text.match(/\b0(?::0)+\b/g) ?? [];
-  const longest = runs.reduce((best, run) => (run.length > best.length ? run : best), "");
-  if (longest === "") return text;
-  const at = text.indexOf(longest);
-  return `${text.slice(0, at).replace(/:$/, "")}::${text.slice(at + longest.length).replace(/^:/, "")}`;
+  let [at, length] = [0, 0];
+  // By its place: the same text may begin within a group that ends with 0, as in `fd00:0:0:0:0:0:0:1`.
+  for (const { 0: run, index } of text.matchAll(/\b0(?::0)+\b/g))
+    if (run.length > length) [at, length] = [index, run.length];
+  if (length === 0) return text;
+  return `${text.slice(0, at).replace(/:$/, "")}::${text.slice(at + length).replace(/^:/, "")}`;
 }
 
 /** A name, and where it ends. Names may point to where the same ending stood before (RFC 1035, section 4.1.4). */

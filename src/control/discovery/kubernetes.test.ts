@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { endpoints, startKubernetes, type StandInKubernetes } from "../../../test/support/kubernetes.ts";
+import { checkConfig } from "../../settings/check.ts";
+import type { KubernetesConfig } from "../../settings/checked-config.ts";
 import { kubernetesSettings } from "../../settings/kubernetes-settings.ts";
+import { Report } from "../../settings/report.ts";
 import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
 
 async function cluster(
@@ -16,7 +19,8 @@ async function cluster(
 }> {
   const api = await startKubernetes(t);
   const env = { KUBERNETES_SERVICE_HOST: "127.0.0.1", KUBERNETES_SERVICE_PORT: String(api.port) };
-  const settings = kubernetesSettings({ service: { schema: "http" }, client: { token: "secret" }, ...more }, env);
+  const written = { service: { schema: "http" }, client: { token: "secret" }, watch_jitter_seconds: 0, ...more };
+  const settings = kubernetesSettings(withDefaults(written), env);
   const [changes, logged]: string[][] = [[], []];
   let told: ((name: string) => void)[] = [];
   const k8s = createKubernetes({
@@ -31,6 +35,14 @@ async function cluster(
   t.after(() => k8s.close());
   const next = (): Promise<string> => new Promise((resolve) => told.push(resolve));
   return { api, k8s, changes: changes!, logged: logged!, next };
+}
+
+/** The cluster as it is in config.yaml, with the defaults of its keys. */
+function withDefaults(written: object): KubernetesConfig {
+  const report = new Report("config.yaml", () => 0);
+  const { value } = checkConfig({ discovery: { kubernetes: written } }, [], { allowPortZero: false }, report);
+  assert.deepEqual(report.findings(), []);
+  return (value["discovery"] as { kubernetes: KubernetesConfig }).kubernetes;
 }
 
 const hosts = async (k8s: Kubernetes, service: string): Promise<string> => {
@@ -86,6 +98,9 @@ test("namespaces; a server that fails says why, and never the token", async (t) 
   api.items = [endpoints("shop", ["10.0.0.1"])];
   await api.watched();
   assert.match(await hosts(k8s, "default/shop:http"), /no ready endpoint/);
+  const broken = await cluster(t, { namespace_selector: { match: ["("] } });
+  assert.match(await hosts(broken.k8s, "default/shop:http"), /^namespace_selector: /);
+  assert.match(broken.logged.join(), /namespace_selector: /);
   const failing = await cluster(t);
   failing.api.fails = true;
   const { failure } = (await failing.k8s.look("default/shop:http")) as { failure: string };

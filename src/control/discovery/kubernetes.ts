@@ -14,6 +14,8 @@ import type { Lookup } from "./target-watch.ts";
 export interface Kubernetes {
   /** The nodes of `namespace/name:port`; waits for the first list. Never rejects. */
   look(service: string): Promise<Lookup>;
+  /** Everything that is known: the ready nodes of each port, by `namespace/name`. */
+  endpoints(): ReadonlyMap<string, Readonly<Record<string, readonly Target[]>>>;
   close(): void;
 }
 
@@ -39,8 +41,6 @@ interface Subset {
 const TTL_MS = 60_000;
 /** How long the first list is waited for. */
 const FIRST_LIST_MS = 5_000;
-/** Pauses after failures, the last one again and again. */
-const RETRY_MS = [1_000, 2_000, 5_000] as const;
 /** Bytes of one list, and of one line of a watch. */
 const MAX_BYTES = 268_435_456;
 /** Objects of one answer to a list; more come in further answers. */
@@ -67,7 +67,16 @@ class EndpointsWatch implements Kubernetes {
     this.#settings = settings;
     this.#changed = changed;
     this.#log = log;
-    this.#takes = compileNamespaces(settings.namespaces);
+    try {
+      this.#takes = compileNamespaces(settings.namespaces);
+    } catch (thrown) {
+      // Nothing is taken from the cluster, and the reason is where it is looked for.
+      this.#takes = () => false;
+      this.#failure = `namespace_selector: ${reasonOf(thrown)}`;
+      this.#tried.resolve();
+      log.warn(`discovery kubernetes: ${this.#failure}`);
+      return;
+    }
     void this.#run();
   }
 
@@ -78,6 +87,17 @@ class EndpointsWatch implements Kubernetes {
     if (name === "") return { failure: `${service} is not of the form namespace/name:port` };
     const targets = nodesOf(this.#known.get(name), port, this.#settings.weight);
     return targets.length === 0 ? { failure: `${service} has no ready endpoint` } : { targets, ttlMs: TTL_MS };
+  }
+
+  endpoints(): ReadonlyMap<string, Readonly<Record<string, readonly Target[]>>> {
+    const { weight } = this.#settings;
+    const known = [...this.#known].sort(([a], [b]) => (a < b ? -1 : 1));
+    return new Map(
+      known.map(([name, endpoints]) => {
+        const ports = [...portsOf(endpoints)];
+        return [name, Object.fromEntries(ports.map((port) => [port, nodesOf(endpoints, port, weight)]))];
+      }),
+    );
   }
 
   close(): void {
@@ -97,9 +117,15 @@ class EndpointsWatch implements Kubernetes {
         this.#failure = reasonOf(thrown);
         this.#tried.resolve();
         if (failures === 0) this.#log.warn(`discovery kubernetes: ${this.#failure}; what is known stays`);
-        await pause(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]!, signal);
+        await pause(this.#retryMs(failures++), signal);
       }
     }
+  }
+
+  /** Doubled with each failure in a row; never 0, or a server that refuses would be asked without end. */
+  #retryMs(failures: number): number {
+    const { retryMs, maxRetryMs } = this.#settings;
+    return Math.max(100, Math.min(retryMs * 2 ** failures, maxRetryMs));
   }
 
   /** Everything there is, and the version of it. */
@@ -132,7 +158,8 @@ class EndpointsWatch implements Kubernetes {
   async #watch(from: string): Promise<void> {
     let version = from;
     for (;;) {
-      const timeoutSeconds = String(this.#settings.watchSeconds);
+      const { watchSeconds, jitterSeconds } = this.#settings;
+      const timeoutSeconds = String(watchSeconds + Math.floor(Math.random() * (jitterSeconds + 1)));
       const path = this.#path({ watch: "true", allowWatchBookmarks: "true", resourceVersion: version, timeoutSeconds });
       const response = await this.#open(path);
       // A server that ends every watch at once is not asked without a pause.
@@ -206,14 +233,22 @@ function nodesOf(endpoints: Endpoints | undefined, wanted: string, weight: numbe
   const targets = new Map<string, Target>();
   for (const { addresses, ports } of endpoints?.subsets ?? []) {
     for (const { name, port } of ports ?? []) {
-      if (typeof port !== "number" || (typeof name === "string" && name !== "" ? name : String(port)) !== wanted)
-        continue;
+      if (typeof port !== "number" || portName(name, port) !== wanted) continue;
       for (const { ip } of addresses ?? []) {
         if (typeof ip === "string") targets.set(`${ip} ${port}`, { host: ip, port, weight, priority: 0 });
       }
     }
   }
   return [...targets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
+}
+
+/** What a port is called by a service: its name, or its number where it has none. */
+const portName = (name: unknown, port: number): string =>
+  typeof name === "string" && name !== "" ? name : String(port);
+
+function portsOf({ subsets }: Endpoints): ReadonlySet<string> {
+  const ports = (subsets ?? []).flatMap((subset) => subset.ports ?? []);
+  return new Set(ports.flatMap(({ name, port }) => (typeof port === "number" ? [portName(name, port)] : [])));
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {

@@ -4,7 +4,7 @@ import { startDns } from "../../../test/support/dns.ts";
 import type { DiscoverySettings } from "../../settings/settings.ts";
 import { createLookup } from "./lookup.ts";
 
-const dnsSettings = { servers: [], validMs: null, timeoutMs: 100, search: true };
+const dnsSettings = { servers: [], validMs: null, timeoutMs: 30_000, search: true };
 const none = { changed: () => undefined, log: { warn: () => undefined } };
 const nowhere: DiscoverySettings = { dns: null, consul: null, kubernetes: [] };
 
@@ -18,7 +18,7 @@ test("services in the DNS: SRV records turned into nodes, a port in the name win
   dns.answers.set("b.example", [{ type: "A", value: "10.0.0.2", ttl: 40 }]);
   const { look } = createLookup(
     dnsSettings,
-    { ...nowhere, dns: { servers: [{ ip: "127.0.0.1", port: dns.port }] } },
+    { ...nowhere, dns: { servers: [{ ip: "127.0.0.1", port: dns.port }], resolvConf: null, order: ["SRV", "A"] } },
     none,
   );
   assert.deepEqual(await look("dns/srv.example"), {

@@ -1,6 +1,6 @@
 import type { DiscoverySettings, DnsSettings } from "../../settings/settings.ts";
 import { createConsul } from "./consul.ts";
-import { createKubernetes } from "./kubernetes.ts";
+import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
 import { createResolver, type Resolver } from "./resolver.ts";
 import type { Lookup } from "./target-watch.ts";
 
@@ -10,6 +10,8 @@ export interface Lookups {
   look(key: string): Promise<Lookup>;
   /** The key is not asked for any more: nothing has to be followed for it. */
   forget(key: string): void;
+  /** What each cluster of Kubernetes has told, in the order of `discovery.kubernetes`. */
+  clusters(): readonly ReturnType<Kubernetes["endpoints"]>[];
   close(): void;
 }
 
@@ -27,7 +29,13 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
   const services =
     dnsSettings === null
       ? null
-      : createResolver({ ...dns, validMs: null, servers: dnsSettings.servers, search: false });
+      : createResolver(
+          { ...dns, validMs: null, servers: dnsSettings.servers, search: dnsSettings.servers === null && dns.search },
+          {
+            order: dnsSettings.order,
+            files: dnsSettings.resolvConf === null ? {} : { resolv: dnsSettings.resolvConf },
+          },
+        );
   const consul =
     consulSettings === null
       ? null
@@ -55,6 +63,7 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
     forget(key) {
       if (key.startsWith("consul/")) consul?.forget(key.slice("consul/".length));
     },
+    clusters: () => Array.from(clusters.values(), (cluster) => cluster.endpoints()),
     close() {
       consul?.close();
       for (const cluster of clusters.values()) cluster.close();

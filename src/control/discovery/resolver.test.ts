@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import * as fc from "fast-check";
 import { startDns, type StandInDns } from "../../../test/support/dns.ts";
+import type { DnsRecordOrder } from "../../settings/settings.ts";
 import { decodeResponse, encodeQuery } from "./dns-message.ts";
 import { createResolver, type Resolver } from "./resolver.ts";
 import { candidates, parseHosts, parseResolverFile } from "./system-names.ts";
@@ -21,12 +22,19 @@ function files(t: TestContext, hosts: string, resolv: string): { hosts: string; 
 
 async function resolving(
   t: TestContext,
-  changes: { hosts?: string; resolv?: string; validMs?: number | null; search?: boolean } = {},
+  changes: {
+    hosts?: string;
+    resolv?: string;
+    validMs?: number | null;
+    search?: boolean;
+    timeoutMs?: number;
+  } = {},
 ): Promise<{ dns: StandInDns; resolver: Resolver }> {
   const dns = await startDns(t);
-  const { hosts = "", resolv = "", validMs = null, search = true } = changes;
+  // Whoever answers has time; a server that is silent is waited for.
+  const { hosts = "", resolv = "", validMs = null, search = true, timeoutMs = 30_000 } = changes;
   const servers = [{ ip: "127.0.0.1", port: dns.port }];
-  const resolver = createResolver({ servers, validMs, timeoutMs: 60, search }, files(t, hosts, resolv));
+  const resolver = createResolver({ servers, validMs, timeoutMs, search }, { files: files(t, hosts, resolv) });
   return { dns, resolver };
 }
 
@@ -54,15 +62,19 @@ test("what comes to nothing has a reason", async (t) => {
   dns.answers.set("empty.example", []);
   dns.answers.set("silent.example", "silent");
   dns.answers.set("garbage.example", "garbage");
-  const reason = async (name: string): Promise<string> => {
-    const found = await resolver.resolve(name);
+  const hasty = createResolver(
+    { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 60, search: true },
+    { files: files(t, "", "") },
+  );
+  const reason = async (name: string, by = resolver): Promise<string> => {
+    const found = await by.resolve(name);
     return "failure" in found ? found.failure : "found";
   };
   assert.equal(await reason("broken.example"), `SERVFAIL from ${dns.server}`);
   assert.match(await reason("empty.example"), /no address/);
   assert.match(await reason("none.example"), /no such name/);
-  assert.equal(await reason("silent.example"), `no answer from ${dns.server}`);
-  assert.equal(await reason("garbage.example"), `no answer from ${dns.server}`);
+  assert.equal(await reason("silent.example", hasty), `no answer from ${dns.server}`);
+  assert.equal(await reason("garbage.example", hasty), `no answer from ${dns.server}`);
   assert.match(await reason(`${"x".repeat(64)}.example`), /is no name of a host/);
   assert.match(await reason(`${"x.".repeat(200)}example`), /longer than a name may be/);
 });
@@ -70,7 +82,7 @@ test("what comes to nothing has a reason", async (t) => {
 test("a server that no packet can be sent to has a reason, too", async (t) => {
   const servers = [{ ip: "255.255.255.255", port: 53 }];
   const settings = { servers, validMs: null, timeoutMs: 1_000, search: false };
-  const found = await createResolver(settings, files(t, "", "")).resolve("a.example");
+  const found = await createResolver(settings, { files: files(t, "", "") }).resolve("a.example");
   assert.match("failure" in found ? found.failure : "found", /^connect EACCES.* from 255\.255\.255\.255:53$/);
 });
 
@@ -89,8 +101,8 @@ test("dns_resolver_valid counts instead of the TTL; a cut answer is asked for ov
 test("the hosts file comes first, and is read again when it changes", async (t) => {
   const dns = await startDns(t);
   const paths = files(t, "10.9.9.9 local.example alias # not this\n::1 both\n127.0.0.1 Both\n", "");
-  const settings = { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 50, search: true };
-  const resolver = createResolver(settings, paths);
+  const settings = { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 30_000, search: true };
+  const resolver = createResolver(settings, { files: paths });
   dns.answers.set("local.example", [{ type: "A", value: "10.0.0.1" }]);
   assert.deepEqual(await resolver.resolve("LOCAL.example"), { addresses: ["10.9.9.9"], ttlMs: 5_000 });
   assert.deepEqual(await resolver.resolve("both"), { addresses: ["127.0.0.1"], ttlMs: 5_000 });
@@ -114,10 +126,35 @@ test("the search list, by ndots; nothing of it answers for a name that cannot be
   dns.answers.set("db.ns.svc.cluster.example", "SERVFAIL");
   assert.match(String(await address("db")), /SERVFAIL/);
   const plain = createResolver(
-    { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 50, search: false },
-    files(t, "", resolv),
+    { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 30_000, search: false },
+    { files: files(t, "", resolv) },
   );
   assert.deepEqual(await plain.resolve("db"), { addresses: ["10.0.0.2"], ttlMs: 1_000 });
+});
+
+test("services: types in the order that is configured, first the one that was found the last time", async (t) => {
+  const dns = await startDns(t);
+  const settings = { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 60, search: false };
+  const of = async (resolver: Resolver): Promise<readonly unknown[]> => {
+    const found = await resolver.resolveService("shop.example");
+    return "records" in found ? found.records.map(({ host, port }) => [host, port]) : [found.failure];
+  };
+  dns.answers.set("shop.example", [
+    { type: "SRV", value: "1 1 80 a.example" },
+    { type: "A", value: "10.0.0.1" },
+    { type: "AAAA", value: "fd00::1" },
+  ]);
+  dns.answers.set("a.example", [{ type: "A", value: "10.0.0.2" }]);
+  const ordered = (...order: DnsRecordOrder): Resolver => createResolver(settings, { files: files(t, "", ""), order });
+  assert.deepEqual(await of(ordered("SRV", "A")), [["10.0.0.2", 80]]);
+  assert.deepEqual(await of(ordered("A", "SRV")), [["10.0.0.1", null]]);
+  assert.deepEqual(await of(ordered("CNAME", "AAAA")), [["fd00::1", null]]);
+  const [first, last] = [ordered("SRV", "AAAA"), ordered("last", "SRV", "AAAA")];
+  dns.answers.set("shop.example", [{ type: "AAAA", value: "fd00::1" }]);
+  for (const resolver of [first, last]) assert.deepEqual(await of(resolver), [["fd00::1", null]]);
+  const asked = dns.questions.length;
+  for (const resolver of [first, last]) assert.deepEqual(await of(resolver), [["fd00::1", null]]);
+  assert.deepEqual(dns.questions.slice(asked), ["SRV shop.example", "AAAA shop.example", "AAAA shop.example"]);
 });
 
 test("services: SRV with targets, their weights and priorities; addresses where there is no SRV", async (t) => {
@@ -194,4 +231,21 @@ test("whatever comes instead of a response, reading it ends and does not throw",
   const loop = Buffer.concat([head, Buffer.of(0xc0, head.length)]);
   assert.equal(decodeResponse(loop, query), null, "a name that points at itself");
   assert.equal(decodeResponse(head, encodeQuery("b.example", "A")), null, "an answer to another question");
+});
+
+test("addresses of IPv6 are written as RFC 5952 says, whatever their zeros", () => {
+  const query = encodeQuery("a.example", "AAAA");
+  const head = Buffer.concat([query, Buffer.of(0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 1, 0, 16)]);
+  head.writeUInt16BE(0x8180, 2);
+  head.writeUInt16BE(1, 6);
+  const group = fc.oneof(fc.constantFrom(0, 0xfd00, 0x10, 1), fc.integer({ min: 0, max: 0xffff }));
+  fc.assert(
+    fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+      const address = Buffer.alloc(16);
+      groups.forEach((value, i) => address.writeUInt16BE(value, i * 2));
+      const text = groups.map((value) => value.toString(16)).join(":");
+      const canonical = new URL(`http://[${text}]`).hostname.slice(1, -1);
+      assert.equal(decodeResponse(Buffer.concat([head, address]), query)?.answers[0]?.value, canonical);
+    }),
+  );
 });

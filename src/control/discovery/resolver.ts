@@ -1,5 +1,5 @@
 import { reasonOf } from "../../lib/errors.ts";
-import type { DnsSettings } from "../../settings/settings.ts";
+import type { DnsRecordOrder, DnsSettings } from "../../settings/settings.ts";
 import { createDnsClient, type DnsClient } from "./dns-client.ts";
 import { recordTypes, type DnsRecord, type RecordType } from "./dns-message.ts";
 import { candidates, createFileReader, parseHosts, parseResolverFile } from "./system-names.ts";
@@ -10,7 +10,7 @@ export type Resolution =
   /** Why there is no address now. */
   | { readonly failure: string };
 
-/** A service by its SRV records, their targets resolved; A and AAAA records where it has none. */
+/** A service by its SRV records, their targets resolved, or by its A or AAAA records. */
 export type ServiceResolution =
   { readonly records: readonly ServiceAddress[]; readonly ttlMs: number } | { readonly failure: string };
 
@@ -45,37 +45,81 @@ export interface SystemFiles {
 
 const SYSTEM: SystemFiles = { hosts: "/etc/hosts", resolv: "/etc/resolv.conf" };
 
-export function createResolver(settings: DnsSettings, files: SystemFiles = SYSTEM): Resolver {
-  return new SystemResolver(settings, files);
+/** In which order services are asked for unless it is configured. */
+const ORDER: DnsRecordOrder = ["last", "SRV", "A", "AAAA"];
+/** Names whose type is kept. */
+const MAX_KEPT = 10_000;
+
+export interface ResolverParts {
+  /** Other files than the system's. */
+  readonly files?: Partial<SystemFiles>;
+  readonly order?: DnsRecordOrder;
 }
+
+export function createResolver(settings: DnsSettings, parts: ResolverParts = {}): Resolver {
+  return new SystemResolver(settings, { ...SYSTEM, ...parts.files }, parts.order ?? ORDER);
+}
+
+/** What records of services are found by; a CNAME is followed whatever is asked for. */
+type ServiceType = "SRV" | "A" | "AAAA";
 
 class SystemResolver implements Resolver {
   readonly #settings: DnsSettings;
   readonly #hosts: () => ReturnType<typeof parseHosts>;
   readonly #file: () => ReturnType<typeof parseResolverFile>;
+  readonly #order: DnsRecordOrder;
+  /** By which type a service was found the last time. */
+  readonly #last = new Map<string, ServiceType>();
 
-  constructor(settings: DnsSettings, files: SystemFiles) {
+  constructor(settings: DnsSettings, files: SystemFiles, order: DnsRecordOrder) {
     this.#settings = settings;
+    this.#order = order;
     this.#hosts = createFileReader(files.hosts, parseHosts);
     this.#file = createFileReader(files.resolv, parseResolverFile);
   }
 
   async resolve(name: string): Promise<Resolution> {
-    const local = this.#hosts().get(name.toLowerCase().replace(/\.$/, ""));
-    if (local !== undefined) return { addresses: preferIpv4(local), ttlMs: HOSTS_TTL_MS };
-    return await this.#search(name, async (client, candidate) => {
-      const found = await addressesOf(client, candidate);
-      return found === null ? null : { addresses: found.values, ttlMs: this.#ttl(found.ttl) };
-    });
+    return await this.#addresses(name, ["A", "AAAA"]);
   }
 
   async resolveService(name: string): Promise<ServiceResolution> {
-    const bySrv = await this.#search(name, async (client, candidate) => await this.#services(client, candidate));
-    if (!("failure" in bySrv)) return bySrv;
-    const byAddress = await this.resolve(name);
-    if ("failure" in byAddress) return byAddress;
-    const records = byAddress.addresses.map((host) => ({ host, port: null, weight: 1, priority: 0 }));
-    return { records, ttlMs: byAddress.ttlMs };
+    let found: ServiceResolution = { failure: "no type of record is asked for" };
+    for (const type of this.#typesFor(name)) {
+      found = await this.#resolveBy(name, type);
+      if ("failure" in found) continue;
+      if (this.#last.size >= MAX_KEPT) this.#last.clear();
+      this.#last.set(name, type);
+      break;
+    }
+    return found;
+  }
+
+  #typesFor(name: string): ReadonlySet<ServiceType> {
+    const types = this.#order.map((type) => (type === "last" ? this.#last.get(name) : type));
+    return new Set(types.filter((type) => type !== undefined && type !== "CNAME"));
+  }
+
+  async #resolveBy(name: string, type: ServiceType): Promise<ServiceResolution> {
+    if (type === "SRV") {
+      return await this.#search(name, async (client, candidate) => await this.#services(client, candidate));
+    }
+    const found = await this.#addresses(name, [type]);
+    if ("failure" in found) return found;
+    const records = found.addresses.map((host) => ({ host, port: null, weight: 1, priority: 0 }));
+    return { records, ttlMs: found.ttlMs };
+  }
+
+  /** Of the first type that there is, in the hosts file or else in the DNS. */
+  async #addresses(name: string, types: readonly ("A" | "AAAA")[]): Promise<Resolution> {
+    const local = this.#hosts().get(name.toLowerCase().replace(/\.$/, "")) ?? [];
+    for (const type of types) {
+      const addresses = local.filter((address) => address.includes(":") === (type === "AAAA")).sort();
+      if (addresses.length > 0) return { addresses, ttlMs: HOSTS_TTL_MS };
+    }
+    return await this.#search(name, async (client, candidate) => {
+      const found = await addressesOf(client, candidate, types);
+      return found === null ? null : { addresses: found.values, ttlMs: this.#ttl(found.ttl) };
+    });
   }
 
   /** The first candidate for which `look` finds something; what cannot be asked is no "no". */
@@ -132,14 +176,18 @@ interface Found<T> {
   readonly ttl: number;
 }
 
-/** A records, or AAAA records where there are none; sorted, so that their order says nothing. */
+/** Addresses of the first type that there is; sorted, so that their order says nothing. */
 async function addressesOf(
   client: DnsClient,
   name: string,
+  types: readonly ("A" | "AAAA")[] = ["A", "AAAA"],
 ): Promise<{ values: readonly string[]; ttl: number } | null> {
-  const found = (await recordsOf(client, name, "A")) ?? (await recordsOf(client, name, "AAAA"));
-  if (found === null) return null;
-  return { values: [...new Set(found.records.map(({ value }) => value))].sort(), ttl: found.ttl };
+  for (const type of types) {
+    const found = await recordsOf(client, name, type);
+    if (found === null) continue;
+    return { values: [...new Set(found.records.map(({ value }) => value))].sort(), ttl: found.ttl };
+  }
+  return null;
 }
 
 /** The records of that type, along the CNAMEs of the answer; `null` where there are none. */
@@ -157,9 +205,4 @@ async function recordsOf(client: DnsClient, name: string, type: RecordType): Pro
     owner = alias.value;
   }
   return null;
-}
-
-function preferIpv4(addresses: readonly string[]): readonly string[] {
-  const four = addresses.filter((address) => !address.includes(":"));
-  return (four.length > 0 ? four : [...addresses]).sort();
 }

@@ -109,7 +109,7 @@ function tlsOptions(target: ProbeTarget, check: ActiveCheck): HttpsOptions & Pic
   return {
     secureContext: target.tls.context(),
     rejectUnauthorized: target.tls.verify,
-    servername: isIP(name) === 0 ? name : "",
+    servername: target.tls.sendsName && isIP(name) === 0 ? name : "",
   };
 }
 

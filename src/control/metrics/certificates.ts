@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { readCertificateFacts } from "../../lib/certificate-facts.ts";
 import type { Resource } from "../../store/resource.ts";
 import type { Labels } from "./exposition.ts";
 
@@ -34,12 +34,12 @@ export class CertificateExpiry {
 function expiryOf({ id, text }: Resource): Expiry | null {
   const { cert = "", sni, snis } = JSON.parse(text) as Ssl;
   try {
-    const { validToDate } = new X509Certificate(cert);
+    const { validTo } = readCertificateFacts(cert)[0]!;
     const labels: Labels = [
       ["id", id],
       ["sni", sni ?? snis?.[0] ?? ""],
     ];
-    return [labels, validToDate.getTime() / 1_000];
+    return [labels, validTo / 1_000];
   } catch {
     return null;
   }

@@ -34,8 +34,8 @@ export interface VaultOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Milliseconds for one read, connecting included. */
   readonly timeoutMs: number;
-  /** PEM certificates to trust instead of the system's. */
-  readonly ca?: string;
+  /** PEM certificates to trust; asked for once, with the first manager that speaks TLS. */
+  readonly ca: () => string[];
 }
 
 /** Bytes of an answer; a secret in Vault has 1 MiB at most by default. */
@@ -49,7 +49,7 @@ export function createVaultClient({ env, timeoutMs, ca }: VaultOptions): VaultCl
   let trusting: HttpsAgent | null = null;
   const agentFor = (check: boolean): HttpsAgent => {
     const { Agent } = loadHttps();
-    if (check) return (checking ??= new Agent({ ...settings, ca }));
+    if (check) return (checking ??= new Agent({ ...settings, ca: ca() }));
     return (trusting ??= new Agent({ ...settings, rejectUnauthorized: false }));
   };
   return {
@@ -115,6 +115,7 @@ function describeRequest(manager: VaultManager, path: readonly string[], env: No
     return fail("its uri must begin with http:// or https://");
   const prefix = partsOf(manager.prefix);
   if (prefix.includes(".") || prefix.includes("..")) return fail("its prefix has a part . or ..");
+  if (!manager.prefix.isWellFormed()) return fail("its prefix is no text of Unicode");
   const token = tokenOf(manager.token, env);
   if ("error" in token) return fail(token.error);
   // Encoded part by part: nothing in a reference can become a slash or a query.

@@ -104,13 +104,6 @@ const openfunction: PluginFacts = {
 
 const ai: PluginFacts = { name: "ai", priority: 22900, version: "0.1", schema: fields({}) };
 
-const ocspStapling: PluginFacts = {
-  name: "ocsp-stapling",
-  priority: -44,
-  version: "0.1",
-  schema: fields({}),
-};
-
 const examplePlugin: PluginFacts = {
   name: "example-plugin",
   priority: 0,
@@ -133,7 +126,6 @@ export const functions: readonly PluginFacts[] = [
   ai,
   extPlugin("ext-plugin-pre-req", 12000),
   examplePlugin,
-  ocspStapling,
   awsLambda,
   azureFunctions,
   openwhisk,

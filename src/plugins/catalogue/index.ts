@@ -64,7 +64,7 @@ const families: readonly (readonly [names: string, load: () => readonly PluginFa
     () => (load("observability") as typeof import("./observability.ts")).observability,
   ],
   [
-    `ai ext-plugin-pre-req example-plugin ocsp-stapling aws-lambda azure-functions
+    `ai ext-plugin-pre-req example-plugin aws-lambda azure-functions
     openwhisk openfunction ext-plugin-post-req ext-plugin-post-resp`,
     () => (load("functions") as typeof import("./functions.ts")).functions,
   ],

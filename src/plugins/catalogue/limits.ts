@@ -1,3 +1,4 @@
+import { firstOf } from "../../plugin/conf-rules.ts";
 import type { PluginFacts } from "../../plugin/plugin.ts";
 import type { JsonSchema } from "../../schema/json-schema.ts";
 import { between, fields, flag, list, oneOfWords, rejectedCode, string, text, word } from "./fields.ts";
@@ -37,17 +38,44 @@ const limitCountFields: JsonSchema = {
 const countOrRules = { oneOf: [{ required: ["count", "time_window"] }, { required: ["rules"] }] };
 const passwords = { encrypt_fields: ["redis_password", "sentinel_password"] };
 
+const headerName = (byDefault: string, comment: string): JsonSchema =>
+  text({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", default: byDefault, $comment: comment });
+
 export const limitCount: PluginFacts = {
   name: "limit-count",
   priority: 1002,
   version: "0.5",
   schema: fields(limitCountFields, { ...countOrRules, ...redisPolicies({}, true), ...passwords }),
+  metadataSchema: fields({
+    limit_header: headerName("X-RateLimit-Limit", "Header that tells the limit."),
+    remaining_header: headerName("X-RateLimit-Remaining", "Header that tells what is left of it."),
+    reset_header: headerName("X-RateLimit-Reset", "Header that tells the seconds until it begins anew."),
+  }),
   checkFirst: ({ count, time_window: window, rules }) =>
     (count === undefined && window === undefined) || !isList(rules)
       ? null
       : "count/time_window and rules cannot be specified at the same time",
-  checkConf: ({ rules }) => duplicateKey(rules),
+  checkConf: (conf) => firstOf(syncFault(conf), duplicateKey(conf.rules)),
 };
+
+/** An interval that is shorter than APISIX allows, or longer than a window. */
+function syncFault({ policy, sync_interval: interval, time_window: window, rules }: Conf): string | null {
+  if (policy === "local" || typeof interval !== "number" || interval === NO_SYNC) return null;
+  if (interval < SHORTEST_SYNC) return "sync_interval should not be smaller than 0.1";
+  const windows = [
+    window,
+    ...((rules ?? []) as readonly { readonly time_window: unknown }[]).map((r) => r.time_window),
+  ];
+  const shorter = windows.some((seconds) => typeof seconds === "number" && interval > seconds);
+  return shorter ? "sync_interval should be smaller than time_window" : null;
+}
+
+type Conf = Readonly<Record<string, unknown>>;
+
+/** `sync_interval` of who asks the Redis with every request. */
+const NO_SYNC = -1;
+/** Seconds. */
+const SHORTEST_SYNC = 0.1;
 
 /** What is no list of objects is for the schema to name. */
 const isList = (rules: unknown): boolean =>
@@ -80,6 +108,12 @@ const graphqlLimitCount: PluginFacts = {
   ),
 };
 
+const keyTtl: JsonSchema = {
+  type: "integer",
+  default: 3600,
+  $comment: "Seconds after which a request that was never told to have ended is forgotten.",
+};
+
 export const limitConn: PluginFacts = {
   name: "limit-conn",
   priority: 1003,
@@ -104,7 +138,7 @@ export const limitConn: PluginFacts = {
         { required: ["conn", "burst", "default_conn_delay", "key"] },
         { required: ["default_conn_delay", "rules"] },
       ],
-      ...redisPolicies({ key_ttl: { type: "integer", default: 3600 } }),
+      ...redisPolicies({ key_ttl: keyTtl }),
       encrypt_fields: ["redis_password"],
     },
   ),

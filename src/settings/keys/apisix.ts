@@ -44,6 +44,14 @@ const status: Key = section(
     ip: ip("127.0.0.1", 'Address to listen on; "0.0.0.0" for probes from outside.'),
     port: port(7085, "Port to listen on.", { port: "zeroInTests" }),
     allow_details: networks(["127.0.0.0/8", "::1/128"], "Whose requests may read more than /status and /status/ready."),
+    allow_hosts: list(
+      text("One name; *.example.com stands for every name below it, * for all.", {
+        pattern: "^(\\*|(\\*\\.)?[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*\\.?)$",
+        expected: "a host name without a port, *.example.com, or *",
+      }),
+      "Names that may stand in Host where more than /status and /status/ready is read, besides addresses, localhost and names without a dot.",
+      { expected: "a list of host names", default: [] },
+    ),
     unresponsive_after: duration("5s", "How long a worker may be silent before it counts as hung and is replaced.", {
       not: { const: 0 },
     }),
@@ -81,7 +89,10 @@ const ssl: Key = section("TLS in front of the gateway.", {
     "Where HTTPS is served.",
     { default: [{ port: 9443 }] },
   ),
-  ssl_trusted_certificate: text("File with the certificates to trust in upstreams, or system.", { default: "system" }),
+  ssl_trusted_certificate: text(
+    "File with the certificates to trust in upstreams, in Vault and in what plugins connect to, or system.",
+    { default: "system" },
+  ),
   ssl_protocols: text("TLS versions, separated by blanks.", {
     default: "TLSv1.2 TLSv1.3",
     pattern: "^\\s*TLSv1\\.[123](\\s+TLSv1\\.[123])*\\s*$",

@@ -1,6 +1,7 @@
-import { apisixKeys, dnsServerKey } from "./apisix.ts";
+import { apisixKeys } from "./apisix.ts";
 import { defaultPlugins } from "./default-plugins.ts";
 import { deploymentKeys } from "./deployment.ts";
+import { discovery } from "./discovery.ts";
 import { DEFAULT_MAX_SERIES } from "../prometheus-settings.ts";
 import type { Key } from "./key.ts";
 import { count, flag, foreign, ip, list, mapping, openMap, port, section, text } from "./key.ts";
@@ -22,6 +23,8 @@ const adjustable = mapping("One metric.", {
   },
 });
 
+const ofModels = foreign("There are no metrics of language models.");
+
 const prometheus = openMap("Attributes of prometheus.", {
   default: {},
   properties: {
@@ -40,6 +43,11 @@ const prometheus = openMap("Attributes of prometheus.", {
       http_status: adjustable,
       http_latency: adjustable,
       bandwidth: adjustable,
+      upstream_status: foreign("Its series come and go with the nodes that are checked."),
+      llm_latency: ofModels,
+      llm_prompt_tokens: ofModels,
+      llm_completion_tokens: ofModels,
+      llm_active_connections: ofModels,
     }),
     default_buckets: list(
       { type: "number", minimum: 0, expected: "a number of milliseconds", description: "One bound." },
@@ -78,43 +86,7 @@ export const configSchema: Key = mapping("The file.", {
     expected: "a list of names of plugins",
     default: ["ip-restriction", "limit-conn", "mqtt-proxy", "traffic-split", "syslog"],
   }),
-  discovery: mapping("Service discovery.", {
-    dns: mapping("DNS.", {
-      servers: list(dnsServerKey("One server."), "DNS servers.", { minItems: 1 }),
-      resolv_conf: text("File with the servers instead of them.", { support: "planned" }),
-      order: list(text("One type."), "Types of records in order.", { support: "planned" }),
-    }),
-    consul: openMap("Consul.", {
-      properties: {
-        servers: list(
-          text("One server.", {
-            pattern: "^https?://[^/?#]+/?$",
-            expected: "an address such as http://127.0.0.1:8500",
-          }),
-          "Servers; the first that answers counts.",
-          { minItems: 1 },
-        ),
-        token: text("Token for the servers."),
-        keepalive: flag(true, "Whether a server holds its answer back until something changes (long polls)."),
-        timeout: openMap("Time limits.", {
-          default: {},
-          properties: { wait: count(60, "Seconds for which an answer may be held back.", { maximum: 600 }) },
-        }),
-        fetch_interval: count(3, "Seconds between two looks at a service where no answer is held back."),
-        weight: count(1, "Weight of a node that says none."),
-      },
-    }),
-    consul_kv: openMap("Consul's key/value store.", { support: "planned" }),
-    kubernetes: {
-      ...openMap("Kubernetes: a cluster, or a list of them with an id each.", {
-        expected: "a mapping with service and client, or a list of them",
-      }),
-      type: ["object", "array"],
-    },
-    nacos: openMap("Nacos.", { support: "planned" }),
-    eureka: openMap("Eureka.", { support: "planned" }),
-    zookeeper: openMap("ZooKeeper.", { support: "planned" }),
-  }),
+  discovery,
   graphql: openMap("Limits of GraphQL.", {
     default: { max_size: 1048576 },
     properties: { max_size: count(1048576, "Bytes of a body that graphql_* conditions may read.") },

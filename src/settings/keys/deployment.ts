@@ -1,12 +1,12 @@
 import type { Key, Keys } from "./key.ts";
-import { choice, count, flag, ip, list, mapping, networks, openMap, port, section, text } from "./key.ts";
+import { choice, count, flag, foreign, ip, list, mapping, networks, openMap, port, section, text } from "./key.ts";
 
 const planned = { support: "planned" } as const;
 
 const etcd: Key = mapping("The etcd cluster that holds the resources, in APISIX's layout.", {
   host: list(
     text("One address.", { pattern: "^https?://", expected: "an address such as http://127.0.0.1:2379" }),
-    "Members of the cluster, tried in turn.",
+    "Members of the cluster, tried in turn. A JSON list in APISIX_DEPLOYMENT_ETCD_HOST in the environment takes its place.",
     { minItems: 1, expected: "a list of at least one address", default: ["http://127.0.0.1:2379"] },
   ),
   prefix: text("Where resources are kept.", {
@@ -23,7 +23,10 @@ const etcd: Key = mapping("The etcd cluster that holds the resources, in APISIX'
     { minimum: 1 },
   ),
   health_check_timeout: count(10, "Seconds for which a member that failed is left alone.", { minimum: 1 }),
+  resync_delay: foreign("A watch that has ended is begun anew at once, then with pauses of its own."),
   startup_retry: count(2, "Attempts at start before the failure is reported; the gateway goes on trying."),
+  use_grpc: foreign("etcd is always spoken to over gRPC."),
+  health_check_retry: foreign("startup_retry has taken its place."),
   tls: mapping("TLS with etcd; used for addresses that begin with https.", {
     cert: text("Certificate file, for etcd that asks for one."),
     key: text("Key file of the certificate."),

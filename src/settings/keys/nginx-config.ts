@@ -1,7 +1,6 @@
 import type { Keys } from "./key.ts";
 import { choice, count, duration, flag, foreign, list, networks, onOff, section, size, text } from "./key.ts";
 
-const planned = { support: "planned" } as const;
 const file = { minLength: 1, pattern: "^(?!syslog:|memory:)", expected: "a file, relative to the prefix or absolute" };
 const escapes = ["default", "json", "none"];
 
@@ -53,8 +52,22 @@ const http: Keys = {
     keepalive_requests: count(1000, "Requests that one connection may carry; 0 is no limit."),
     keepalive_timeout: duration("60s", "How long an idle connection is kept."),
   }),
-  proxy_ssl_server_name: flag(true, "Whether SNI is sent to upstreams.", planned),
-  charset: text("Charset added to text types without one.", { default: "utf-8", ...planned }),
+  proxy_buffer_size: size("4k", "Bytes that the head of a node's answer may have, 502 beyond.", {
+    pattern: "^([1-9]|[1-5]\\d|6[0-4])[kK]$",
+    minimum: 1024,
+    maximum: 65_536,
+    expected: "a size from 1k to 64k, or a number of bytes",
+  }),
+  proxy_ssl_server_name: {
+    ...onOff("on", "Whether nodes over TLS are asked for their certificate by name (SNI)."),
+    expected: "true or false",
+    default: true,
+  },
+  charset: text("Charset added to text types without one; off adds none.", {
+    default: "utf-8",
+    pattern: "^[A-Za-z0-9._-]*$",
+    expected: "the name of a charset, or off",
+  }),
   variables_hash_max_size: foreign("There are no hash tables to size."),
   lua_shared_dict: foreign("There is no Lua."),
   custom_lua_shared_dict: foreign("There is no Lua."),

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { times } from "../../../test/support/extent.ts";
 import type { StoredValue } from "../repository.ts";
 import type { KeyedSnapshot, KeyedStep, SourceSink } from "../source.ts";
 import { createEmbeddedStore, type EmbeddedStore } from "./embedded-store.ts";
@@ -165,6 +166,6 @@ test("the store behaves like a map with revisions, whenever it is closed and ope
         store.close();
       }
     }),
-    { numRuns: 40 },
+    { numRuns: times(40, 15) },
   );
 });

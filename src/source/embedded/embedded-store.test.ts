@@ -202,7 +202,7 @@ test("all or nothing: many changes as one revision; none where one condition doe
   assert.equal(sink.steps.length, 3);
 });
 
-test("the history keeps the last thousand changes", async (t) => {
+test("the history keeps the last thousand changes, and few more", async (t) => {
   const file = fileFor(t);
   const store = open(t, file);
   await Promise.all(Array.from({ length: 1_200 }, (_, i) => store.put(`routes/${i % 7}`, "{}")));
@@ -211,7 +211,7 @@ test("the history keeps the last thousand changes", async (t) => {
   const db = new DatabaseSync(file, { readOnly: true });
   t.after(() => db.close());
   const rows = db.prepare("SELECT revision, key, what FROM history ORDER BY change").all();
-  assert.equal(rows.length, 1_000);
+  assert.ok(rows.length >= 1_000 && rows.length < 1_064, String(rows.length));
   assert.deepEqual({ ...rows.at(-1) }, { revision: 1_202, key: "routes/0", what: "delete" });
 });
 

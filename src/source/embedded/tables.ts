@@ -1,8 +1,9 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { StoredValue } from "../repository.ts";
 
-/** Changes that the table `history` keeps. */
+/** Changes that the table `history` keeps, and how many more may be there until the oldest are deleted. */
 const HISTORY = 1_000;
+const TRIM_EVERY = 64;
 
 /** Rows of SQLite have no prototype. */
 function toValue(row: Record<string, unknown>): StoredValue {
@@ -91,6 +92,7 @@ export class Tables {
   /** Notes a change and forgets the oldest ones. */
   record(revision: number, key: string, what: What, now: number): void {
     const { lastInsertRowid } = this.#record.run(revision, key, what, now);
-    this.#trim.run(Number(lastInsertRowid) - HISTORY);
+    const change = Number(lastInsertRowid);
+    if (change % TRIM_EVERY === 0) this.#trim.run(change - HISTORY);
   }
 }

@@ -4,7 +4,8 @@ import { borrowBuffer, BUFFER_SIZE, returnBuffer } from "../../upstream/read-buf
 import type { ResponseText } from "../../upstream/response-head.ts";
 import type { Answer } from "../answer.ts";
 import type { BufferOwner } from "../downstream.ts";
-import { answerHead, type Framing } from "./answer-head.ts";
+import type { ContentTypes, Framing } from "./answer-form.ts";
+import { answerHead } from "./answer-head.ts";
 
 /** Up to this many bytes go out as one string: one write for head and body. */
 const ONE_STRING = 16_384;
@@ -20,14 +21,16 @@ export class AnswerWriter {
   /** The client does not take the answer as fast as it comes: `drain` will tell. */
   blocked = false;
   readonly #socket: Socket;
+  readonly #types: ContentTypes;
   #minor = 1;
   #toHead = false;
   #framing: Framing = "none";
   /** Buffers that the kernel has not taken in whole yet. */
   #unsent: Buffer[] | null = null;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, types: ContentTypes) {
     this.#socket = socket;
+    this.#types = types;
   }
 
   /** A request of HTTP/1.`minor` has come; `toHead`: it is a HEAD. */
@@ -64,7 +67,9 @@ export class AnswerWriter {
     source: BufferOwner | null,
   ): boolean {
     this.answering = true;
-    const head = answerHead(answer, this.#framing, keepAlive, extra);
+    const framing = this.#framing;
+    const head = answerHead(answer, framing, keepAlive, extra, this.#types);
+    answer.written(extra, framing, framing === "tunnel" ? "upgrade" : keepAlive ? "keep-alive" : "close", this.#types);
     const { status } = answer;
     if (this.#toHead || status === 204 || status === 304) return this.#write(head, EMPTY, 0, 0, "", null);
     return this.#writeBody(head, buffer, from, to, complete, "", source);

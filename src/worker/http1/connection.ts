@@ -70,7 +70,7 @@ export class Http1Connection implements Downstream, Timed {
     const socket = readAccepted(accepted, either);
     this.#env = env;
     this.#socket = socket;
-    this.#writer = new AnswerWriter(socket);
+    this.#writer = new AnswerWriter(socket, env.contentTypes);
     this.#progress = new WriteProgress(socket);
     this.#peer = peer;
     this.#closed = closed;

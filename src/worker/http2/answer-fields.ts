@@ -1,4 +1,5 @@
 import type { Answer } from "../answer.ts";
+import type { ContentTypes } from "../http1/answer-form.ts";
 import { answerHead } from "../http1/answer-head.ts";
 
 /** Fields of one connection: HTTP/2 has none of them (RFC 9113, section 8.2.2). */
@@ -8,10 +9,12 @@ const CONNECTION_FIELDS = new Set(["connection", "keep-alive", "proxy-connection
 const NO_TRAILERS = new Set([...CONNECTION_FIELDS, "content-length", "host", "te", "trailer", "content-type"]);
 
 /** The head of an answer as names and values in turn, `:status` first; lines are those of HTTP/1.1. */
-export function answerFields(answer: Answer, extra: string): string[] {
+export function answerFields(answer: Answer, extra: string, types: ContentTypes): string[] {
   const length = answer.streamed ? -1 : answer.contentLength;
   const bare = answer.status === 204 || answer.status === 304 || length < 0;
-  const text = answerHead(answer, bare ? "none" : length, true, extra);
+  const framing = bare ? "none" : length;
+  const text = answerHead(answer, framing, true, extra, types);
+  answer.written(extra, framing, "", types);
   return [":status", String(answer.status), ...fieldsOf(text, text.indexOf("\n") + 1, CONNECTION_FIELDS)];
 }
 

@@ -143,7 +143,7 @@ export class RequestStream implements Downstream, Timed {
   ): boolean {
     if (this.#stream.destroyed) return true;
     this.#answering = true;
-    const fields = answerFields(answer, extra);
+    const fields = answerFields(answer, extra, this.#env.contentTypes);
     this.bytesSent += sizeOf(fields);
     const bodiless = this.#toHead || answer.status === 204 || answer.status === 304;
     const endStream = bodiless || (complete && to === from);

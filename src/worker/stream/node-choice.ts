@@ -55,7 +55,8 @@ export class NodeChoice {
     this.#node = node;
     if (node === null) return null;
     this.#pickedTicks = performance.now();
-    this.#attempt = { address: node.address, status: 0, connectTime: -1, headerTime: -1, responseTime: -1 };
+    const { address, hostHeader: named } = node;
+    this.#attempt = { address, named, status: 0, connectTime: -1, headerTime: -1, responseTime: -1 };
     this.#ctx.attempts.push(this.#attempt);
     const { feedback } = this.#upstream.picker;
     this.#watched = feedback !== null;

@@ -45,6 +45,7 @@ export class StreamContext implements RequestContext {
   /** Bytes to the client. */
   bytesSent = 0;
   attempts: Attempt[] = [];
+  readonly nodeBodyBytes = 0;
   #endedTicks = 0;
   #values: Map<string, unknown> | null = null;
 
@@ -168,6 +169,10 @@ export class StreamContext implements RequestContext {
 
   authenticate(): void {
     // Nobody can say who they are.
+  }
+
+  nodeHeader(): undefined {
+    return undefined;
   }
 
   responseHeader(): undefined {

@@ -156,7 +156,8 @@ export class TcpStream implements Timed {
     const name = this.#ctx.tls?.serverName || own;
     // Whatever ends the connection ends the secured one, which tells of it.
     raw.on("error", (error) => (this.#nodeError = error.message));
-    const socket = connectSecurely(tls, name, node.address, { socket: raw });
+    // `proxy_ssl_server_name` is about requests.
+    const socket = connectSecurely(tls, name, node.address, { socket: raw }, true);
     socket.once("close", () => raw.destroy());
     return socket;
   }

@@ -3,6 +3,8 @@ import { getPriority, setPriority } from "node:os";
 /** How much sooner than the workers this thread gets its turn, as a difference of nice values. */
 const AHEAD = 10;
 const HIGHEST = -20;
+/** The same for a thread that lets them go first, who keep a quarter of a core for it where all are busy. */
+const BEHIND = 5;
 
 /** On Linux a nice value belongs to a thread, and 0 means the one that calls. */
 const CALLING_THREAD = 0;
@@ -20,6 +22,20 @@ export function raisePriority(): void {
     raised = true;
   } catch {
     // Not allowed: the scheduler's usual fairness has to do.
+  }
+}
+
+/**
+ * Has the calling thread run after the workers where both could, so that changes of the
+ * configuration, however many there are, take little from requests. Anybody may; it cannot be
+ * taken back without CAP_SYS_NICE, so it is for threads that stay that way.
+ */
+export function lowerPriority(): void {
+  if (process.platform !== "linux") return;
+  try {
+    setPriority(CALLING_THREAD, Math.max(getPriority(CALLING_THREAD), normal + BEHIND));
+  } catch {
+    // A sandbox forbids it: the scheduler's usual fairness has to do.
   }
 }
 
