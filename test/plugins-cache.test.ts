@@ -10,12 +10,12 @@ import { freePort } from "./support/ports.ts";
 
 // The cache on disk, which workers share and a restart leaves, and Brotli; through the front door.
 
-/** Asks until every worker has answered from the cache, with another text than the old one. */
-async function untilHit(gateway: Gateway, path: string, old?: string): Promise<Reply> {
+/** Asks until every worker has answered from the cache. */
+async function untilHit(gateway: Gateway, path: string): Promise<Reply> {
   const hits = new Set<string>();
   for (;;) {
     const answer = await ask(gateway.httpPort, path);
-    if (answer.headers["apisix-cache-status"] === "HIT" && answer.text !== old) {
+    if (answer.headers["apisix-cache-status"] === "HIT") {
       hits.add(/worker=\d+/.exec(String(answer.headers["x-turnpike-revision"]))?.[0] ?? "");
     }
     if (hits.size === 2) return answer;
@@ -27,7 +27,7 @@ test("answers kept on disk are every worker's, survive a kill, and are purged", 
   const origin = await startOrigin(t, "origin", (request, response) => {
     response.setHeader("Content-Type", "text/html");
     if (request.url?.startsWith("/private") === true) response.setHeader("Cache-Control", "private");
-    response.end(`${request.url} ${"and so on ".repeat(500)}${origin.requests()}`);
+    response.end(`${request.url} ${"and so on ".repeat(500)}`);
   });
   const ports = [await freePort(), await freePort(), await freePort()] as const;
   const closed = await freePort();
@@ -80,11 +80,6 @@ test("answers kept on disk are every worker's, survive a kill, and are purged", 
   // A node that cannot be reached is not asked again and again.
   assert.equal((await ask(gateway.httpPort, "/away")).status, 502);
   assert.equal((await untilHit(gateway, "/away")).status, 502);
-
-  // In memory, too, where a worker is told of what the other one keeps and gives up.
-  const old = (await untilHit(gateway, "/small")).text;
-  assert.equal((await ask(gateway.httpPort, "/small", { method: "PURGE" })).status, 200);
-  await untilHit(gateway, "/small", old);
 
   const packed = await ask(gateway.httpPort, "/a", { headers: { "Accept-Encoding": "gzip, br" } });
   assert.deepEqual([packed.headers["apisix-cache-status"], packed.headers["content-encoding"]], ["HIT", "br"]);

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freshnessMs, parseCacheControl, secondsOf } from "./proxy-cache-control.ts";
-import { MemoryZone } from "./proxy-cache-memory.ts";
 import { CacheStore, type CachedAnswer } from "./proxy-cache-store.ts";
 
 const answer = (body: string): CachedAnswer => ({
@@ -60,38 +59,4 @@ test("Cache-Control and Expires tell how long an answer may be kept", () => {
   }
   assert.equal(freshnessMs(undefined, "0"), 0);
   assert.equal(secondsOf(parseCacheControl("max-age=1, max-age=2"), "max-age"), 1);
-});
-
-test("zones of one name have the same answers, also one that is opened later", async (t) => {
-  const open = (): MemoryZone => {
-    const zone = new MemoryZone(100_000, "cache of this test");
-    t.after(() => zone.close());
-    return zone;
-  };
-  const header = (value: string) => (name: string) => (name === "x" ? value : undefined);
-  const keep = (zone: MemoryZone, key: string, value: string): void => {
-    const answer = { status: 200, headers: [], storedAt: zone.now(), ttlMs: 1_000 };
-    const collection = zone.keep(key, ["x"], header(value), answer);
-    for (const piece of [key, "=", value]) collection.add(Buffer.from(piece));
-    collection.finish();
-  };
-  const read = async (zone: MemoryZone, key: string, value: string): Promise<string | undefined> =>
-    (await zone.find(key, header(value)))?.body.toString();
-  const until = async (zone: MemoryZone, key: string, value: string, expected: string | undefined): Promise<void> => {
-    while ((await read(zone, key, value)) !== expected) await new Promise(setImmediate);
-  };
-  const one = open();
-  keep(one, "a", "1");
-  keep(one, "a", "2");
-  const two = open();
-  assert.deepEqual(
-    [await read(two, "a", "1"), await read(two, "a", "2"), await read(two, "a", "3")],
-    ["a=1", "a=2", undefined],
-  );
-  keep(two, "b", "1");
-  await until(one, "b", "1", "b=1");
-  assert.ok(one.purge("a"));
-  await until(two, "a", "1", undefined);
-  assert.equal(await read(two, "b", "1"), "b=1");
-  assert.ok(!two.purge("a"));
 });

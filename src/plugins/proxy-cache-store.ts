@@ -1,4 +1,4 @@
-/** Answers that a worker holds in memory, the least used given up first. */
+/** Answers that are kept in the memory of one worker, the least used given up first. */
 
 /** An answer as it is kept. */
 export interface CachedAnswer {
@@ -17,21 +17,6 @@ interface Variants {
 
 type Entry = CachedAnswer | Variants;
 
-/** An answer with what it is found by: `values` are those of the request's headers named in `vary`. */
-export interface KeyedAnswer {
-  readonly key: string;
-  readonly vary: readonly string[];
-  readonly values: readonly (string | undefined)[];
-  readonly answer: CachedAnswer;
-}
-
-interface Held {
-  readonly entry: Entry;
-  readonly bytes: number;
-  /** `null`: the entry is no answer. */
-  readonly keyed: KeyedAnswer | null;
-}
-
 /** Bytes that an entry takes besides its texts, roughly. */
 const ENTRY_BYTES = 512;
 
@@ -41,7 +26,7 @@ export type ReadHeader = (name: string) => string | undefined;
 export class CacheStore {
   readonly #maxBytes: number;
   /** In the order of use. */
-  readonly #entries = new Map<string, Held>();
+  readonly #entries = new Map<string, { readonly entry: Entry; readonly bytes: number }>();
   #bytes = 0;
   #reserved = 0;
 
@@ -64,17 +49,16 @@ export class CacheStore {
   /** Keeps an answer; `vary`: the request headers that it depends on. */
   put(key: string, vary: readonly string[], header: ReadHeader, answer: CachedAnswer): void {
     const before = this.#entries.get(key)?.entry;
-    const keyed = { key, vary, values: vary.map((name) => header(name)), answer };
     if (vary.length === 0) {
       this.delete(key);
-      this.#set(key, answer, keyed);
+      this.#set(key, answer);
       return;
     }
     const known = before !== undefined && !("body" in before) && before.vary.join() === vary.join();
     if (!known) this.delete(key);
     // Set again: it must not be given up before its variants.
-    this.#set(key, { vary }, null);
-    this.#set(variantKey(key, vary, header), answer, keyed);
+    this.#set(key, { vary });
+    this.#set(variantKey(key, vary, header), answer);
   }
 
   /** Gives up an answer and its variants; false: there was none. */
@@ -87,13 +71,6 @@ export class CacheStore {
       for (const other of this.#entries.keys()) if (other.startsWith(prefix)) this.#remove(other);
     }
     return true;
-  }
-
-  /** The answers that were used last, `limit` of them at most, in the order of use. */
-  answers(limit: number): readonly KeyedAnswer[] {
-    return Array.from(this.#entries.values(), ({ keyed }) => keyed)
-      .filter((keyed) => keyed !== null)
-      .slice(-limit);
   }
 
   /** Bytes for an answer that is being collected; false: there is no room. They are to be released. */
@@ -115,12 +92,12 @@ export class CacheStore {
     return held.entry;
   }
 
-  #set(key: string, entry: Entry, keyed: KeyedAnswer | null): void {
+  #set(key: string, entry: Entry): void {
     this.#remove(key);
     const bytes = ENTRY_BYTES + 2 * key.length + ("body" in entry ? sizeOf(entry) : 0);
     if (bytes > this.#maxBytes) return;
     this.#bytes += bytes;
-    this.#entries.set(key, { entry, bytes, keyed });
+    this.#entries.set(key, { entry, bytes });
     for (const oldest of this.#entries.keys()) {
       if (this.#bytes <= this.#maxBytes) return;
       this.#remove(oldest);

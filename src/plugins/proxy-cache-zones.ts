@@ -1,9 +1,7 @@
 import type { CacheSettings, CacheZoneSettings } from "../settings/settings.ts";
-import { dryCounters } from "../plugin/counters.ts";
 import type { ConfRule, PluginEnv } from "../plugin/plugin.ts";
 import { DiskZone } from "./proxy-cache-disk.ts";
-import { MemoryZone } from "./proxy-cache-memory.ts";
-import type { CacheZone } from "./proxy-cache-zone.ts";
+import { MemoryZone, type CacheZone } from "./proxy-cache-zone.ts";
 
 /** Caches as APISIX has them where nobody has written any. */
 const defaults: CacheSettings = {
@@ -47,10 +45,7 @@ export function zoneOf(name: string, env: Pick<PluginEnv, "attr" | "counters" | 
   if (zone === undefined) {
     const { disk, memoryBytes } = settings;
     const counters = env.counters.named(`cache ${disk?.path ?? name}`);
-    // Where a configuration is only checked nothing is kept.
-    const channel = env.counters === dryCounters ? null : `cache ${identity}`;
-    zone =
-      disk === null ? new MemoryZone(memoryBytes, channel) : new DiskZone(settings, counters, (text) => env.warn(text));
+    zone = disk === null ? new MemoryZone(memoryBytes) : new DiskZone(settings, counters, (text) => env.warn(text));
     zones.set(identity, zone);
   }
   return zone;

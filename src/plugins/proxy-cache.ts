@@ -28,7 +28,7 @@ export const proxyCache = definePlugin({
         type: "string",
         enum: ["disk", "memory"],
         default: "disk",
-        $comment: "`disk`: in files that outlive a restart; `memory`: until then. All workers share both.",
+        $comment: "`disk`: in files that all workers share and that outlive a restart; `memory`: in each worker.",
       },
       cache_ttl: {
         type: "integer",

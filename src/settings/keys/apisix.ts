@@ -130,7 +130,10 @@ const proxyCache: Key = section("Caches for proxy-cache.", {
   zones: list(
     mapping("One cache.", {
       name: text("Name of the cache.", { minLength: 1 }),
-      memory_size: size("50m", "What a cache in memory holds, or what each worker reads from disk and writes at once."),
+      memory_size: size(
+        "50m",
+        "Memory in each worker: what a cache in memory holds, or what is being read from disk and written at once.",
+      ),
       disk_size: size("1G", "Bytes on disk; what was used longest ago goes first."),
       disk_path: text("Directory on disk, relative to the prefix; without it the cache is in memory.", {
         minLength: 1,
