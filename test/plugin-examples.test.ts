@@ -18,6 +18,7 @@ import { type Gateway, startGateway } from "./support/gateway.ts";
 const elsewhere: Readonly<Record<string, string>> = {
   "grpc-web": "src/plugins/grpc-web.test.ts",
   "kafka-logger": "test/kafka-logger.test.ts",
+  "ocsp-stapling": "test/tls.test.ts",
   syslog: "test/loggers.test.ts",
   "tcp-logger": "test/loggers.test.ts",
   "udp-logger": "test/loggers.test.ts",
