@@ -19,7 +19,7 @@ import type { Finding, Settings } from "./settings.ts";
 import { chooseSource, profiled } from "./source-settings.ts";
 import { reportStreams } from "./stream-settings.ts";
 import { checkTrustedCertificates } from "./trusted-certificates.ts";
-import { reportCiphers } from "./tls-settings.ts";
+import { reportTls } from "./tls-settings.ts";
 
 export interface LoadOptions {
   /** Directory that holds conf/, logs/ and data/. */
@@ -88,7 +88,7 @@ function evaluate(written: Mapping, place: Place, report: Report): Settings | nu
   reportStreams(config, report);
   reportDiscovery(config, invalid, place.env, report);
   checkTrustedCertificates(config, place.prefix, report);
-  reportCiphers(config, invalid, report);
+  reportTls(config, invalid, report);
   const source = chooseSource(config.deployment, place, invalid, report);
   const workers = workerCount(config, place.env, invalid, report);
   if (source === null || workers === null) return null;

@@ -17,10 +17,23 @@ export function tlsSettings(ssl: SslConfig): TlsSettings | null {
   };
 }
 
-/** Reports suites that OpenSSL knows nothing of. `invalid`: keys that are reported already. */
-export function reportCiphers({ apisix: { ssl } }: CheckedConfig, invalid: readonly KeyPath[], report: Report): void {
+/** Reports what OpenSSL cannot do: versions with a gap, suites that it does not know. `invalid`: keys that are reported already. */
+export function reportTls({ apisix: { ssl } }: CheckedConfig, invalid: readonly KeyPath[], report: Report): void {
+  if (!ssl.enable) return;
+  const isNew = (path: KeyPath): boolean => !invalid.some((other) => pathsTouch(other, path));
+  if (isNew(["apisix", "ssl", "ssl_protocols"])) reportGap(ssl, report);
+  if (ssl.ssl_ciphers !== defaultCiphers && isNew(["apisix", "ssl", "ssl_ciphers"])) reportCiphers(ssl, report);
+}
+
+/** OpenSSL forgets the versions above a gap, which are what most clients would speak. */
+function reportGap({ ssl_protocols: text }: SslConfig, report: Report): void {
+  if (!text.includes("TLSv1.1") || !text.includes("TLSv1.3") || text.includes("TLSv1.2")) return;
+  const expected = "TLSv1.2 between TLSv1.1 and TLSv1.3, which OpenSSL cannot leave out";
+  report.error(["apisix", "ssl", "ssl_protocols"], `found ${JSON.stringify(text)}, expected ${expected}`);
+}
+
+function reportCiphers(ssl: SslConfig, report: Report): void {
   const path = ["apisix", "ssl", "ssl_ciphers"];
-  if (!ssl.enable || ssl.ssl_ciphers === defaultCiphers || invalid.some((other) => pathsTouch(other, path))) return;
   try {
     // Loaded where it is needed alone: the default needs no proof.
     loadTls().createSecureContext({ ciphers: ssl.ssl_ciphers });

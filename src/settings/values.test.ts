@@ -103,6 +103,9 @@ test("what TLS cannot do is refused", (t) => {
   assert.deepEqual(ssl("ssl_protocols: SSLv3"), [
     '6 error apisix.ssl.ssl_protocols: found "SSLv3", expected TLS versions from TLSv1.1 to TLSv1.3, separated by blanks',
   ]);
+  assert.deepEqual(ssl("ssl_protocols: TLSv1.1 TLSv1.3"), [
+    '6 error apisix.ssl.ssl_protocols: found "TLSv1.1 TLSv1.3", expected TLSv1.2 between TLSv1.1 and TLSv1.3, which OpenSSL cannot leave out',
+  ]);
   assert.match(ssl("ssl_ciphers: NONSENSE")[0] ?? "", /^6 error apisix.ssl.ssl_ciphers: found "NONSENSE", expected/);
 });
 
