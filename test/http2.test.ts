@@ -36,12 +36,13 @@ after(async () => {
   for (const step of cleanup) step();
 });
 
-/** Answers with what came. */
+/** Answers with what came; nothing where the request was broken off. */
 const echo = (request: IncomingMessage, response: ServerResponse): void => {
-  void text(request).then((body) => {
+  const answer = (body: string): void => {
     const { method, url, rawHeaders, rawTrailers } = request;
     response.end(JSON.stringify({ method, url, rawHeaders, rawTrailers, body }));
-  });
+  };
+  void text(request).then(answer, () => response.destroy());
 };
 
 interface Echo {

@@ -187,15 +187,22 @@ export class Configuration implements SourceSink {
     const applied = this.#store.apply(staged, Date.now());
     // Others write into the same etcd all the time: that is nothing to tell of.
     if (staged.mode === "step" && staged.entries.length === 0) return this.#advance(applied);
-    this.#finish(applied);
+    this.#finish(this.#withSecrets(applied));
     if (staged.mode !== "document") {
       const { revision } = staged;
       this.#lastGood?.save(() => ({ revision, at: Date.now(), content: { entries: this.#store.entries() } }));
     }
-    const again = this.#secrets.applied(this.#store);
-    if (again.size > 0) this.#finish(this.#store.recheck(again, Date.now()));
     const plugins = this.#retryPlugins();
     if (plugins !== null) this.#applyPlugins(plugins);
+  }
+
+  /** With what a changed secret manager makes of the rest: nobody may take a revision for done without it. */
+  #withSecrets(applied: Applied): Applied {
+    const again = this.#secrets.applied(this.#store);
+    if (again.size === 0) return applied;
+    const { fromRevision, changes } = applied;
+    const rechecked = this.#store.recheck(again, Date.now());
+    return { ...rechecked, fromRevision, changes: [...changes, ...rechecked.changes] };
   }
 
   #advance({ fromRevision, revision, hash }: Applied): void {

@@ -155,9 +155,13 @@ export class Gateway {
     return Number((await this.status("/status/config")).json().revision);
   }
 
-  /** Waits on the barrier until every worker has applied the revision. */
+  /** Waits on the barrier until every worker has applied the revision; its answer, also where something was rejected. */
   async applied(revision: number): Promise<Answer> {
-    return await this.status(`/status/ready?revision=${revision}&timeout=${PATIENCE_MS / 1_000}s`);
+    const path = `/status/ready?revision=${revision}&timeout=${PATIENCE_MS / 1_000}s`;
+    const answer = await this.status(path);
+    // A rejection is told at once, before the workers have the rest.
+    if (answer.status === 409) await this.status(`${path}&rejected=ignore`);
+    return answer;
   }
 
   /** Ends the gateway and removes its files. */
