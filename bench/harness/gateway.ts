@@ -3,6 +3,7 @@ import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { connect } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import { AdminLane } from "./admin-lane.ts";
 import { type Core, launch, type Program } from "./processes.ts";
 import { turnpike } from "./tools.ts";
 
@@ -82,6 +83,11 @@ export class Gateway implements Program {
     const text = await response.text();
     if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
     return Number(response.headers.get("x-turnpike-revision"));
+  }
+
+  /** A connection for many writes; the caller closes it. */
+  adminLane(): AdminLane {
+    return new AdminLane(this.#adminPort, ADMIN_KEY);
   }
 
   /** The revision that was accepted last. */

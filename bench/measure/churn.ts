@@ -81,11 +81,13 @@ class Writer {
   }
 
   async #lane(): Promise<void> {
+    const lane = this.#gateway.adminLane();
     for (let version = 0; !this.#stopped; version++) {
       const due = (this.#written++ / CHANGES) * 1_000;
       await setTimeout(Math.max(0, this.#startedAt + due - performance.now()));
       const id = String((this.#written * 7_919) % this.#routes);
-      await this.#gateway.admin(`routes/${id}`, { uri: `/changed/${id}/${version}`, upstream_id: "1" });
+      await lane.put(`routes/${id}`, JSON.stringify({ uri: `/changed/${id}/${version}`, upstream_id: "1" }));
     }
+    lane.close();
   }
 }
