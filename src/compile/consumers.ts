@@ -63,6 +63,9 @@ interface Member {
   plain: Consumer | null;
 }
 
+/** Digests that a thread remembers: making one costs more than everything else of a lookup. */
+const REMEMBERED = 8_192;
+
 /**
  * Consumers, credentials and consumer groups, found by what requests present.
  * Values are looked up by their digest, so that the time tells nothing about how
@@ -79,13 +82,19 @@ export class ConsumerIndex implements ConsumerLookup {
   /** By plugin, then by digest. More than one identity there is a duplicate that control let pass. */
   readonly #byDigest = new Map<string, Map<string, Identity[]>>();
 
+  /** Digests of values that were somebody's when they were presented; strangers put none in. */
+  readonly #digests = new Map<string, string>();
+
   constructor(registry: BuiltPlugins) {
     this.#registry = registry;
   }
 
   byKey(plugin: string, value: string): Consumer | undefined {
-    const identities = this.#byDigest.get(plugin)?.get(digestOf(value));
+    const remembered = this.#digests.get(value);
+    const digest = remembered ?? digestOf(value);
+    const identities = this.#byDigest.get(plugin)?.get(digest);
     if (identities === undefined) return undefined;
+    if (remembered === undefined) this.#remember(value, digest);
     const bytes = Buffer.from(value);
     for (const identity of identities) {
       if (identity.value.length === bytes.length && timingSafeEqual(identity.value, bytes)) {
@@ -94,6 +103,11 @@ export class ConsumerIndex implements ConsumerLookup {
       }
     }
     return undefined;
+  }
+
+  #remember(value: string, digest: string): void {
+    if (this.#digests.size >= REMEMBERED) this.#digests.clear();
+    this.#digests.set(value, digest);
   }
 
   byName(username: string): Consumer | undefined {
