@@ -72,7 +72,7 @@ test("failures of requests sent before a break do not make it longer", () => {
 });
 
 test("the answer of a break has the configured body, and headers with variables", () => {
-  const headers = [{ key: "X-Host", value: "$host" }];
+  const headers = [{ key: "X_Host", value: "$host" }];
   const handlers = compiled({
     break_response_code: 599,
     break_response_body: '{"broken":true}',

@@ -1,5 +1,5 @@
 import type { RequestContext } from "../plugin/context.ts";
-import { cleanHeaderValue, isHeaderName } from "../plugin/header-text.ts";
+import { answerHeaderName, cleanHeaderValue, isHeaderName } from "../plugin/header-text.ts";
 import { reply, type PluginDefinition, type PluginHandlers, type Reply } from "../plugin/plugin.ts";
 import { compileTemplate } from "../plugin/variables.ts";
 import { BreakerStates } from "./api-breaker-state.ts";
@@ -73,7 +73,7 @@ function compileAnswer(conf: ApiBreakerConf): (ctx: RequestContext) => Reply {
     const answer = reply(status, body ?? "");
     return () => answer;
   }
-  const templates = headers.map(({ key, value }) => [key, compileTemplate(value)] as const);
+  const templates = headers.map(({ key, value }) => [answerHeaderName(key), compileTemplate(value)] as const);
   return (ctx) =>
     reply(
       status,

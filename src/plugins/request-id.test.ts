@@ -28,6 +28,16 @@ test("a client's id is kept, an empty one replaced", () => {
   assert.match(empty.upstream.header("x-rid") ?? "", /^[0-9a-f-]{36}$/);
 });
 
+test("an answer's header has hyphens where the configured name has underscores", () => {
+  const { rewrite, header_filter } = compileChecked(requestId, { header_name: "x_rid" });
+  const request = buildRequest({ headers: [["x_rid", "mine"]] });
+  rewrite?.(request);
+  assert.equal(request.upstream.header("x_rid"), "mine");
+  const head = buildResponseHead();
+  header_filter?.(request, head);
+  assert.deepEqual(head.list, [["x-rid", "mine"]]);
+});
+
 test("an answer's own id is left alone; include_in_response: false sends none", () => {
   const { rewrite, header_filter } = compileChecked(requestId, {});
   const request = buildRequest();

@@ -1,5 +1,5 @@
 import { definePlugin } from "../plugin/plugin.ts";
-import { cleanHeaderValue, isHeaderName } from "../plugin/header-text.ts";
+import { answerHeaderName, cleanHeaderValue, isHeaderName } from "../plugin/header-text.ts";
 import { idGenerators } from "./request-id-algorithms.ts";
 
 const CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIGKLMNOPQRSTUVWXYZ0123456789";
@@ -45,6 +45,8 @@ export const requestId = definePlugin({
     const name = conf.header_name;
     if (!isHeaderName(name)) throw new Error(`header_name ${JSON.stringify(name)} is not a header's name`);
     const lower = name.toLowerCase();
+    const answered = answerHeaderName(name);
+    const own = answered.toLowerCase();
     // Two instances (a global rule and a route) with different headers keep ids of their own.
     const slot = `request-id:${lower}`;
     const makeId = idGenerators[conf.algorithm](conf.range_id);
@@ -62,7 +64,7 @@ export const requestId = definePlugin({
       ...(conf.include_in_response && {
         header_filter(ctx, head) {
           const id = ctx.values.get(slot);
-          if (typeof id === "string" && !head.header(lower)) head.setHeader(name, cleanHeaderValue(id));
+          if (typeof id === "string" && !head.header(own)) head.setHeader(answered, cleanHeaderValue(id));
         },
       }),
     };
