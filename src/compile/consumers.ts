@@ -81,7 +81,6 @@ export class ConsumerIndex implements ConsumerLookup {
   readonly #credentialsOf = new Map<string, Set<string>>();
   /** By plugin, then by digest. More than one identity there is a duplicate that control let pass. */
   readonly #byDigest = new Map<string, Map<string, Identity[]>>();
-
   /** Digests of values that were somebody's when they were presented; strangers put none in. */
   readonly #digests = new Map<string, string>();
 
@@ -103,11 +102,6 @@ export class ConsumerIndex implements ConsumerLookup {
       }
     }
     return undefined;
-  }
-
-  #remember(value: string, digest: string): void {
-    if (this.#digests.size >= REMEMBERED) this.#digests.clear();
-    this.#digests.set(value, digest);
   }
 
   byName(username: string): Consumer | undefined {
@@ -151,6 +145,11 @@ export class ConsumerIndex implements ConsumerLookup {
     for (const [username, member] of this.#members) {
       if (this.#pluginsOf(member)[plugin] !== undefined) this.#forget(username);
     }
+  }
+
+  #remember(value: string, digest: string): void {
+    if (this.#digests.size >= REMEMBERED) this.#digests.clear();
+    this.#digests.set(value, digest);
   }
 
   /** Drops the objects made of a consumer, so that the next lookup makes new ones. */

@@ -6,6 +6,7 @@ import { Agent, request } from "../lib/node-http.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { definePlugin, reply, type Reply } from "../plugin/plugin.ts";
 import { parseBatch, type Batch, type BatchItem } from "./batch-requests-body.ts";
+import { readAtMost } from "../lib/read-at-most.ts";
 
 const PATH = "/apisix/batch-requests";
 const DEFAULT_MAX_BODY = 1_048_576;
@@ -138,13 +139,8 @@ function send(
 }
 
 async function collect(response: IncomingMessage, limit: number): Promise<ItemAnswer> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of response as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    if (bytes > limit) throw new Error("the answers are too large");
-    pieces.push(piece);
-  }
+  const body = await readAtMost(response, limit);
+  if (body === null) throw new Error("the answers are too large");
   const headers: Record<string, string> = {};
   const { rawHeaders } = response;
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -153,7 +149,7 @@ async function collect(response: IncomingMessage, limit: number): Promise<ItemAn
     headers[name] = Object.hasOwn(headers, name) ? `${headers[name]}, ${value}` : value;
   }
   const { statusCode: status = 0, statusMessage: reason = "" } = response;
-  return { status, reason, headers, body: Buffer.concat(pieces).toString() };
+  return { status, reason, headers, body: body.toString() };
 }
 
 /** The client's headers that apply to every request: all but those of its body and its connection. */

@@ -1,4 +1,6 @@
 import { dryBatches } from "../batch/dry-batches.ts";
+import { notingBodyUses } from "../plugin/body-variables.ts";
+import type { BodyUse } from "../plugin/context.ts";
 import { dryCounters } from "../plugin/counters.ts";
 import { dryMetrics } from "../plugin/metrics.ts";
 import { CounterTable } from "../board/counter-table.ts";
@@ -28,12 +30,14 @@ export function buildEnv(consumers: Partial<ConsumerLookup> = {}): PluginEnv {
   };
 }
 
-/** Checks `conf` against the schema (throws with its errors) and compiles it. */
+/** Checks `conf` against the schema (throws with its errors) and compiles it; `bodyUses` are those of its variables. */
 export function compileChecked(plugin: PluginDefinition, conf: unknown, env: PluginEnv = buildEnv()): PluginHandlers {
   const checked: unknown = structuredClone(conf);
   const fault = validatorOf(plugin.schema).check(checked);
   if (fault !== null) throw new Error(fault.message);
-  return plugin.compile(checked, env);
+  const bodyUses = new Set<BodyUse>();
+  const handlers = notingBodyUses(bodyUses, () => plugin.compile(checked, env));
+  return bodyUses.size === 0 ? handlers : { ...handlers, bodyUses: [...bodyUses] };
 }
 
 /** Counters in a table of their own, with a clock that a test turns (microseconds). */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { firstOf } from "../plugin/conf-rules.ts";
 import type { RequestContext } from "../plugin/context.ts";
-import { bodyUses, compileExpression } from "../plugin/expression.ts";
+import { compileExpression } from "../plugin/expression.ts";
 import { definePlugin } from "../plugin/plugin.ts";
 import type { PluginHandlers, Reply } from "../plugin/plugin.ts";
 import { compileTemplate } from "../plugin/variables.ts";
@@ -68,9 +68,7 @@ export const faultInjection = definePlugin({
       return answer !== null && isAborted(ctx) ? answer(ctx) : undefined;
     }
 
-    const uses = [...bodyUses(abort?.vars), ...bodyUses(delay?.vars)];
     return {
-      ...(uses.length > 0 && { bodyUses: uses }),
       rewrite(ctx) {
         if (isDelayed(ctx)) return delayed(ctx);
         return answer !== null && isAborted(ctx) ? answer(ctx) : undefined;

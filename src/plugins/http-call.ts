@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { loadHttps } from "../lib/lazy-https.ts";
 import { Agent as HttpAgent, request as httpRequest } from "../lib/node-http.ts";
+import { readAtMost } from "../lib/read-at-most.ts";
 
 /** Questions of plugins to a service over HTTP: everything about them is bounded. */
 
@@ -93,21 +94,13 @@ function closedWhileIdle(request: ClientRequest, error: NodeJS.ErrnoException): 
 }
 
 async function readAnswer(response: IncomingMessage, maxAnswer: number): Promise<HttpAnswer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response) {
-    chunks.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
-    if (length > maxAnswer) {
-      response.destroy();
-      throw new Error(`an answer of more than ${maxAnswer} bytes`);
-    }
-  }
+  const body = await readAtMost(response, maxAnswer);
+  if (body === null) throw new Error(`an answer of more than ${maxAnswer} bytes`);
   if (!response.complete) throw new Error("the answer broke off");
   const { headersDistinct: headers } = response;
   return {
     status: response.statusCode ?? 0,
     header: (name) => headers[name]?.join(", "),
-    body: Buffer.concat(chunks, length),
+    body,
   };
 }

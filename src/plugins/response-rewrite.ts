@@ -1,6 +1,6 @@
 import type { RequestContext, ResponseHead } from "../plugin/context.ts";
 import { expressionFaultIn, firstOf, pcreFault } from "../plugin/conf-rules.ts";
-import { bodyUses, compileExpression } from "../plugin/expression.ts";
+import { compileExpression } from "../plugin/expression.ts";
 import { compileHeaderEdits } from "../plugin/header-edits.ts";
 import type { HeaderEditsConf } from "../plugin/header-edits.ts";
 import { answerHeaderName } from "../plugin/header-text.ts";
@@ -86,7 +86,6 @@ export const responseRewrite = definePlugin({
   compile(conf, env): PluginHandlers {
     const { vars = [] } = conf;
     const applies = vars.length === 0 ? null : compileExpression(vars);
-    const uses = bodyUses(vars);
     const { status_code: status } = conf;
     const body = readBody(conf.body, conf.body_base64);
     const edits = compileHeaderEdits(readHeaders(conf.headers), (message) => env.warn(message));
@@ -94,7 +93,6 @@ export const responseRewrite = definePlugin({
     const rewriters = new WeakMap<RequestContext, BodyRewriter>();
 
     return {
-      ...(uses.length > 0 && { bodyUses: uses }),
       header_filter(ctx, head) {
         if (applies !== null && !applies(ctx)) return;
         if (status !== undefined) head.status = status;

@@ -1,6 +1,6 @@
 import { expressionFaultIn, firstOf } from "../plugin/conf-rules.ts";
-import type { BodyUse, RequestContext, UpstreamChoice } from "../plugin/context.ts";
-import { bodyUses, compileExpression, type Predicate } from "../plugin/expression.ts";
+import type { RequestContext, UpstreamChoice } from "../plugin/context.ts";
+import { compileExpression, type Predicate } from "../plugin/expression.ts";
 import { definePlugin, reply, type PluginEnv, type Reply } from "../plugin/plugin.ts";
 import type { JsonSchema } from "../schema/json-schema.ts";
 import { idSchema } from "../schema/metadata.ts";
@@ -61,14 +61,12 @@ export const trafficSplit = definePlugin({
   compile(conf, env) {
     const configured = (conf.rules ?? []) as unknown as readonly Rule[];
     const rules = configured.map((rule, index) => compileRule(rule, index, env));
-    const uses = new Set(configured.flatMap(({ match = [] }) => match.flatMap(({ vars }) => bodyUses(vars))));
-    const handlers = {
+    return {
       access(ctx: RequestContext): Reply | undefined {
         for (const { matches, turns } of rules) if (matches === null || matches(ctx)) return choose(turns, ctx);
         return undefined;
       },
     };
-    return uses.size === 0 ? handlers : { ...handlers, bodyUses: [...uses] satisfies BodyUse[] };
   },
 });
 

@@ -1,6 +1,6 @@
 import { expressionFaultIn, firstOf } from "../plugin/conf-rules.ts";
-import type { BodyUse, RequestContext } from "../plugin/context.ts";
-import { bodyUses, compileExpression, type Predicate } from "../plugin/expression.ts";
+import type { RequestContext } from "../plugin/context.ts";
+import { compileExpression, type Predicate } from "../plugin/expression.ts";
 import { definePlugin, reply } from "../plugin/plugin.ts";
 import type { ConfCheck, PluginEnv, PluginHandlers } from "../plugin/plugin.ts";
 import type { JsonSchema } from "../schema/json-schema.ts";
@@ -64,7 +64,6 @@ export const workflow = definePlugin({
   compile(conf, env) {
     const configured = conf.rules as unknown as readonly Rule[];
     const rules = configured.map((rule) => compileRule(rule, env));
-    const uses = new Set(configured.flatMap((rule) => bodyUses(rule.case)));
     const chosen = new WeakMap<RequestContext, PluginHandlers>();
     const handlers: PluginHandlers = {
       access(ctx) {
@@ -78,7 +77,6 @@ export const workflow = definePlugin({
       dispose() {
         for (const { action } of rules) action.dispose?.();
       },
-      ...(uses.size === 0 ? {} : { bodyUses: [...uses] satisfies BodyUse[] }),
     };
     const actions = rules.map(({ action }) => action);
     if (actions.some((action) => action.header_filter !== undefined)) {

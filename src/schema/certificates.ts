@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate, type KeyObject } from "node:crypto";
 import { keyKinds, readCertificateFacts, type CertificateFacts } from "../lib/certificate-facts.ts";
 import { loadTls } from "../lib/lazy-tls.ts";
 import type { Ssl } from "./ssl.ts";
+import { tlsVersionsFault } from "./tls-versions.ts";
 
 /** What is wrong with certificates and private keys beyond their length. */
 
@@ -42,7 +43,7 @@ export function certificatesFault({
   client,
   ssl_protocols: versions,
 }: Ssl): CertificateFault | null {
-  const unusable = versions === undefined ? null : versionsFault(versions);
+  const unusable = versions === undefined ? null : tlsVersionsFault(versions);
   if (unusable !== null) return { path: ["ssl_protocols"], reason: unusable };
   const pairs = [
     { path: ["cert"], keyPath: ["key"], cert, key },
@@ -59,13 +60,6 @@ export function certificatesFault({
   }
   const authority = client === undefined ? null : certificateFault(client.ca);
   return authority === null ? null : { path: ["client", "ca"], reason: authority };
-}
-
-/** OpenSSL forgets the versions above a gap, which are what most clients would speak. */
-function versionsFault(versions: readonly string[]): string | null {
-  if (versions.length === 0) return "no version of TLS is left";
-  const gap = versions.length === 2 && !versions.includes("TLSv1.2");
-  return gap ? "OpenSSL cannot leave out TLSv1.2 between TLSv1.1 and TLSv1.3" : null;
 }
 
 function contextFault(cert: string, key: string): { readonly of: "cert" | "key"; readonly text: string } | null {

@@ -9,6 +9,7 @@ import type { KubernetesSettings } from "../../settings/settings.ts";
 import type { Target } from "../../upstream/targets.ts";
 import { pause } from "./pause.ts";
 import type { Lookup } from "./target-watch.ts";
+import { readAtMost } from "../../lib/read-at-most.ts";
 
 /** The endpoints of one cluster: listed once, then watched. */
 export interface Kubernetes {
@@ -252,14 +253,9 @@ function portsOf({ subsets }: Endpoints): ReadonlySet<string> {
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  for await (const part of response as AsyncIterable<Buffer>) {
-    parts.push(part);
-    length += part.length;
-    if (length > MAX_BYTES) throw new Error("the list is too long");
-  }
-  return Buffer.concat(parts).toString("utf8");
+  const list = await readAtMost(response, MAX_BYTES);
+  if (list === null) throw new Error("the list is too long");
+  return list.toString("utf8");
 }
 
 async function* linesOf(response: IncomingMessage): AsyncIterable<string> {

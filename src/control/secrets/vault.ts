@@ -5,6 +5,7 @@ import { Agent as HttpAgent, request as requestHttp } from "../../lib/node-http.
 import type { VaultSecret } from "../../schema/secret.ts";
 import { lookupEnv } from "./env.ts";
 import { isReference, parseReference } from "../../store/secret-references.ts";
+import { readAtMost } from "../../lib/read-at-most.ts";
 
 /** The resource `secrets/vault/<id>`, with the field beyond the schema that is heeded. */
 export interface VaultManager extends VaultSecret {
@@ -146,18 +147,13 @@ async function readAnswer(response: IncomingMessage): Promise<VaultAnswer> {
     const why = statuses[status];
     return { error: `it answered ${status}${why === undefined ? "" : `: ${why}`}`, gone: status === 404 };
   }
-  const chunks: Buffer[] = [];
-  let size = 0;
+  let body: Buffer | null;
   try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > MAX_ANSWER) return { error: "its answer is too large", gone: false };
-      chunks.push(chunk);
-    }
+    body = await readAtMost(response, MAX_ANSWER);
   } catch (thrown) {
     return { error: `its answer broke off: ${codeOf(thrown)}`, gone: false };
   }
-  return fieldsOf(Buffer.concat(chunks).toString());
+  return body === null ? { error: "its answer is too large", gone: false } : fieldsOf(body.toString());
 }
 
 /** What Vault means by a status. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { request } from "../../lib/node-http.ts";
+import { readAtMost } from "../../lib/read-at-most.ts";
 
 /** Time for a whole exchange. */
 const LIMIT_MS = 10_000;
@@ -15,7 +16,9 @@ export async function askResponder(url: string, body: Uint8Array, signal: AbortS
       response.destroy();
       throw new Error(`it answers with status ${response.statusCode}`);
     }
-    return await readBounded(response);
+    const answer = await readAtMost(response, MAX_BYTES);
+    if (answer === null) throw new Error(`its answer is larger than ${MAX_BYTES} bytes`);
+    return answer;
   } catch (error) {
     const timeout = limit.aborted && !signal.aborted;
     throw timeout ? new Error(`no answer within ${LIMIT_MS / 1_000} s`, { cause: error }) : error;
@@ -35,15 +38,4 @@ function send(url: URL, body: Uint8Array, signal: AbortSignal): Promise<Incoming
     sent.on("response", resolve);
     sent.end(body);
   });
-}
-
-async function readBounded(response: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BYTES) throw new Error(`its answer is larger than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
