@@ -17,7 +17,7 @@ export interface Latencies {
 /** Connections of the load; each sends at its share of the rate. */
 export const CLIENTS = 64;
 /** What comes first is not counted: connections are opened, code is optimised. */
-const WARM_SECONDS = 1;
+export const WARM_SECONDS = 1;
 
 /** Sends `rate` requests a second for `seconds`, over HTTP/1.1; throws where one fails. */
 export async function atConstantRate(program: Program, rate: number, seconds: number): Promise<Latencies> {

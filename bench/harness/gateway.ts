@@ -3,9 +3,9 @@ import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { connect } from "node:net";
 import { setTimeout } from "node:timers/promises";
-import { AdminLane } from "./admin-lane.ts";
 import { type Core, launch, type Program } from "./processes.ts";
 import { turnpike } from "./tools.ts";
+import { wrk } from "./wrk.ts";
 
 /** How a gateway is run for a measurement. */
 export interface GatewayOptions {
@@ -85,9 +85,12 @@ export class Gateway implements Program {
     return Number(response.headers.get("x-turnpike-revision"));
   }
 
-  /** A connection for many writes; the caller closes it. */
-  adminLane(): AdminLane {
-    return new AdminLane(this.#adminPort, ADMIN_KEY);
+  /** Changes one of the first `routes` routes after the other for some seconds; changes a second. */
+  async change(routes: number, perSecond: number, seconds: number): Promise<number> {
+    const words = [String(routes), String(perSecond)];
+    const headers = { "X-API-KEY": ADMIN_KEY };
+    const load = { port: this.#adminPort, connections: 3, headers, script: "changes.lua", words, core: null };
+    return (await wrk(load, seconds)).perSecond;
   }
 
   /** The revision that was accepted last. */

@@ -291,7 +291,7 @@ export class Board {
     return BigInt.asUintN(64, Atomics.load(this.#longs, HeaderLong.hash));
   }
 
-  /** Control only, after the batch was sent to the workers. */
+  /** Control only: what the workers have, or are about to be sent. */
   publish(revision: number, hash: bigint): void {
     Atomics.store(this.#longs, HeaderLong.hash, BigInt.asIntN(64, hash));
     Atomics.store(this.#longs, HeaderLong.revision, BigInt(revision));

@@ -1,6 +1,6 @@
 import { formatHash } from "../lib/content-hash.ts";
 import type { CertificateReport, ConfigReport } from "../messages/messages.ts";
-import type { Rejection } from "../schema/kinds.ts";
+import type { Parcel } from "./delivery.ts";
 
 /** Keeps what `GET /status/config` shows of the source, and passes every change of it on. */
 export class ConfigReporter {
@@ -25,15 +25,17 @@ export class ConfigReporter {
     return this.#report;
   }
 
-  /** A load was accepted, with `changes` changes of resources. */
-  loaded(revision: number, hash: bigint, changes: number, rejected: readonly Rejection[], now: number): void {
-    const { lastFailure } = this.#report;
+  /** Loads were accepted, and are on their way to the workers. */
+  loaded({ revision, hash, changes, rejected, firstAt, lastAt }: Parcel): void {
+    const { lastFailure, lastChangeAt, firstChangeAt } = this.#report;
+    const dates =
+      changes.length > 0 ? { lastChangeAt: lastAt, firstChangeAt: firstAt } : { lastChangeAt, firstChangeAt };
     this.#publish({
       revision,
       hash: formatHash(hash),
-      loadedAt: now,
-      changes,
-      lastChangeAt: changes > 0 ? now : this.#report.lastChangeAt,
+      loadedAt: lastAt,
+      changes: changes.length,
+      ...dates,
       lastFailure: lastFailure === null ? null : { ...lastFailure, current: false },
       rejected,
     });

@@ -5,6 +5,7 @@ import type { Staged } from "../store/stage.ts";
 import type { Applied, PluginState, Store } from "../store/store.ts";
 import { CertificateExpiries } from "./certificate-expiry.ts";
 import type { ConfigReporter } from "./config-reporter.ts";
+import { Delivery, type Parcel } from "./delivery.ts";
 import type { Publisher } from "./publisher.ts";
 import type { SecretFlow } from "./secrets/secret-flow.ts";
 
@@ -45,6 +46,7 @@ export class Configuration implements SourceSink {
   readonly #lastGood: LastGoodFile | null;
   readonly #retryPlugins: ConfigurationParts["retryPlugins"];
   readonly #queue: Work[] = [];
+  readonly #delivery = new Delivery((parcel) => this.#deliver(parcel));
   /** Secrets are being fetched for what comes next. */
   #waiting = false;
   readonly #idle: (() => void)[] = [];
@@ -74,7 +76,11 @@ export class Configuration implements SourceSink {
   /** From now on workers that introduce themselves are given what is held. */
   serve(): void {
     const store = this.#store;
-    this.#publisher.serve(() => ({ revision: store.revision, hash: store.hash, resources: store.snapshot() }));
+    this.#publisher.serve(() => {
+      // Who is told everything must not be told again what is still on its way.
+      this.#delivery.flush();
+      return { revision: store.revision, hash: store.hash, resources: store.snapshot() };
+    });
   }
 
   document(document: SourceDocument): void {
@@ -186,7 +192,7 @@ export class Configuration implements SourceSink {
   #apply(staged: Staged): void {
     const applied = this.#store.apply(staged, Date.now());
     // Others write into the same etcd all the time: that is nothing to tell of.
-    if (staged.mode === "step" && staged.entries.length === 0) return this.#advance(applied);
+    if (staged.mode === "step" && staged.entries.length === 0) return this.#pass(applied, false);
     this.#finish(this.#withSecrets(applied));
     if (staged.mode !== "document") {
       const { revision } = staged;
@@ -205,23 +211,29 @@ export class Configuration implements SourceSink {
     return { ...rechecked, fromRevision, changes: [...changes, ...rechecked.changes] };
   }
 
-  #advance({ fromRevision, revision, hash }: Applied): void {
-    this.#reporter.advanced(revision);
-    this.#publisher.publish({ fromRevision, revision, hash, changes: [] });
-    this.#wake(revision);
-  }
-
-  #finish({ fromRevision, revision, hash, changes, rejected }: Applied): void {
+  #finish(applied: Applied): void {
+    const { fromRevision, revision, changes, rejected } = applied;
     const said = new Set(rejected.map(({ kind, id, error }) => `${kind}/${id} rejected: ${error}`));
     for (const text of said) if (!this.#said.has(text)) this.#log.warn(text);
     this.#said = said;
     if (this.certificates.apply(changes)) this.#reporter.certificates(this.certificates.report());
-    this.#reporter.loaded(revision, hash, changes.length, rejected, Date.now());
-    this.#publisher.publish({ fromRevision, revision, hash, changes });
-    this.serve();
     const first = fromRevision === 0 ? ", first load" : "";
     this.#log.info(`revision ${revision}: ${changes.length} changes${first}`);
-    this.#wake(revision);
+    this.#pass(applied, true);
+  }
+
+  /** From here on the revision counts: a worker that has not applied it yet is behind. */
+  #pass(applied: Applied, loaded: boolean): void {
+    this.#publisher.accept(applied.revision, applied.hash);
+    this.#delivery.add(applied, loaded, Date.now());
+    if (loaded) this.serve();
+    this.#wake(applied.revision);
+  }
+
+  #deliver(parcel: Parcel): void {
+    if (parcel.loaded) this.#reporter.loaded(parcel);
+    else this.#reporter.advanced(parcel.revision);
+    this.#publisher.publish(parcel);
   }
 
   #wake(revision: number): void {

@@ -97,12 +97,16 @@ export class Publisher {
     for (const link of this.#links.values()) if (link.synced) link.port.postMessage(message);
   }
 
-  /** Sends a step to every worker, then shows it on the board. */
-  publish(batch: Batch): void {
-    for (const before of this.#before) before.apply(batch.changes);
-    const message: ControlToWorker = { type: "batch", ...batch, hash: formatHash(batch.hash) };
+  /** Shows on the board what the workers are to have. */
+  accept(revision: number, hash: bigint): void {
+    this.#board.publish(revision, hash);
+  }
+
+  /** Sends a step that was accepted to every worker. */
+  publish({ fromRevision, revision, hash, changes }: Batch): void {
+    for (const before of this.#before) before.apply(changes);
+    const message: ControlToWorker = { type: "batch", fromRevision, revision, hash: formatHash(hash), changes };
     for (const link of this.#links.values()) if (link.synced) link.port.postMessage(message);
-    this.#board.publish(batch.revision, batch.hash);
     this.#board.announce();
   }
 

@@ -149,7 +149,9 @@ export interface ConfigReport {
   readonly loadedAt: number;
   /** Unix milliseconds of the last load that changed something; 0: never. */
   readonly lastChangeAt: number;
-  /** How many resources that load changed. */
+  /** The same of the first of the loads that this report tells of together. */
+  readonly firstChangeAt?: number;
+  /** How many resources they changed. */
   readonly changes?: number;
   /** The source's present failure or the last one; `current` while it lasts. */
   readonly lastFailure: { readonly at: number; readonly error: string; readonly current: boolean } | null;

@@ -60,7 +60,7 @@ export function createApplicationWatch(deps: ApplicationDeps): { look(): void; r
     const report = deps.config();
     if (report.revision < timed.revision && now - timed.appliedAt < REPORT_GRACE_MS) return;
     const dated = report.revision === timed.revision && report.lastChangeAt > lastChangeAt;
-    const acceptedAt = dated ? Math.min(report.lastChangeAt, timed.seenAt) : timed.seenAt;
+    const acceptedAt = dated ? Math.min(report.firstChangeAt ?? report.lastChangeAt, timed.seenAt) : timed.seenAt;
     lastChangeAt = report.lastChangeAt;
     const durationMs = timed.appliedAt - acceptedAt;
     longestMs = Math.max(longestMs, durationMs);

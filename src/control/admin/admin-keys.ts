@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { AdminKey } from "../../settings/settings.ts";
 import type { AdminAnswer } from "./exchange.ts";
@@ -29,7 +29,7 @@ export function compileKeyCheck(keys: readonly AdminKey[]): KeyCheck {
   };
 }
 
-const digestOf = (text: string): Buffer => createHash("sha256").update(text).digest();
+const digestOf = (text: string): Buffer => hash("sha256", text, "buffer");
 
 function headerKey(headers: IncomingHttpHeaders): string | null {
   const value = headers["x-api-key"];

@@ -43,10 +43,10 @@ export async function checkConf(deps: ResourceDeps, conf: unknown, check: ConfCh
   const whole = fullId(address, id);
   const clear = deps.cipher.decryptKeys(kind, value);
   const error =
-    deps.rules.validate(kind, whole, copyOf(clear)) ??
+    deps.rules.validate(kind, whole, clear) ??
     deps.cipher.keyFault(kind, value) ??
     (await danglingReference(deps.repository, kind, value)) ??
-    (await findClash(deps, kind, whole, copyOf(clear)));
+    (await findClash(deps, kind, whole, clear));
   return error === null ? { id, value } : { error };
 }
 
@@ -55,8 +55,6 @@ function toTable(conf: unknown): Fields | null {
   if (!Array.isArray(conf)) return isFields(conf) ? conf : null;
   return Object.fromEntries(conf.map((item: unknown, index) => [String(index + 1), item]));
 }
-
-const copyOf = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 function typeName(value: unknown): string {
   return value === null ? "null" : typeof value;

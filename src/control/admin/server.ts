@@ -91,8 +91,10 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       log.error(`admin: ${request.method} ${String(target?.path?.[0])}: ${reasonOf(error)}`);
       answer = refuse(500, "internal error; the error log of this node says more");
     }
-    response.setHeader("Server", serverName);
-    send(request, response, answer, cors && request.method !== "OPTIONS");
+    send(request, response, answer, {
+      Server: serverName,
+      ...(cors && request.method !== "OPTIONS" ? corsHeaders : {}),
+    });
   }
 
   async function answerTo(
@@ -123,7 +125,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
   // `readBody` says 100 Continue once it wants the body.
   server.on("checkContinue", (request, response) => void handle(request, response));
   server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
-    send(request, response, refuse(417, "the Expect header asks for something unknown"), false);
+    send(request, response, refuse(417, "the Expect header asks for something unknown"), {});
   });
   server.on("connect", (_request, socket) => socket.end(rawAnswer(405)));
   server.on("clientError", (error: ParserError, socket: Socket) => {
@@ -189,7 +191,13 @@ function tlsOptions({ certFile, keyFile, caFile }: NonNullable<AdminSettings["tl
   };
 }
 
-function send(request: IncomingMessage, response: ServerResponse, answer: AdminAnswer, cors: boolean): void {
+/** `common`: headers that answers have beside their own. */
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: AdminAnswer,
+  common: Readonly<Record<string, string>>,
+): void {
   if (response.headersSent || response.destroyed) return;
   const { body } = answer;
   const text = body === null ? "" : typeof body === "string" ? body : `${JSON.stringify(body)}\n`;
@@ -199,7 +207,7 @@ function send(request: IncomingMessage, response: ServerResponse, answer: AdminA
     "Content-Type": "application/json",
     "Content-Length": Buffer.byteLength(text),
     "Cache-Control": "no-store",
-    ...(cors ? corsHeaders : {}),
+    ...common,
     ...answer.headers,
   });
   // Node leaves the body of an answer to HEAD out by itself.

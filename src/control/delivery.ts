@@ -1,0 +1,76 @@
+import type { Change, Rejection } from "../schema/kinds.ts";
+import type { Applied } from "../store/store.ts";
+
+/** Time from one delivery to the next while changes follow each other. */
+const SPACING_MS = 15;
+
+/** What is delivered at once: one step, or several that followed each other closely. */
+export interface Parcel {
+  readonly fromRevision: number;
+  readonly revision: number;
+  readonly hash: bigint;
+  /** Each resource once, as it is at the last revision. */
+  readonly changes: readonly Change[];
+  /** Everything that is rejected at the last revision. */
+  readonly rejected: readonly Rejection[];
+  /** Whether something was loaded; otherwise only the source's revision has grown. */
+  readonly loaded: boolean;
+  /** Unix milliseconds at which the first and the last of the changes were accepted. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+/**
+ * Gathers what the store accepted on its way to the workers and the supervisor. A step
+ * after a pause goes at once; of steps that follow each other closely, what came within
+ * `SPACING_MS` goes together: threads that are woken for every one of hundreds of
+ * changes a second take the time for it from requests.
+ */
+export class Delivery {
+  readonly #deliver: (parcel: Parcel) => void;
+  #gathered: Parcel | null = null;
+  readonly #changes = new Map<string, Change>();
+  #deliveredAt = -Infinity;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(deliver: (parcel: Parcel) => void) {
+    this.#deliver = deliver;
+  }
+
+  /** Takes a step; `loaded` as in `Parcel`, `now` is Unix milliseconds. */
+  add({ fromRevision, revision, hash, changes, rejected }: Applied, loaded: boolean, now: number): void {
+    for (const change of changes) this.#changes.set(`${change.kind}/${change.id}`, change);
+    const before = this.#gathered;
+    this.#gathered = {
+      fromRevision: before?.fromRevision ?? fromRevision,
+      revision,
+      hash,
+      changes: [],
+      rejected,
+      loaded: loaded || before?.loaded === true,
+      firstAt: before?.firstAt ?? now,
+      lastAt: now,
+    };
+    if (this.#timer !== null) return;
+    const wait = this.#deliveredAt + SPACING_MS - performance.now();
+    if (wait <= 0) this.flush();
+    else this.#timer = setTimeout(() => this.flush(), wait);
+  }
+
+  /** Delivers what was gathered, now. */
+  flush(): void {
+    const gathered = this.#gathered;
+    this.#stop();
+    if (gathered === null) return;
+    this.#gathered = null;
+    const changes = [...this.#changes.values()];
+    this.#changes.clear();
+    this.#deliveredAt = performance.now();
+    this.#deliver({ ...gathered, changes });
+  }
+
+  #stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}
