@@ -190,7 +190,8 @@ export class Configuration implements SourceSink {
   }
 
   #apply(staged: Staged): void {
-    const applied = this.#store.apply(staged, Date.now());
+    const ahead = this.#store.revision === 0 ? this.#publisher.ahead() : null;
+    const applied = this.#store.apply(staged, Date.now(), (resource) => ahead?.add(resource));
     // Others write into the same etcd all the time: that is nothing to tell of.
     if (staged.mode === "step" && staged.entries.length === 0) return this.#pass(applied, false);
     this.#finish(this.#withSecrets(applied));

@@ -3,6 +3,7 @@ import type { Board } from "../board/board.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import type { ControlToWorker, WorkerDump, WorkerToControl } from "../messages/messages.ts";
 import type { Change } from "../schema/kinds.ts";
+import { Ahead } from "./ahead.ts";
 
 /** Resources per message of a whole configuration, so that no message blocks a worker for long. */
 const CHUNK = 2_000;
@@ -34,7 +35,12 @@ interface Link {
   /** The worker has said what it holds and was brought up to date; batches may follow. */
   synced: boolean;
   hello: { readonly revision: number; readonly hash: string } | null;
+  /** What the worker was sent of the first load before that was there; `null`: nothing. */
+  ahead: Ahead | null;
 }
+
+/** The hash of a worker that holds nothing. */
+const NOTHING = formatHash(0n);
 
 /**
  * The lines to the workers. A worker introduces itself with the revision and hash it
@@ -56,7 +62,7 @@ export class Publisher {
 
   /** Takes over the line to the worker that owns the record. */
   connect(record: number, port: MessagePort): void {
-    const link: Link = { port, synced: false, hello: null };
+    const link: Link = { port, synced: false, hello: null, ahead: null };
     this.#links.set(record, link);
     port.on("message", (message: WorkerToControl) => this.#receive(link, message));
     port.on("close", () => {
@@ -85,6 +91,16 @@ export class Publisher {
     if (this.#snapshot !== null) return;
     this.#snapshot = snapshot;
     for (const link of this.#links.values()) this.#synchronise(link);
+  }
+
+  /** For sending the first load while it is being checked; `null`: no worker waits for it. Before `serve`, in one turn with it. */
+  ahead(): Ahead | null {
+    if (this.#snapshot !== null) return null;
+    const empty = [...this.#links.values()].filter(({ hello }) => hello?.revision === 0 && hello.hash === NOTHING);
+    if (empty.length === 0) return null;
+    const ahead = new Ahead(empty.map(({ port }) => port));
+    for (const link of empty) link.ahead = ahead;
+    return ahead;
   }
 
   /** From now on every change passes by here before the workers hear of it. */
@@ -129,6 +145,7 @@ export class Publisher {
     }
     link.hello = message;
     link.synced = false;
+    link.ahead = null;
     if (this.#dumped !== null) this.#askForDump(link);
     this.#synchronise(link);
   }
@@ -150,6 +167,13 @@ export class Publisher {
     link.synced = true;
     for (const before of this.#before) for (const message of before.greeting()) link.port.postMessage(message);
     if (link.hello.revision === revision && link.hello.hash === text) return;
+    if (link.ahead !== null) {
+      const changes = link.ahead.rest(resources);
+      link.ahead = null;
+      const batch: ControlToWorker = { type: "batch", fromRevision: 0, revision, hash: text, changes };
+      link.port.postMessage(batch);
+      return;
+    }
     let from = 0;
     for (; resources.length - from > CHUNK; from += CHUNK) {
       const chunk: ControlToWorker = { type: "chunk", resources: resources.slice(from, from + CHUNK) };

@@ -115,6 +115,11 @@ export type ControlToWorker =
   | { readonly type: "dump" }
   /** What `scrape` asked for; `null`: it cannot be given. */
   | { readonly type: "exposition"; readonly id: number; readonly text: string | null }
+  /**
+   * Resources of the first load that were accepted while others are still being checked. The
+   * `batch` from revision 0 that follows makes them count, and says what came out differently.
+   */
+  | { readonly type: "ahead"; readonly resources: readonly Change[] }
   /** A part of a whole configuration; visible once the `snapshot` that follows has come. */
   | { readonly type: "chunk"; readonly resources: readonly Change[] }
   /** The end of a whole configuration. */

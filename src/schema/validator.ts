@@ -230,7 +230,11 @@ function every(checks: readonly Check[]): Check {
 function compileType({ type }: JsonSchema): Check {
   const names = Array.isArray(type) ? (type as string[]) : [type as string];
   const expected = names.join(" or ");
-  const test = (value: unknown): boolean => names.some((name) => isOfType(name, value));
+  const [only = ""] = names;
+  const test =
+    names.length === 1
+      ? (value: unknown): boolean => isOfType(only, value)
+      : (value: unknown): boolean => names.some((name) => isOfType(name, value));
   return (value) =>
     test(value) ? null : [{ ...WRONG_TYPE, ...texts(`wrong type: expected ${expected}, got ${typeName(value)}`) }];
 }
@@ -261,31 +265,56 @@ function compileItems(around: JsonSchema, terms: Terms): Check {
   };
 }
 
-function compileProperties({ properties }: JsonSchema, terms: Terms): Check {
-  const fields = Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(([name, schema]) => ({
-    name,
-    type: schema.type,
-    check: compile(schema, isSecretName(name) ? { ...terms, secret: true } : terms),
-    byDefault: schema.default,
-    way: `property "${name}" validation failed: `,
-  }));
+/** Looks at what is there and not at all that a schema knows: that is much more. */
+function compileProperties(around: JsonSchema, terms: Terms): Check {
+  const properties = Object.entries(around.properties as Readonly<Record<string, JsonSchema>>);
+  const fields = new Map(
+    properties.map(([name, schema], index) => [name, compileProperty(name, schema, index, terms)]),
+  );
+  const defaults = properties.flatMap(([name, schema]) =>
+    schema.default === undefined ? [] : [[name, schema.default] as const],
+  );
   return (value, mode) => {
     if (!isFields(value)) return null;
-    let found: SchemaFault[] | null = null;
-    for (const { name, type, check, byDefault, way } of fields) {
-      if (value[name] === undefined) {
-        if (byDefault !== undefined && mode.fill)
-          value[name] = typeof byDefault === "object" ? structuredClone(byDefault) : byDefault;
-        continue;
-      }
+    let wrong: { readonly property: Property; readonly faults: readonly SchemaFault[] }[] | null = null;
+    for (const name of Object.keys(value)) {
+      const property = value[name] === undefined ? undefined : fields.get(name);
+      if (property === undefined) continue;
+      const { type, check } = property;
       if (isEmptyTable(value[name], type)) value[name] = emptyTable(type);
-      const faults = below(check(value[name], mode), way, name);
+      const faults = check(value[name], mode);
       if (faults === null) continue;
-      if (!mode.all) return faults;
-      found = [...(found ?? []), ...faults];
+      if (mode === QUICK) return UNDESCRIBED;
+      (wrong ??= []).push({ property, faults });
     }
-    return found;
+    if (mode.fill) fillIn(value, defaults);
+    if (wrong === null) return null;
+    // In the order of the schema, whatever the value's is.
+    wrong.sort((one, other) => one.property.index - other.property.index);
+    const described = wrong.map(({ property: { way, name }, faults }) => below(faults, way, name) ?? []);
+    return mode.all ? described.flat() : (described[0] ?? null);
   };
+}
+
+interface Property {
+  readonly name: string;
+  /** Its place in the schema. */
+  readonly index: number;
+  readonly type: unknown;
+  readonly check: Check;
+  /** How the path of a fault begins in a message. */
+  readonly way: string;
+}
+
+function compileProperty(name: string, schema: JsonSchema, index: number, terms: Terms): Property {
+  const check = compile(schema, isSecretName(name) ? { ...terms, secret: true } : terms);
+  return { name, index, type: schema.type, check, way: `property "${name}" validation failed: ` };
+}
+
+function fillIn(value: Record<string, unknown>, defaults: readonly (readonly [string, unknown])[]): void {
+  for (const [name, byDefault] of defaults) {
+    if (value[name] === undefined) value[name] = typeof byDefault === "object" ? structuredClone(byDefault) : byDefault;
+  }
 }
 
 function compilePatternProperties({ patternProperties }: JsonSchema, terms: Terms): Check {

@@ -102,10 +102,13 @@ export interface Refusal {
 export function checkResource(kind: Kind, id: string, value: unknown, check: ResourceCheck): Resource | Refusal {
   const { value: clear, secrets, faults } = substituteReferences(kind, value, check.lookupSecret ?? asWritten);
   if (faults[0] !== undefined) return refuse(faults[0]);
-  const fault = prepare(kind, id, clear) ?? firstFault(kind, id, clear, check) ?? checkServable(kind, clear, check)[0];
+  const invalid = prepare(kind, id, clear) ?? firstFault(kind, id, clear, check);
+  if (invalid !== null) return refuse(withoutSecrets(invalid, secrets));
+  const text = canonicalJson(clear);
+  const [fault] = checkServable(kind, clear, check, text);
   if (fault !== undefined) return refuse(withoutSecrets(fault, secrets));
   const shown = clear === value ? undefined : canonicalJson(restoreReferences(kind, clear, value));
-  return buildResource(kind, id, clear, canonicalJson(clear), check.plugins, shown);
+  return buildResource(kind, id, clear, text, check.plugins, shown);
 }
 
 /** For checks that are made away from a running gateway. */

@@ -31,12 +31,17 @@ export interface ServableCheck {
   readonly checkSupport?: (kind: Kind, resource: unknown) => string | null;
 }
 
-/** What keeps this node from serving a resource that has passed its checks; defaults are filled in. */
-export function checkServable(kind: Kind, resource: unknown, check: ServableCheck): readonly Fault[] {
+/**
+ * What keeps this node from serving a resource that has passed its checks; defaults are
+ * filled in. `text` is its JSON, where the caller has it: it shows at a glance what needs
+ * no looking for.
+ */
+export function checkServable(kind: Kind, resource: unknown, check: ServableCheck, text = "$"): readonly Fault[] {
   const { plugins } = resource as { readonly plugins?: Readonly<Record<string, PluginConf>> };
   const faults = Object.entries(plugins ?? {}).flatMap(([name, conf]) => checkPlugin(kind, name, conf, check));
   if (faults.length > 0) return faults;
-  const reference = proxied.has(kind) ? findSecretReference(withoutTexts(resource as Fields)) : null;
+  const mayRefer = proxied.has(kind) && text.includes("$");
+  const reference = mayRefer ? findSecretReference(withoutTexts(resource as Fields)) : null;
   if (reference !== null) {
     const detail = "references such as $secret:// and $env:// have no meaning here";
     return [{ ...plainFault(reference, detail), message: `property "${reference.join(".")}": ${detail}` }];

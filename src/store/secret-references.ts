@@ -57,6 +57,11 @@ export function parseReference(text: string): SecretReference | { readonly error
   return { source: "secret", manager: manager.toLowerCase(), id: `${manager.toLowerCase()}/${id}`, path };
 }
 
+/** Whether a resource of the kind has a place for references. */
+export function mayRefer(kind: Kind, value: unknown): boolean {
+  return kind === "ssls" || kind === "plugin_metadata" || (value as { readonly plugins?: unknown }).plugins != null;
+}
+
 /** Every reference of a resource, each once. Plugins that are disabled count not. */
 export function collectReferences(kind: Kind, value: unknown): ReadonlySet<string> {
   const found = new Set<string>();

@@ -4,7 +4,7 @@ import { kinds, type Kind, type Rejection } from "../schema/kinds.ts";
 import { parseKey } from "../source/keyed-layout.ts";
 import type { KeyedEntry, RawResource, SourceDocument } from "../source/source.ts";
 import { identify } from "./identify.ts";
-import { collectReferences } from "./secret-references.ts";
+import { collectReferences, mayRefer } from "./secret-references.ts";
 
 /**
  * What a source delivered, read but not checked: which resources it names, what is new
@@ -35,11 +35,11 @@ type Content =
   | { readonly state: "same" }
   | { readonly state: "gone" }
   | { readonly state: "unreadable"; readonly raw: string; readonly error: string }
-  /** `value` is fresh and decrypted; whoever checks it may change it. */
   | {
       readonly state: "read";
       readonly raw: string;
-      readonly value: unknown;
+      /** The value, decrypted, for whoever checks it and may change it. */
+      readonly read: () => unknown;
       readonly references: ReadonlySet<string>;
     };
 
@@ -86,7 +86,7 @@ function stageList(
       continue;
     }
     const raw = JSON.stringify(value);
-    const content = error === null ? contentOf({ key, kind }, raw, parts) : unreadable(raw, error);
+    const content = error === null ? documentContent({ key, kind }, value, raw, parts) : unreadable(raw, error);
     into.entries.set(key, { key, kind, id, content });
   }
 }
@@ -118,7 +118,7 @@ function keyedContent(place: Omit<StagedEntry, "content">, text: string | null, 
   try {
     const content = contentOf(place, text, parts, parseStored);
     if (content.state !== "read") return content;
-    const { value } = content;
+    const value = content.read();
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       return unreadable(text, "the stored value is no JSON object");
     }
@@ -153,6 +153,22 @@ const unreadable = (raw: string, error: string): Content => ({ state: "unreadabl
 
 const NONE: ReadonlySet<string> = new Set();
 
+/**
+ * Of a document, which `value` still belongs to. What cannot refer to secrets is read
+ * when its turn comes: tens of thousands of copies at once would be moved about by the
+ * garbage collector.
+ */
+function documentContent(
+  place: { readonly key: string; readonly kind: Kind },
+  value: unknown,
+  raw: string,
+  parts: StageParts,
+): Content {
+  if (mayRefer(place.kind, value)) return contentOf(place, raw, parts);
+  if (parts.raw(place.key) === raw) return { state: "same" };
+  return { state: "read", raw, read: () => parts.decrypt(place.kind, JSON.parse(raw)), references: NONE };
+}
+
 function contentOf(
   { key, kind }: { readonly key: string; readonly kind: Kind },
   raw: string,
@@ -162,7 +178,7 @@ function contentOf(
   if (parts.raw(key) === raw) return { state: "same" };
   const value = parts.decrypt(kind, parse(raw));
   const references = collectReferences(kind, value);
-  return { state: "read", raw, value, references: references.size === 0 ? NONE : references };
+  return { state: "read", raw, read: () => value, references: references.size === 0 ? NONE : references };
 }
 
 /** Whether a document's key names a kind of resources. */

@@ -170,14 +170,18 @@ export class Store {
     return stageKeyed("step", revision, changes, this.#stageParts(this.#wanted));
   }
 
-  /** Makes it the configuration; `now` is Unix milliseconds. */
-  apply(staged: Staged, now: number): Applied {
+  /**
+   * Makes it the configuration; `now` is Unix milliseconds. Of a document or snapshot
+   * `accepted` is told each resource that is valid by itself, as soon as that is known; not
+   * where there are plugins of users, which have to come before everything else.
+   */
+  apply(staged: Staged, now: number, accepted?: (resource: Resource) => void): Applied {
     const fromRevision = this.#revision;
     this.#strays = staged.strays;
     this.#keyed = staged.mode !== "document";
     switch (staged.mode) {
       case "document": {
-        this.#wanted = this.#readAll(staged);
+        this.#wanted = this.#readAll(staged, accepted);
         const changes = this.#resolveAll();
         if (!this.#takingOver || changes.length > 0) this.#revision++;
         return this.#finish(fromRevision, changes, now);
@@ -185,7 +189,7 @@ export class Store {
       case "snapshot":
         this.#revision = staged.revision;
         // By key, as in a step: which of two new rivals wins must not depend on who came first.
-        this.#wanted = new Map([...this.#readAll(staged)].sort(([a], [b]) => (a < b ? -1 : 1)));
+        this.#wanted = new Map([...this.#readAll(staged, accepted)].sort(([a], [b]) => (a < b ? -1 : 1)));
         return this.#finish(fromRevision, this.#resolveAll(), now);
       case "step": {
         this.#revision = staged.revision;
@@ -244,7 +248,7 @@ export class Store {
       const content = served === null ? null : restage({ key, kind, id }, served, this.#keyed, parts).content;
       // What serves although the source has something else holds its secrets already.
       const check = content === null ? { ...this.#check, lookupSecret: undefined } : this.#check;
-      const value: unknown = content?.state === "read" ? content.value : JSON.parse(text);
+      const value: unknown = content?.state === "read" ? content.read() : JSON.parse(text);
       const checked = key === PLUGINS ? null : checkResource(kind, id, value, check);
       if (checked !== null && "error" in checked) return `${key}: ${checked.error}`;
     }
@@ -302,10 +306,18 @@ export class Store {
   }
 
   /** What is wanted once these are everything. */
-  #readAll({ mode, pluginsList, entries }: Staged): Map<string, Wanted> {
+  #readAll(
+    { mode, pluginsList, entries }: Staged,
+    accepted: (resource: Resource) => void = () => undefined,
+  ): Map<string, Wanted> {
     const wanted = new Map([...this.#wanted].filter(([key]) => isUserPlugin(key)));
+    const alone = wanted.size === 0;
     if (mode === "document") this.#setPluginsList(pluginsList, wanted);
-    for (const entry of entries) this.#want(entry, wanted);
+    for (const entry of entries) {
+      this.#want(entry, wanted);
+      const checked = alone ? wanted.get(entry.key)?.checked : undefined;
+      if (checked !== undefined && !("error" in checked)) accepted(checked);
+    }
     return wanted;
   }
 
@@ -323,7 +335,7 @@ export class Store {
         wanted.set(key, { key, raw: content.raw, references: NONE, checked: { error: content.error, field: "" } });
         break;
       case "read": {
-        const checked = checkResource(kind, id, content.value, this.#check);
+        const checked = checkResource(kind, id, content.read(), this.#check);
         wanted.set(key, { key, raw: content.raw, references: content.references, checked });
       }
     }

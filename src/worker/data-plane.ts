@@ -67,6 +67,8 @@ export class DataPlane {
   #revision = 0;
   /** Parts of a whole configuration that is still arriving. */
   #chunks: Change[] = [];
+  /** Something of what was sent ahead cannot be compiled, maybe for want of what comes later. */
+  #stumbled = false;
   #listening: "not yet" | "opening" | "open" | "closed" = "not yet";
   #heart: NodeJS.Timeout | null = null;
   #lastBeat = monotonicMs();
@@ -203,15 +205,18 @@ export class DataPlane {
       this.#engine.setTargets(message.entries);
     } else if (message.type === "staples") {
       this.#engine.certificates.setStaples(message.staples, Date.now());
+    } else if (message.type === "ahead") {
+      if (this.#engine.apply(message.resources).length > 0) this.#stumbled = true;
     } else if (message.type === "chunk") {
       this.#chunks.push(...message.resources);
     } else if (message.type === "snapshot") {
       const resources = [...this.#chunks, ...message.resources];
       this.#chunks = [];
       this.#applied(message.revision, this.#engine.replace(resources));
-    } else if (message.fromRevision === this.#revision) {
+    } else if (message.fromRevision === this.#revision && !this.#stumbled) {
       this.#applied(message.revision, this.#engine.apply(message.changes));
     } else {
+      this.#stumbled = false;
       this.#introduce();
     }
   }
@@ -274,5 +279,5 @@ export class DataPlane {
 /** The changes that a message brings. */
 function changesOf(message: ControlToWorker): readonly Change[] {
   if (message.type === "batch") return message.changes;
-  return message.type === "chunk" || message.type === "snapshot" ? message.resources : [];
+  return "resources" in message ? message.resources : [];
 }

@@ -75,7 +75,7 @@ function managersAfter({ mode, entries }: Staged, store: Store): ReadonlyMap<str
     if (kind !== "secrets" || content.state === "same") continue;
     if (content.state === "gone") managers.delete(id);
     if (content.state !== "read") continue;
-    const validation = validateResource(kind, content.value, id);
+    const validation = validateResource(kind, content.read(), id);
     if (!("error" in validation)) managers.set(id, validation.value as SecretResource);
   }
   return managers;
