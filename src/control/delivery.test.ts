@@ -22,15 +22,20 @@ function recorder() {
   return { delivery, parcels, next: () => arrived.promise };
 }
 
-test("a step after a pause is delivered at once", () => {
+test("a step after a pause is delivered once the caller is through, with what else it brings", async () => {
   const { delivery, parcels } = recorder();
-  delivery.add(step(5, [route("1", "a")]), true, 1_000);
-  assert.deepEqual(parcels, [{ ...step(5, [route("1", "a")]), loaded: true, firstAt: 1_000, lastAt: 1_000 }]);
+  delivery.add(step(5, []), true, 1_000);
+  delivery.add(step(6, [route("1", "a")]), true, 1_000);
+  assert.equal(parcels.length, 0);
+  await Promise.resolve();
+  const both = { ...step(6, [route("1", "a")]), fromRevision: 4 };
+  assert.deepEqual(parcels, [{ ...both, loaded: true, firstAt: 1_000, lastAt: 1_000 }]);
 });
 
 test("steps that follow closely are delivered together, each resource as it is at the end", async () => {
   const { delivery, parcels, next } = recorder();
   delivery.add(step(1, []), true, 1_000);
+  await Promise.resolve();
   delivery.add(step(2, [route("1", "a"), route("2", "a")]), true, 1_001);
   delivery.add(step(3, [route("1", null)]), true, 1_002);
   delivery.add(step(4, [route("2", "b")]), true, 1_003);
@@ -45,6 +50,7 @@ test("steps that follow closely are delivered together, each resource as it is a
 test("what only moves the revision is no load, unless something was loaded with it", async () => {
   const { delivery, parcels, next } = recorder();
   delivery.add(step(1, []), false, 1_000);
+  await Promise.resolve();
   assert.equal(parcels[0]?.loaded, false);
   delivery.add(step(2, []), true, 1_001);
   delivery.add(step(3, []), false, 1_002);
@@ -54,6 +60,7 @@ test("what only moves the revision is no load, unless something was loaded with 
 test("flush delivers at once what was gathered, and nothing twice", () => {
   const { delivery, parcels } = recorder();
   delivery.add(step(1, []), true, 1_000);
+  delivery.flush();
   delivery.add(step(2, [route("1", "a")]), true, 1_001);
   delivery.flush();
   delivery.flush();

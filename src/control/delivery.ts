@@ -2,7 +2,7 @@ import type { Change, Rejection } from "../schema/kinds.ts";
 import type { Applied } from "../store/store.ts";
 
 /** Time from one delivery to the next while changes follow each other. */
-const SPACING_MS = 15;
+const SPACING_MS = 10;
 
 /** What is delivered at once: one step, or several that followed each other closely. */
 export interface Parcel {
@@ -51,9 +51,10 @@ export class Delivery {
       firstAt: before?.firstAt ?? now,
       lastAt: now,
     };
-    if (this.#timer !== null) return;
+    if (before !== null) return;
     const wait = this.#deliveredAt + SPACING_MS - performance.now();
-    if (wait <= 0) this.flush();
+    // Not before the caller is through: one transaction may have made several steps.
+    if (wait <= 0) queueMicrotask(() => this.flush());
     else this.#timer = setTimeout(() => this.flush(), wait);
   }
 

@@ -140,7 +140,7 @@ async function compare(store: EmbeddedStore, model: Model, follower: Follower, n
 }
 
 test("the store behaves like a map with revisions, whenever it is closed and opened again", async (t) => {
-  t.mock.timers.enable({ apis: ["Date", "setInterval", "setTimeout"], now: 1_000 });
+  t.mock.timers.enable({ apis: ["Date", "setInterval"], now: 1_000 });
   const root = mkdtempSync(join(tmpdir(), "turnpike-store-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
   let files = 0;

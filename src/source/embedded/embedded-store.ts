@@ -1,6 +1,7 @@
 import { reasonOf, TurnpikeError } from "../../lib/errors.ts";
 import type { Repository, StoredValue, WriteOptions, WriteOutcome } from "../repository.ts";
 import type { KeyedEntry, KeyedSnapshot, KeyedStep, Source, SourceSink } from "../source.ts";
+import { CommitPace } from "./commit-pace.ts";
 import { openDatabase, toSourceError, type Access, type OpenDatabase } from "./database.ts";
 import { Tables } from "./tables.ts";
 import { Transaction, type ConditionalChange } from "./transaction.ts";
@@ -31,8 +32,8 @@ export type TransactOutcome =
  * The store in `file`, which is created with its directory where it is not there.
  * `access` is `exclusive` for the gateway; see `Access`. The caller closes it.
  *
- * Writes of the same turn of the loop share one transaction of SQLite and one fsync, each
- * with a revision of its own. After the commit the sink gets their steps, then the
+ * Writes of the same turn of the loop, and those that come in a row from several sides (see
+ * `CommitPace`), share one transaction of SQLite and one fsync, each with a revision of its own. After the commit the sink gets their steps, then the
  * promises resolve. Writes of other processes are found within a quarter of a second and
  * delivered as a snapshot.
  */
@@ -79,7 +80,9 @@ class FileStore implements EmbeddedStore {
   /** What the sink was told last; `null`: all is well. */
   #failure: string | null = null;
   #pending: Pending[] = [];
-  #commit: NodeJS.Immediate | null = null;
+  readonly #pace = new CommitPace();
+  /** Ends the wait for the commit; `null`: nothing waits for one. */
+  #unschedule: (() => void) | null = null;
   #timer: NodeJS.Timeout | null = null;
   #retryMs = RETRY_MS;
 
@@ -202,17 +205,28 @@ class FileStore implements EmbeddedStore {
     }
   }
 
-  /** Puts the work into the transaction at the end of this turn of the loop. */
+  /** Puts the work into the next transaction. */
   async #write<T>(work: (transaction: Transaction) => T): Promise<T> {
     return await new Promise<T>((resolve, reject) => {
       this.#pending.push({ work, resolve: resolve as (outcome: unknown) => void, reject });
-      this.#commit ??= setImmediate(() => this.#flush());
+      const wait = this.#pace.arrived(performance.now());
+      this.#unschedule ??= this.#schedule(wait);
     });
   }
 
+  /** Commits at the end of this turn of the loop, or once others had time to join. */
+  #schedule(wait: number): () => void {
+    if (wait === 0) {
+      const immediate = setImmediate(() => this.#flush());
+      return () => clearImmediate(immediate);
+    }
+    const timer = setTimeout(() => this.#flush(), wait);
+    return () => clearTimeout(timer);
+  }
+
   #flush(): void {
-    if (this.#commit !== null) clearImmediate(this.#commit);
-    this.#commit = null;
+    this.#unschedule?.();
+    this.#unschedule = null;
     const group = this.#pending;
     if (group.length === 0) return;
     this.#pending = [];
@@ -221,10 +235,12 @@ class FileStore implements EmbeddedStore {
       done = this.#commitNow((transaction) => group.map(({ work }) => work(transaction)));
     } catch (error) {
       for (const { reject } of group) reject(error);
+      this.#pace.committed(performance.now());
       return;
     }
     this.#deliver(done.news);
     for (const [index, { resolve }] of group.entries()) resolve(done.outcome[index]);
+    this.#pace.committed(performance.now());
   }
 
   /** One transaction of SQLite; the caller delivers its news. */
