@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test, type TestContext } from "node:test";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { Board } from "../board/board.ts";
+import { formatHash } from "../lib/content-hash.ts";
+import type { ControlToWorker } from "../messages/messages.ts";
+import { buildResource, type Resource } from "../store/resource.ts";
+import { Publisher, type Snapshot } from "./publisher.ts";
+
+const route = (id: string, text = `{"id":"${id}"}`): Resource => buildResource("routes", id, {}, text, new Map());
+const changesOf = (resources: readonly Resource[]) => resources.map(({ kind, id, text }) => ({ kind, id, text }));
+const nothing = formatHash(0n);
+
+/** A worker's end of its line to control, and what came through it. */
+class Line {
+  readonly port: MessagePort;
+  readonly #received: ControlToWorker[] = [];
+
+  constructor(t: TestContext, publisher: Publisher, record: number) {
+    const { port1, port2 } = new MessageChannel();
+    publisher.connect(record, port1);
+    this.port = port2;
+    port2.on("message", (message: ControlToWorker) => this.#received.push(message));
+    t.after(() => port2.close());
+  }
+
+  hello(revision: number, hash: string): void {
+    this.port.postMessage({ type: "hello", revision, hash });
+  }
+
+  /** The next messages. */
+  async next(count: number): Promise<readonly ControlToWorker[]> {
+    while (this.#received.length < count) await once(this.port, "message");
+    return this.#received.splice(0, count);
+  }
+}
+
+/** A publisher with a worker that has said what it holds. */
+async function withWorker(t: TestContext, revision: number, hash: string): Promise<[Publisher, Line]> {
+  const publisher = new Publisher(new Board());
+  t.after(() => publisher.close());
+  const line = new Line(t, publisher, 0);
+  line.hello(revision, hash);
+  while (publisher.ahead() === null && revision === 0 && hash === nothing) await new Promise(setImmediate);
+  return [publisher, line];
+}
+
+const snapshotOf = (resources: readonly Resource[]): Snapshot => ({
+  revision: 1,
+  hash: 7n,
+  resources: changesOf(resources),
+});
+
+test("who holds nothing gets the first load while it is checked, then what came out differently", async (t) => {
+  const [publisher, line] = await withWorker(t, 0, nothing);
+  const ahead = publisher.ahead();
+  const all = Array.from({ length: 1_500 }, (_, index) => route(String(index)));
+  for (const one of all) ahead?.add(one);
+  const served = [...all.slice(1, 1_499), route("1499", `{"id":"1499","desc":"of a secret"}`), route("new")];
+  publisher.serve(() => snapshotOf(served));
+  const [first, second, batch] = await line.next(3);
+  assert.deepEqual(first, { type: "ahead", resources: changesOf(all.slice(0, 1_000)) });
+  assert.deepEqual(second, { type: "ahead", resources: changesOf(all.slice(1_000)) });
+  const changes = [{ kind: "routes", id: "0", text: null }, ...changesOf(served.slice(-2))];
+  assert.deepEqual(batch, { type: "batch", fromRevision: 0, revision: 1, hash: formatHash(7n), changes });
+});
+
+test("who stumbles over what it got ahead gets everything once it has said so", async (t) => {
+  const [publisher, line] = await withWorker(t, 0, nothing);
+  publisher.ahead()?.add(route("1"));
+  publisher.serve(() => snapshotOf([route("1")]));
+  await line.next(2);
+  line.hello(0, formatHash(3n));
+  const [message] = await line.next(1);
+  const resources = changesOf([route("1")]);
+  assert.deepEqual(message, { type: "snapshot", revision: 1, hash: formatHash(7n), resources });
+});
+
+test("nothing goes ahead to workers that hold something, or once everything is there", async (t) => {
+  const [publisher, line] = await withWorker(t, 4, formatHash(9n));
+  assert.equal(publisher.ahead(), null);
+  publisher.serve(() => snapshotOf([route("1")]));
+  const [message] = await line.next(1);
+  assert.equal(message?.type, "snapshot");
+  const second = new Line(t, publisher, 1);
+  second.hello(0, nothing);
+  const [other] = await second.next(1);
+  assert.equal(other?.type, "snapshot");
+  assert.equal(publisher.ahead(), null);
+});
