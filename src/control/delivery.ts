@@ -1,8 +1,9 @@
+import { Pace } from "../lib/pace.ts";
 import type { Change, Rejection } from "../schema/kinds.ts";
 import type { Applied } from "../store/store.ts";
 
 /** Time from one delivery to the next while changes follow each other. */
-const SPACING_MS = 10;
+const SPACING_MS = 15;
 
 /** What is delivered at once: one step, or several that followed each other closely. */
 export interface Parcel {
@@ -30,7 +31,7 @@ export class Delivery {
   readonly #deliver: (parcel: Parcel) => void;
   #gathered: Parcel | null = null;
   readonly #changes = new Map<string, Change>();
-  #deliveredAt = -Infinity;
+  readonly #pace = new Pace(SPACING_MS);
   #timer: NodeJS.Timeout | null = null;
 
   constructor(deliver: (parcel: Parcel) => void) {
@@ -51,10 +52,10 @@ export class Delivery {
       firstAt: before?.firstAt ?? now,
       lastAt: now,
     };
+    const wait = this.#pace.arrived(performance.now());
     if (before !== null) return;
-    const wait = this.#deliveredAt + SPACING_MS - performance.now();
     // Not before the caller is through: one transaction may have made several steps.
-    if (wait <= 0) queueMicrotask(() => this.flush());
+    if (wait === 0) queueMicrotask(() => this.flush());
     else this.#timer = setTimeout(() => this.flush(), wait);
   }
 
@@ -66,7 +67,7 @@ export class Delivery {
     this.#gathered = null;
     const changes = [...this.#changes.values()];
     this.#changes.clear();
-    this.#deliveredAt = performance.now();
+    this.#pace.done(performance.now());
     this.#deliver({ ...gathered, changes });
   }
 

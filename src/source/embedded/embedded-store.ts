@@ -1,7 +1,7 @@
 import { reasonOf, TurnpikeError } from "../../lib/errors.ts";
+import { Pace } from "../../lib/pace.ts";
 import type { Repository, StoredValue, WriteOptions, WriteOutcome } from "../repository.ts";
 import type { KeyedEntry, KeyedSnapshot, KeyedStep, Source, SourceSink } from "../source.ts";
-import { CommitPace } from "./commit-pace.ts";
 import { openDatabase, toSourceError, type Access, type OpenDatabase } from "./database.ts";
 import { Tables } from "./tables.ts";
 import { Transaction, type ConditionalChange } from "./transaction.ts";
@@ -11,6 +11,12 @@ const LOOK_MS = 250;
 /** A file that cannot be opened is tried again after this, then after twice as long, up to the limit. */
 const RETRY_MS = 500;
 const RETRY_LIMIT_MS = 8_000;
+/**
+ * Time from one commit to the next while writes come from several sides. With hundreds of
+ * writes a second a commit for each, with its fsync and its round through all threads, would
+ * take the time from requests.
+ */
+const SPACING_MS = 15;
 
 /** The store in a file of this node: SQLite, durable before a write is answered. */
 export interface EmbeddedStore extends Source, Repository {
@@ -33,7 +39,7 @@ export type TransactOutcome =
  * `access` is `exclusive` for the gateway; see `Access`. The caller closes it.
  *
  * Writes of the same turn of the loop, and those that come in a row from several sides (see
- * `CommitPace`), share one transaction of SQLite and one fsync, each with a revision of its own. After the commit the sink gets their steps, then the
+ * `Pace`), share one transaction of SQLite and one fsync, each with a revision of its own. After the commit the sink gets their steps, then the
  * promises resolve. Writes of other processes are found within a quarter of a second and
  * delivered as a snapshot.
  */
@@ -80,7 +86,7 @@ class FileStore implements EmbeddedStore {
   /** What the sink was told last; `null`: all is well. */
   #failure: string | null = null;
   #pending: Pending[] = [];
-  readonly #pace = new CommitPace();
+  readonly #pace = new Pace(SPACING_MS);
   /** Ends the wait for the commit; `null`: nothing waits for one. */
   #unschedule: (() => void) | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -235,12 +241,12 @@ class FileStore implements EmbeddedStore {
       done = this.#commitNow((transaction) => group.map(({ work }) => work(transaction)));
     } catch (error) {
       for (const { reject } of group) reject(error);
-      this.#pace.committed(performance.now());
+      this.#pace.done(performance.now());
       return;
     }
     this.#deliver(done.news);
     for (const [index, { resolve }] of group.entries()) resolve(done.outcome[index]);
-    this.#pace.committed(performance.now());
+    this.#pace.done(performance.now());
   }
 
   /** One transaction of SQLite; the caller delivers its news. */

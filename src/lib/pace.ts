@@ -1,0 +1,44 @@
+/** For how long nothing waits after that was in vain. */
+const IN_VAIN_MS = 500;
+
+/**
+ * Says how long something waits for others that can be dealt with together. What comes after
+ * a pause does not wait. Of those that come by themselves, what comes within the spacing of
+ * the last time is gathered. Those who send the next one as soon as the last is done would
+ * only be slowed down by that; they show in that nobody joins any more once they have, and
+ * from then on nothing waits for a while.
+ *
+ * Times are milliseconds of one monotonic clock.
+ */
+export class Pace {
+  readonly #spacingMs: number;
+  #doneAt = -Infinity;
+  #inVainUntil = -Infinity;
+  /** When the first one since the last time came, and how long it was told to wait. */
+  #first: { readonly at: number; readonly wait: number } | null = null;
+  #lastAt = 0;
+
+  /** @param spacingMs time from one time to the next. */
+  constructor(spacingMs: number) {
+    this.#spacingMs = spacingMs;
+  }
+
+  /** One has come; how long the first since the last time waits. */
+  arrived(now: number): number {
+    this.#lastAt = now;
+    if (this.#first === null) {
+      const wait = now < this.#inVainUntil ? 0 : Math.max(0, this.#doneAt + this.#spacingMs - now);
+      this.#first = { at: now, wait };
+    }
+    return this.#first.wait;
+  }
+
+  /** What has arrived is dealt with now. */
+  done(now: number): void {
+    const { at, wait } = this.#first ?? { at: now, wait: 0 };
+    const joinedLate = this.#lastAt - at > wait / 4;
+    if (wait > 0 && !joinedLate) this.#inVainUntil = now + IN_VAIN_MS;
+    this.#first = null;
+    this.#doneAt = now;
+  }
+}
