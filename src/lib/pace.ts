@@ -1,5 +1,6 @@
-/** For how long nothing waits after that was in vain. */
+/** For how long nothing waits after that was in vain: at first, and at most, where it is so again and again. */
 const IN_VAIN_MS = 500;
+const IN_VAIN_LIMIT_MS = 8_000;
 
 /**
  * Says how long something waits for others that can be dealt with together. What comes after
@@ -14,6 +15,7 @@ export class Pace {
   readonly #spacingMs: number;
   #doneAt = -Infinity;
   #inVainUntil = -Infinity;
+  #inVainMs = IN_VAIN_MS;
   /** When the first one since the last time came, and how long it was told to wait. */
   #first: { readonly at: number; readonly wait: number } | null = null;
   #lastAt = 0;
@@ -36,9 +38,17 @@ export class Pace {
   /** What has arrived is dealt with now. */
   done(now: number): void {
     const { at, wait } = this.#first ?? { at: now, wait: 0 };
-    const joinedLate = this.#lastAt - at > wait / 4;
-    if (wait > 0 && !joinedLate) this.#inVainUntil = now + IN_VAIN_MS;
+    if (wait > 0) this.#learn(this.#lastAt - at > wait / 4, now);
     this.#first = null;
     this.#doneAt = now;
+  }
+
+  /** From a wait that is over: whether somebody joined late. */
+  #learn(joinedLate: boolean, now: number): void {
+    if (joinedLate) this.#inVainMs = IN_VAIN_MS;
+    else {
+      this.#inVainUntil = now + this.#inVainMs;
+      this.#inVainMs = Math.min(this.#inVainMs * 2, IN_VAIN_LIMIT_MS);
+    }
   }
 }
