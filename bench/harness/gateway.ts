@@ -65,7 +65,7 @@ export class Gateway implements Program {
 
   /**
    * Waits for the first 200 of `/status/ready`, with one request that is answered then:
-   * probing all the time would take half a core from what is being measured.
+   * probes all the time would slow down what is being measured.
    */
   async ready(): Promise<void> {
     const deadline = performance.now() + START_MS;
