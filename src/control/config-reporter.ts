@@ -27,15 +27,13 @@ export class ConfigReporter {
 
   /** Loads were accepted, and are on their way to the workers. */
   loaded({ revision, hash, changes, rejected, firstAt, lastAt }: Parcel): void {
-    const { lastFailure, lastChangeAt, firstChangeAt } = this.#report;
-    const dates =
-      changes.length > 0 ? { lastChangeAt: lastAt, firstChangeAt: firstAt } : { lastChangeAt, firstChangeAt };
+    const { lastFailure } = this.#report;
     this.#publish({
       revision,
       hash: formatHash(hash),
       loadedAt: lastAt,
       changes: changes.length,
-      ...dates,
+      ...(changes.length > 0 && { lastChangeAt: lastAt, firstChangeAt: firstAt }),
       lastFailure: lastFailure === null ? null : { ...lastFailure, current: false },
       rejected,
     });

@@ -1,19 +1,12 @@
 import { Pace } from "../lib/pace.ts";
-import type { Change, Rejection } from "../schema/kinds.ts";
+import type { Change } from "../schema/kinds.ts";
 import type { Applied } from "../store/store.ts";
 
 /** Time from one delivery to the next while changes follow each other. */
 const SPACING_MS = 15;
 
-/** What is delivered at once: one step, or several that followed each other closely. */
-export interface Parcel {
-  readonly fromRevision: number;
-  readonly revision: number;
-  readonly hash: bigint;
-  /** Each resource once, as it is at the last revision. */
-  readonly changes: readonly Change[];
-  /** Everything that is rejected at the last revision. */
-  readonly rejected: readonly Rejection[];
+/** What is delivered at once: one step, or several that followed each other closely, with each resource once. */
+export interface Parcel extends Applied {
   /** Whether something was loaded; otherwise only the source's revision has grown. */
   readonly loaded: boolean;
   /** Unix milliseconds at which the first and the last of the changes were accepted. */
@@ -29,7 +22,7 @@ export interface Parcel {
  */
 export class Delivery {
   readonly #deliver: (parcel: Parcel) => void;
-  #gathered: Parcel | null = null;
+  #gathered: Omit<Parcel, "changes"> | null = null;
   readonly #changes = new Map<string, Change>();
   readonly #pace = new Pace(SPACING_MS);
   #timer: NodeJS.Timeout | null = null;
@@ -46,7 +39,6 @@ export class Delivery {
       fromRevision: before?.fromRevision ?? fromRevision,
       revision,
       hash,
-      changes: [],
       rejected,
       loaded: loaded || before?.loaded === true,
       firstAt: before?.firstAt ?? now,
@@ -62,17 +54,13 @@ export class Delivery {
   /** Delivers what was gathered, now. */
   flush(): void {
     const gathered = this.#gathered;
-    this.#stop();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
     if (gathered === null) return;
     this.#gathered = null;
     const changes = [...this.#changes.values()];
     this.#changes.clear();
     this.#pace.done(performance.now());
     this.#deliver({ ...gathered, changes });
-  }
-
-  #stop(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
   }
 }

@@ -61,6 +61,10 @@ function schemaFor(kind: Kind, id: string): JsonSchema | null {
 /** The outcome of a check: the resource with its defaults, or why there is none. */
 export type Validation = { readonly value: unknown } | { readonly error: string; readonly fault: SchemaFault };
 
+/** A copy of what is JSON, for which this is cheaper than `structuredClone`; `null` of nothing. */
+export const copyOfJson = (value: unknown): unknown =>
+  value === undefined ? null : (JSON.parse(JSON.stringify(value)) as unknown);
+
 /**
  * Checks a resource against the schema of its kind and fills defaults into a copy;
  * ids become strings. `id` is needed for secrets only. The error is worded as
@@ -69,7 +73,7 @@ export type Validation = { readonly value: unknown } | { readonly error: string;
 export function validateResource(kind: Kind, value: unknown, id = ""): Validation {
   const fault = checkForms(kind, value);
   if (fault !== null) return { error: fault.message, fault };
-  return validateOwned(kind, value === undefined ? null : (JSON.parse(JSON.stringify(value)) as unknown), id);
+  return validateOwned(kind, copyOfJson(value), id);
 }
 
 /** `validateResource` that may change `value`, for callers that have just parsed it. */

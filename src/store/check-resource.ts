@@ -6,7 +6,7 @@ import type { JsonSchema } from "../schema/json-schema.ts";
 import type { Kind } from "../schema/kinds.ts";
 import type { PluginConf } from "../schema/plugins.ts";
 import { checkRules } from "../schema/rules.ts";
-import { checkForms, schemaFaults, validateOwned, validatorOf } from "../schema/validate.ts";
+import { checkForms, copyOfJson, schemaFaults, validateOwned, validatorOf } from "../schema/validate.ts";
 import { formatPath } from "../source/document.ts";
 import { checkPlugins, plainFault, toFault, type Fault, type PluginCheck } from "./check-plugins.ts";
 import { maskValues } from "./mask.ts";
@@ -36,7 +36,7 @@ const numbered = new Set<Kind>(["routes", "services", "upstreams", "ssls", "prot
  * can tell whether this node can serve it. `value` stays as it is.
  */
 export function validate(kind: Kind, id: string, value: unknown, check: ResourceCheck): string | null {
-  const copy = copyOf(value);
+  const copy = copyOfJson(value);
   const table = Array.isArray(copy) ? tableOf(copy) : copy;
   const fault = firstFault(kind, id, table, check);
   if (fault !== null) return fault.answer;
@@ -49,13 +49,10 @@ export function validate(kind: Kind, id: string, value: unknown, check: Resource
  * version here. `value` stays as it is.
  */
 export function servingFault(kind: Kind, id: string, value: unknown, check: ResourceCheck): string | null {
-  const copy = copyOf(value);
+  const copy = copyOfJson(value);
   if (firstFault(kind, id, copy, check) !== null) return null;
   return checkServable(kind, copy, check)[0]?.message ?? null;
 }
-
-/** Resources are JSON, for which this is the cheaper way. */
-const copyOf = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 /** A list as Lua sees it, whose keys count from 1: APISIX looks for fields in it before anything else. */
 const tableOf = (list: readonly unknown[]): object =>

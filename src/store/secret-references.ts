@@ -58,8 +58,8 @@ export function parseReference(text: string): SecretReference | { readonly error
 }
 
 /** Whether a resource of the kind has a place for references. */
-export function mayRefer(kind: Kind, value: unknown): boolean {
-  return kind === "ssls" || kind === "plugin_metadata" || (value as { readonly plugins?: unknown }).plugins != null;
+export function mayRefer(kind: Kind, { plugins }: Readonly<Record<string, unknown>>): boolean {
+  return kind === "ssls" || kind === "plugin_metadata" || (typeof plugins === "object" && plugins !== null);
 }
 
 /** Every reference of a resource, each once. Plugins that are disabled count not. */
@@ -132,12 +132,12 @@ type MapReference = (reference: string, path: Path) => string;
 function mapReferences(kind: Kind, value: unknown, map: MapReference): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const fields = value as Readonly<Record<string, unknown>>;
+  if (!mayRefer(kind, fields)) return value;
   if (kind === "ssls")
     return mapEntries(fields, [], (field, path) => (sslFields.has(String(path[0])) ? mapAll(field, path, map) : field));
   if (kind === "plugin_metadata")
     return mapEntries(fields, [], (field, path) => (path[0] === "id" ? field : mapAll(field, path, map)));
-  const { plugins } = fields;
-  if (typeof plugins !== "object" || plugins === null) return value;
+  const { plugins } = fields as { readonly plugins: object };
   const mapped = mapEntries(plugins, ["plugins"], (conf, path) => (isDisabled(conf) ? conf : mapAll(conf, path, map)));
   return mapped === plugins ? value : { ...fields, plugins: mapped };
 }

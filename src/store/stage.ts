@@ -86,7 +86,9 @@ function stageList(
       continue;
     }
     const raw = JSON.stringify(value);
-    const content = error === null ? documentContent({ key, kind }, value, raw, parts) : unreadable(raw, error);
+    // What has been identified is an object.
+    const fields = value as Readonly<Record<string, unknown>>;
+    const content = error === null ? documentContent({ key, kind }, fields, raw, parts) : unreadable(raw, error);
     into.entries.set(key, { key, kind, id, content });
   }
 }
@@ -160,12 +162,11 @@ const NONE: ReadonlySet<string> = new Set();
  */
 function documentContent(
   place: { readonly key: string; readonly kind: Kind },
-  value: unknown,
+  value: Readonly<Record<string, unknown>>,
   raw: string,
   parts: StageParts,
 ): Content {
-  if (mayRefer(place.kind, value)) return contentOf(place, raw, parts);
-  if (parts.raw(place.key) === raw) return { state: "same" };
+  if (parts.raw(place.key) === raw || mayRefer(place.kind, value)) return contentOf(place, raw, parts);
   return { state: "read", raw, read: () => parts.decrypt(place.kind, JSON.parse(raw)), references: NONE };
 }
 

@@ -306,17 +306,14 @@ export class Store {
   }
 
   /** What is wanted once these are everything. */
-  #readAll(
-    { mode, pluginsList, entries }: Staged,
-    accepted: (resource: Resource) => void = () => undefined,
-  ): Map<string, Wanted> {
+  #readAll({ mode, pluginsList, entries }: Staged, accepted?: (resource: Resource) => void): Map<string, Wanted> {
     const wanted = new Map([...this.#wanted].filter(([key]) => isUserPlugin(key)));
     const alone = wanted.size === 0;
     if (mode === "document") this.#setPluginsList(pluginsList, wanted);
     for (const entry of entries) {
       this.#want(entry, wanted);
       const checked = alone ? wanted.get(entry.key)?.checked : undefined;
-      if (checked !== undefined && !("error" in checked)) accepted(checked);
+      if (checked !== undefined && !("error" in checked)) accepted?.(checked);
     }
     return wanted;
   }

@@ -41,7 +41,7 @@ function collect(request: IncomingMessage, limit: number): Promise<Buffer | null
     });
     request.once("end", () => resolve(size > limit ? null : Buffer.concat(chunks, size)));
     request.once("close", () => {
-      // Closed is every request some time; an error for each would cost more than its body.
+      // Every request is closed at some time; an error for each would cost more than its body.
       if (!request.complete) reject(new Error("the client went away"));
     });
   });

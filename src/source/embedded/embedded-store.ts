@@ -39,9 +39,9 @@ export type TransactOutcome =
  * `access` is `exclusive` for the gateway; see `Access`. The caller closes it.
  *
  * Writes of the same turn of the loop, and those that come in a row from several sides (see
- * `Pace`), share one transaction of SQLite and one fsync, each with a revision of its own. After the commit the sink gets their steps, then the
- * promises resolve. Writes of other processes are found within a quarter of a second and
- * delivered as a snapshot.
+ * `Pace`), share one transaction of SQLite and one fsync, each with a revision of its own.
+ * After the commit the sink gets their steps, then the promises resolve. Writes of other
+ * processes are found within a quarter of a second and delivered as a snapshot.
  */
 export function createEmbeddedStore(file: string, access: Access = "exclusive"): EmbeddedStore {
   return new FileStore(file, access);
