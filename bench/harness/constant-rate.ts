@@ -16,16 +16,27 @@ export interface Latencies {
 
 /** Connections of the load; each sends at its share of the rate. */
 export const CLIENTS = 64;
+/**
+ * Time from one connection to the next. h2load's clocks tick every 10 ms, and connections
+ * that are opened together would send all together, for ever; so their ticks differ.
+ */
+const APART_MS = 7;
 /** What comes first is not counted: connections are opened, code is optimised. */
 export const WARM_SECONDS = 1;
+/** What is sent after the time that counts, while the connections end as they began. */
+const TAIL_SECONDS = 0.2;
 
-/** Sends `rate` requests a second for `seconds`, over HTTP/1.1; throws where one fails. */
+/**
+ * Sends `rate` requests a second for `seconds`, over HTTP/1.1, from connections that do not
+ * act in step; throws where a request fails.
+ */
 export async function atConstantRate(program: Program, rate: number, seconds: number): Promise<Latencies> {
   const directory = mkdtempSync(join(tmpdir(), "turnpike-latency-"));
   const file = join(directory, "requests.log");
   try {
     const load = ["--h1", "-t1", `-c${CLIENTS}`, `--rps=${(rate / CLIENTS).toFixed(1)}`];
-    const extent = ["-D", String(seconds), `--warm-up-time=${WARM_SECONDS}`, `--log-file=${file}`];
+    const each = Math.ceil((rate / CLIENTS) * (WARM_SECONDS + seconds + TAIL_SECONDS));
+    const extent = ["-n", String(each * CLIENTS), "-r1", `--rate-period=${APART_MS}ms`, `--log-file=${file}`];
     await run(LOAD_CORE, [need("h2load"), ...load, ...extent, `http://127.0.0.1:${program.port}/`]);
     return latenciesOf(readFileSync(file, "utf8"), program.name, seconds);
   } finally {
@@ -41,11 +52,14 @@ function latenciesOf(log: string, name: string, seconds: number): Latencies {
     .map((line) => line.split("\t"));
   const failed = rows.filter(([, status]) => status !== "200").length;
   if (failed > 0) throw new Error(`${name}: ${failed} failed requests`);
-  const times = rows.map(([, , time]) => Number(time) / 1_000);
+  const startedAt = Number(rows[0]?.[0]);
+  const from = startedAt + WARM_SECONDS * 1_000_000;
+  const counted = rows.filter(([at]) => Number(at) >= from && Number(at) < from + seconds * 1_000_000);
+  const times = counted.map(([, , time]) => Number(time) / 1_000);
   return {
     p50: percentile(times, 50),
     p99: percentile(times, 99),
     max: percentile(times, 100),
-    answered: rows.length / seconds,
+    answered: counted.length / seconds,
   };
 }

@@ -95,7 +95,7 @@ export class Gateway implements Program {
   async change(routes: number, perSecond: number, seconds: number): Promise<number> {
     const words = [String(routes), String(perSecond)];
     const headers = { "X-API-KEY": ADMIN_KEY };
-    const load = { port: this.#adminPort, connections: 8, headers, script: "changes.lua", words, core: null };
+    const load = { port: this.#adminPort, connections: 8, headers, script: "changes.lua", words };
     return (await wrk(load, seconds)).perSecond;
   }
 

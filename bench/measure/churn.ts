@@ -1,5 +1,6 @@
 import { atConstantRate, type Latencies, WARM_SECONDS } from "../harness/constant-rate.ts";
 import { manyRoutes } from "../harness/many-routes.ts";
+import { PROXY_CORE } from "../harness/processes.ts";
 import type { Measurement } from "../harness/stage.ts";
 import { percentile, summarise } from "../harness/statistics.ts";
 import { cells, ratioCell } from "../harness/table.ts";
@@ -22,7 +23,7 @@ export const churn: Measurement = {
     const rows: string[][] = [];
     for (const routes of TABLES) {
       const standalone = manyRoutes("json", origin.port, routes);
-      const gateway = await stage.turnpike({ workers: 1, provider: "embedded", standalone });
+      const gateway = await stage.turnpike({ core: PROXY_CORE, workers: 1, provider: "embedded", standalone });
       await gateway.applied(await gateway.admin("routes/served", served(origin.port)));
       await wrk({ port: gateway.port }, 2);
       const rates: number[] = [];
@@ -52,7 +53,7 @@ export const churn: Measurement = {
     }
     const columns = ["milliseconds", "requests/s", "changes/s", "p99 median", "min", "max", "longest", "p99 vs none"];
     const notes = [
-      `One worker, embedded store, each change a write of its own through the Admin API; ${rounds} rounds of ${seconds} s, the gateway on any core, load and origin on one of them.`,
+      `One worker, embedded store, each change a write of its own through the Admin API; ${rounds} rounds of ${seconds} s, the gateway on one core, load, writer and origin on the other; of the load each connection sends at moments of its own.`,
     ];
     return { tables: [{ title: `Latency while routes change ${CHANGES} times a second`, columns, rows, notes }] };
   },

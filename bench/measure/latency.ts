@@ -14,7 +14,7 @@ export const latency: Measurement = {
   name: "latency",
   tools: ["nginx", "haproxy", "wrk", "h2load"],
   async run(stage) {
-    const { seconds, pairs, full } = stage.extent;
+    const { seconds, pairs } = stage.extent;
     const origin = await stage.origin();
     const nginx = await stage.nginx(origin);
     const turnpike = await stage.turnpike({ core: PROXY_CORE, standalone: oneRoute(origin.port) });
@@ -23,7 +23,7 @@ export const latency: Measurement = {
     const rate = Math.floor(saturation * LOAD);
     const programs = [nginx, turnpike, haproxy, origin];
     const rounds: Latencies[][] = [];
-    for (let round = 0; round < (full ? pairs : Math.min(pairs, 3)); round++) {
+    for (let round = 0; round < pairs; round++) {
       const samples: Latencies[] = [];
       const order = programs.map((_, i) => i);
       if (round % 2 === 1) order.reverse();
@@ -51,7 +51,7 @@ export const latency: Measurement = {
           columns: ["milliseconds", "p50", "p99 median", "min", "max", "longest", "p99 vs nginx"],
           rows: [row("nginx", 0), row("Turnpike", 1), row("HAProxy", 2), row("origin, no proxy", 3)],
           notes: [
-            `Constant rate by \`h2load --h1 --rps\` over ${CLIENTS} connections, which send at the same moments, so that a request waits for those sent with it; load and origin share a core, and the last row is what they add by themselves.`,
+            `Constant rate by \`h2load --h1 --rps\` over ${CLIENTS} connections, each of which sends at moments of its own; load and origin share a core, and the last row is what they add by themselves.`,
             `It got ${Math.round(answered)} answers a second.`,
           ],
         },

@@ -1,3 +1,4 @@
+import { giveWay } from "../lib/give-way.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { LastGoodFile } from "../source/last-good.ts";
 import type { KeyedSnapshot, KeyedStep, SourceDocument, SourceSink } from "../source/source.ts";
@@ -159,6 +160,7 @@ export class Configuration implements SourceSink {
     while (!this.#waiting) {
       const work = this.#queue.shift();
       if (work === undefined) break;
+      giveWay();
       const next = work();
       if ("plugins" in next) {
         this.#applyPlugins(next.plugins);
@@ -234,6 +236,7 @@ export class Configuration implements SourceSink {
   #deliver(parcel: Parcel): void {
     if (parcel.loaded) this.#reporter.loaded(parcel);
     else this.#reporter.advanced(parcel.revision);
+    giveWay();
     this.#publisher.publish(parcel);
   }
 

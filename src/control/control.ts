@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Board } from "../board/board.ts";
 import { GatewayVitals } from "../board/gateway-vitals.ts";
 import { reasonOf, TurnpikeError } from "../lib/errors.ts";
+import { giveWayWhile } from "../lib/give-way.ts";
 import { lowerPriority } from "../lib/thread-priority.ts";
 import type { ControlData, ControlToSupervisor } from "../messages/messages.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
@@ -15,6 +16,7 @@ import { Store } from "../store/store.ts";
 import { buildCipher } from "./admin/cipher.ts";
 import type { AdminApi } from "./admin/admin-api.ts";
 import type { ResourceCipher } from "./admin/deps.ts";
+import { watchBusyWorkers } from "./busy-workers.ts";
 import { Configuration } from "./configuration.ts";
 import { ConfigReporter } from "./config-reporter.ts";
 import type { FaultActions } from "./control-api/faults.ts";
@@ -166,7 +168,10 @@ export class Control {
     await this.#openAdmin(provider, configuration, store);
     this.#fleet = await this.#joinFleet(provider, store);
     // Until then everybody waits for this thread; from then on requests come first.
-    void configuration.loaded.then(lowerPriority);
+    void configuration.loaded.then(() => {
+      lowerPriority();
+      giveWayWhile(watchBusyWorkers(this.#board));
+    });
     provider.source.start(this.#indexes.observe(this.#fleet?.observe(configuration) ?? configuration));
   }
 

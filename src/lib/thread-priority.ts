@@ -3,8 +3,8 @@ import { getPriority, setPriority } from "node:os";
 /** How much sooner than the workers this thread gets its turn, as a difference of nice values. */
 const AHEAD = 10;
 const HIGHEST = -20;
-/** The same for a thread that lets them go first, who keep a quarter of a core for it where all are busy. */
-const BEHIND = 5;
+/** The same for a thread that lets them go first, who leave it a tenth of a core where all are busy. */
+const BEHIND = 10;
 
 /** On Linux a nice value belongs to a thread, and 0 means the one that calls. */
 const CALLING_THREAD = 0;

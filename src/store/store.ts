@@ -1,3 +1,4 @@
+import { giveWay } from "../lib/give-way.ts";
 import { addHash, subtractHash } from "../lib/content-hash.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import { type Change, type Kind, type Rejection } from "../schema/kinds.ts";
@@ -311,6 +312,7 @@ export class Store {
     const alone = wanted.size === 0;
     if (mode === "document") this.#setPluginsList(pluginsList, wanted);
     for (const entry of entries) {
+      giveWay();
       this.#want(entry, wanted);
       const checked = alone ? wanted.get(entry.key)?.checked : undefined;
       if (checked !== undefined && !("error" in checked)) accepted?.(checked);

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { compileAddresses } from "../../lib/cidr.ts";
 import { reasonOf, TurnpikeError } from "../../lib/errors.ts";
+import { giveWay } from "../../lib/give-way.ts";
 import { loadHttps } from "../../lib/lazy-https.ts";
 import { createServer as createHttpServer, STATUS_CODES } from "../../lib/node-http.ts";
 import type { Logger } from "../../observe/logger.ts";
@@ -12,6 +13,7 @@ import { page, refuse, unknownMethod } from "./answers.ts";
 import type { AdminAnswer, AdminHandler } from "./exchange.ts";
 import { readBody } from "./request-body.ts";
 import { parseTarget, type AdminTarget } from "./request-target.ts";
+import { WriteGate } from "./write-gate.ts";
 
 /** Limits on what a client may cost. */
 const MAX_HEADER_BYTES = 32 * 1024;
@@ -65,13 +67,15 @@ const preflight: AdminAnswer = {
 
 /**
  * Creates the server. A request is judged in this order: the peer's address, the
- * path, the key, the size of the body; what is left goes to the handler.
+ * path, the key, the size of the body; what is left goes to the handler, writes
+ * through a gate that many of them pass together.
  * Throws `SETTINGS_INVALID` where the files of `https_admin` cannot be used.
  */
 export function createAdminServer(options: AdminServerOptions): AdminServer {
   const { settings, checkKey, handler, bodyLimit, serverName, log } = options;
   const allowed = settings.allow === null ? null : compileAddresses(settings.allow);
   const server = createServer(settings.tls);
+  const gate = new WriteGate();
 
   function mayConnect({ remoteAddress = "" }: Socket): boolean {
     if (allowed === null) return true;
@@ -91,6 +95,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       log.error(`admin: ${request.method} ${String(target?.path?.[0])}: ${reasonOf(error)}`);
       answer = refuse(500, "internal error; the error log of this node says more");
     }
+    giveWay();
     send(request, response, answer, {
       Server: serverName,
       ...(cors && request.method !== "OPTIONS" ? corsHeaders : {}),
@@ -116,6 +121,11 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       return method === "HEAD" ? { status: 200, body: null } : page(404, "expected /apisix/admin/<kind>");
     }
     if (!routed.has(method)) return unknownMethod(method);
+    if (method !== "GET" && method !== "HEAD") {
+      const turn = gate.enter();
+      if (turn !== null) await turn;
+    }
+    giveWay();
     const body = await readBody(request, response, bodyLimit(path));
     if (typeof body !== "string") return body;
     return await handler({ method, path, query, headers, body, encodedSlash, trailingSlash });

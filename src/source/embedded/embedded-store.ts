@@ -1,5 +1,5 @@
 import { reasonOf, TurnpikeError } from "../../lib/errors.ts";
-import { Pace } from "../../lib/pace.ts";
+import { giveWay } from "../../lib/give-way.ts";
 import type { Repository, StoredValue, WriteOptions, WriteOutcome } from "../repository.ts";
 import type { KeyedEntry, KeyedSnapshot, KeyedStep, Source, SourceSink } from "../source.ts";
 import { openDatabase, toSourceError, type Access, type OpenDatabase } from "./database.ts";
@@ -11,12 +11,6 @@ const LOOK_MS = 250;
 /** A file that cannot be opened is tried again after this, then after twice as long, up to the limit. */
 const RETRY_MS = 500;
 const RETRY_LIMIT_MS = 8_000;
-/**
- * Time from one commit to the next while writes come from several sides. With hundreds of
- * writes a second a commit for each, with its fsync and its round through all threads, would
- * take the time from requests.
- */
-const SPACING_MS = 15;
 
 /** The store in a file of this node: SQLite, durable before a write is answered. */
 export interface EmbeddedStore extends Source, Repository {
@@ -38,9 +32,8 @@ export type TransactOutcome =
  * The store in `file`, which is created with its directory where it is not there.
  * `access` is `exclusive` for the gateway; see `Access`. The caller closes it.
  *
- * Writes of the same turn of the loop, and those that come in a row from several sides (see
- * `Pace`), share one transaction of SQLite and one fsync, each with a revision of its own.
- * After the commit the sink gets their steps, then the promises resolve. Writes of other
+ * Writes of the same turn of the loop share one transaction of SQLite and one fsync, each with a
+ * revision of its own. After the commit the sink gets their steps, then the promises resolve. Writes of other
  * processes are found within a quarter of a second and delivered as a snapshot.
  */
 export function createEmbeddedStore(file: string, access: Access = "exclusive"): EmbeddedStore {
@@ -86,9 +79,8 @@ class FileStore implements EmbeddedStore {
   /** What the sink was told last; `null`: all is well. */
   #failure: string | null = null;
   #pending: Pending[] = [];
-  readonly #pace = new Pace(SPACING_MS);
-  /** Ends the wait for the commit; `null`: nothing waits for one. */
-  #unschedule: (() => void) | null = null;
+  /** The commit at the end of this turn of the loop; `null`: nothing waits for one. */
+  #commit: NodeJS.Immediate | null = null;
   #timer: NodeJS.Timeout | null = null;
   #retryMs = RETRY_MS;
 
@@ -215,38 +207,26 @@ class FileStore implements EmbeddedStore {
   async #write<T>(work: (transaction: Transaction) => T): Promise<T> {
     return await new Promise<T>((resolve, reject) => {
       this.#pending.push({ work, resolve: resolve as (outcome: unknown) => void, reject });
-      const wait = this.#pace.arrived(performance.now());
-      this.#unschedule ??= this.#schedule(wait);
+      this.#commit ??= setImmediate(() => this.#flush());
     });
   }
 
-  /** Commits at the end of this turn of the loop, or once others had time to join. */
-  #schedule(wait: number): () => void {
-    if (wait === 0) {
-      const immediate = setImmediate(() => this.#flush());
-      return () => clearImmediate(immediate);
-    }
-    const timer = setTimeout(() => this.#flush(), wait);
-    return () => clearTimeout(timer);
-  }
-
   #flush(): void {
-    this.#unschedule?.();
-    this.#unschedule = null;
+    if (this.#commit !== null) clearImmediate(this.#commit);
+    this.#commit = null;
     const group = this.#pending;
     if (group.length === 0) return;
     this.#pending = [];
+    giveWay();
     let done: Committed<readonly unknown[]>;
     try {
       done = this.#commitNow((transaction) => group.map(({ work }) => work(transaction)));
     } catch (error) {
       for (const { reject } of group) reject(error);
-      this.#pace.done(performance.now());
       return;
     }
     this.#deliver(done.news);
     for (const [index, { resolve }] of group.entries()) resolve(done.outcome[index]);
-    this.#pace.done(performance.now());
   }
 
   /** One transaction of SQLite; the caller delivers its news. */

@@ -1,0 +1,36 @@
+/** After how much work there is a rest, and how long it is at least, in milliseconds. */
+const WORK_MS = 0.25;
+const REST_MS = 0.05;
+/** Work that may follow a rest, as a multiple of how long that took. */
+const SHARE = 2;
+
+const nothing = new Int32Array(new SharedArrayBuffer(4));
+let busy: (() => boolean) | null = null;
+let restAt = -Infinity;
+
+/**
+ * From now on `giveWay` rests where `othersAreBusy` says so, in this thread. That function
+ * is asked up to a few thousand times a second.
+ */
+export function giveWayWhile(othersAreBusy: () => boolean): void {
+  busy = othersAreBusy;
+}
+
+/**
+ * Lets a thread that answers requests have the core, if this one has had it for a while; true
+ * where it did. To be called between the pieces of long work. Linux lets a thread that runs go
+ * on until its slice or the tick of the clock ends, for up to 4 ms, whatever its priority;
+ * one that sleeps in between, however shortly, delays others by what a piece takes. Where it
+ * does not get the core back at once, there are more threads than cores, and resting more
+ * often would leave it next to nothing.
+ */
+export function giveWay(): boolean {
+  if (busy === null) return false;
+  const now = performance.now();
+  if (now < restAt) return false;
+  const rests = busy();
+  if (rests) Atomics.wait(nothing, 0, 0, REST_MS);
+  const then = performance.now();
+  restAt = then + Math.max(WORK_MS, (then - now) * SHARE);
+  return rests;
+}
