@@ -91,11 +91,14 @@ export class Gateway implements Program {
     return Number(response.headers.get("x-turnpike-revision"));
   }
 
-  /** Changes one of the first `routes` routes after the other for some seconds; changes a second. */
-  async change(routes: number, perSecond: number, seconds: number): Promise<number> {
+  /**
+   * Changes one of the first `routes` routes after the other for some seconds; changes a second.
+   * With another `port` the same requests go there, to somebody who takes everything.
+   */
+  async change(routes: number, perSecond: number, seconds: number, port = this.#adminPort): Promise<number> {
     const words = [String(routes), String(perSecond)];
     const headers = { "X-API-KEY": ADMIN_KEY };
-    const load = { port: this.#adminPort, connections: 8, headers, script: "changes.lua", words };
+    const load = { port, connections: 8, headers, script: "changes.lua", words };
     return (await wrk(load, seconds)).perSecond;
   }
 

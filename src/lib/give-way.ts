@@ -1,7 +1,9 @@
 /** After how much work there is a rest, and how long it is at least, in milliseconds. */
 const WORK_MS = 0.25;
 const REST_MS = 0.05;
-/** Work that may follow a rest, as a multiple of how long that took. */
+/** A rest that took longer was a wait for the core: there are more threads than cores. */
+const CROWDED_MS = 4;
+/** Work that may follow such a rest, as a multiple of how long it took. */
 const SHARE = 2;
 
 const nothing = new Int32Array(new SharedArrayBuffer(4));
@@ -20,9 +22,8 @@ export function giveWayWhile(othersAreBusy: () => boolean): void {
  * Lets a thread that answers requests have the core, if this one has had it for a while; true
  * where it did. To be called between the pieces of long work. Linux lets a thread that runs go
  * on until its slice or the tick of the clock ends, for up to 4 ms, whatever its priority;
- * one that sleeps in between, however shortly, delays others by what a piece takes. Where it
- * does not get the core back at once, there are more threads than cores, and resting more
- * often would leave it next to nothing.
+ * one that sleeps in between, however shortly, delays others by what a piece takes. Where every
+ * rest becomes a wait for the core, resting as often would leave it next to nothing.
  */
 export function giveWay(): boolean {
   if (busy === null) return false;
@@ -31,6 +32,7 @@ export function giveWay(): boolean {
   const rests = busy();
   if (rests) Atomics.wait(nothing, 0, 0, REST_MS);
   const then = performance.now();
-  restAt = then + Math.max(WORK_MS, (then - now) * SHARE);
+  const took = then - now;
+  restAt = then + (took > CROWDED_MS ? took * SHARE : WORK_MS);
   return rests;
 }
