@@ -29,7 +29,7 @@ test("a thread that lets others go first changes no priority but its own", async
     parentPort.postMessage(getPriority(0) - before);`;
   const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
   const [lowered] = await once(thread, "message");
-  assert.equal(lowered, Math.min(5, 19 - before));
+  assert.equal(lowered, Math.min(10, 19 - before));
   assert.equal(getPriority(0), before);
   await once(thread, "exit");
 });
