@@ -1,5 +1,5 @@
-import { giveWay } from "../lib/give-way.ts";
 import { addHash, subtractHash } from "../lib/content-hash.ts";
+import { giveWay } from "../lib/give-way.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import { type Change, type Kind, type Rejection } from "../schema/kinds.ts";
 import { formatPath } from "../source/document.ts";

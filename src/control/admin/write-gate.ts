@@ -12,26 +12,26 @@ const SPACING_MS = 25;
  */
 export class WriteGate {
   readonly #pace = new Pace(SPACING_MS);
-  #waiting: (() => void)[] = [];
+  /** The group that is gathered, which goes on together; `null`: none has begun. */
+  #group: (() => void)[] | null = null;
 
   /** `null`: the write may go on now; otherwise resolves when it may. */
   enter(): Promise<void> | null {
     const wait = this.#pace.arrived(performance.now());
-    if (wait === 0 && this.#waiting.length === 0) {
-      // What comes in the same turn of the loop goes on with it.
-      setImmediate(() => this.#passed());
-      return null;
-    }
-    if (this.#waiting.length === 0) setTimeout(() => this.#open(), wait);
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    const group = (this.#group ??= this.#begin(wait));
+    return wait === 0 ? null : new Promise((resolve) => group.push(resolve));
   }
 
-  #open(): void {
-    for (const goOn of this.#waiting.splice(0)) goOn();
-    this.#passed();
+  /** What need not wait goes on with all that comes in the same turn of the loop. */
+  #begin(wait: number): (() => void)[] {
+    if (wait === 0) setImmediate(() => this.#end());
+    else setTimeout(() => this.#end(), wait);
+    return [];
   }
 
-  #passed(): void {
+  #end(): void {
+    for (const goOn of this.#group ?? []) goOn();
+    this.#group = null;
     this.#pace.done(performance.now());
   }
 }

@@ -32,9 +32,10 @@ export type TransactOutcome =
  * The store in `file`, which is created with its directory where it is not there.
  * `access` is `exclusive` for the gateway; see `Access`. The caller closes it.
  *
- * Writes of the same turn of the loop share one transaction of SQLite and one fsync, each with a
- * revision of its own. After the commit the sink gets their steps, then the promises resolve. Writes of other
- * processes are found within a quarter of a second and delivered as a snapshot.
+ * Writes of the same turn of the loop share one transaction of SQLite and one fsync, each
+ * with a revision of its own. After the commit the sink gets their steps, then the
+ * promises resolve. Writes of other processes are found within a quarter of a second and
+ * delivered as a snapshot.
  */
 export function createEmbeddedStore(file: string, access: Access = "exclusive"): EmbeddedStore {
   return new FileStore(file, access);
@@ -203,7 +204,7 @@ class FileStore implements EmbeddedStore {
     }
   }
 
-  /** Puts the work into the next transaction. */
+  /** Puts the work into the transaction at the end of this turn of the loop. */
   async #write<T>(work: (transaction: Transaction) => T): Promise<T> {
     return await new Promise<T>((resolve, reject) => {
       this.#pending.push({ work, resolve: resolve as (outcome: unknown) => void, reject });
