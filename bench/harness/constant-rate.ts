@@ -7,6 +7,8 @@ import { need } from "./tools.ts";
 
 /** What a run of the load saw, in milliseconds. */
 export interface Latencies {
+  /** Of each request. */
+  readonly all: readonly number[];
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
@@ -57,6 +59,7 @@ function latenciesOf(log: string, name: string, seconds: number): Latencies {
   const counted = rows.filter(([at]) => Number(at) >= from && Number(at) < from + seconds * 1_000_000);
   const times = counted.map(([, , time]) => Number(time) / 1_000);
   return {
+    all: times,
     p50: percentile(times, 50),
     p99: percentile(times, 99),
     max: percentile(times, 100),

@@ -1,14 +1,18 @@
 /** After how much work there is a rest, and how long it is at least, in milliseconds. */
 const WORK_MS = 0.25;
 const REST_MS = 0.05;
-/** A rest that took longer was a wait for the core: there are more threads than cores. */
-const CROWDED_MS = 4;
-/** Work that may follow such a rest, as a multiple of how long it took. */
+/** Where rests take longer than that on average, they are waits for the core: there are more threads than cores. */
+const CROWDED_MS = 2;
+/** Work that may follow a rest then, as a multiple of how long they take. */
 const SHARE = 2;
+/** What the last rest counts in that average: one long wait by itself is no reason to work longer. */
+const LAST = 1 / 8;
 
 const nothing = new Int32Array(new SharedArrayBuffer(4));
 let busy: (() => boolean) | null = null;
 let restAt = -Infinity;
+/** How long rests take on average, in milliseconds. */
+let usual = 0;
 
 /**
  * From now on `giveWay` rests where `othersAreBusy` says so, in this thread. That function
@@ -29,10 +33,13 @@ export function giveWay(): boolean {
   if (busy === null) return false;
   const now = performance.now();
   if (now < restAt) return false;
-  const rests = busy();
-  if (rests) Atomics.wait(nothing, 0, 0, REST_MS);
+  if (!busy()) {
+    restAt = now + WORK_MS;
+    return false;
+  }
+  Atomics.wait(nothing, 0, 0, REST_MS);
   const then = performance.now();
-  const took = then - now;
-  restAt = then + (took > CROWDED_MS ? took * SHARE : WORK_MS);
-  return rests;
+  usual += (then - now - usual) * LAST;
+  restAt = then + (usual > CROWDED_MS ? usual * SHARE : WORK_MS);
+  return true;
 }

@@ -84,6 +84,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    giveWay();
     const target = parseTarget(request.url ?? "/");
     const cors = settings.cors && target?.path != null;
     let answer: AdminAnswer;

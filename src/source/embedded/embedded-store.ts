@@ -221,7 +221,12 @@ class FileStore implements EmbeddedStore {
     giveWay();
     let done: Committed<readonly unknown[]>;
     try {
-      done = this.#commitNow((transaction) => group.map(({ work }) => work(transaction)));
+      done = this.#commitNow((transaction) =>
+        group.map(({ work }) => {
+          giveWay();
+          return work(transaction);
+        }),
+      );
     } catch (error) {
       for (const { reject } of group) reject(error);
       return;
