@@ -11,8 +11,9 @@ const CHANGES = 200;
 /** Of what `wrk` gets through: with half of it, load and origin alone take nine tenths of their core. */
 const LOADS = [0.35, 0.5];
 const TABLES = [1_000, 50_000];
-/** Changes that come first, so that what they run is optimised as what requests run is. */
-const WARM_CHANGES_SECONDS = 10;
+/** Changes and some requests that come first, so that what both run is optimised. */
+const WARM_CHANGES_SECONDS = 20;
+const WARM_RATE = 3_000;
 /** Changing and not, in turns, until each has taken a minute, if all is to be measured fully. */
 const FULL_SECONDS = 60;
 
@@ -44,7 +45,8 @@ export const churn: Measurement = {
       await wrk({ port: gateway.port }, 2);
       const changes = (port?: number, time = seconds + WARM_SECONDS): Promise<number> =>
         gateway.change(routes, CHANGES, time, port);
-      await changes(undefined, WARM_CHANGES_SECONDS);
+      const some = atConstantRate(gateway, WARM_RATE, WARM_CHANGES_SECONDS);
+      await Promise.all([some, changes(undefined, WARM_CHANGES_SECONDS)]);
       const seen = LOADS.map((): Seen => ({ rates: [], quiet: [], changing: [], applied: [] }));
       for (let round = 0; round < rounds; round++) {
         for (const [at, { rates, quiet, changing, applied }] of seen.entries()) {
