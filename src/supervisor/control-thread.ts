@@ -7,8 +7,8 @@ import { atNormalPriority } from "../lib/thread-priority.ts";
 import type { ControlData, ControlToSupervisor, SupervisorToControl } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
 import { noRestarts, nextRestart, type RestartRecord } from "./restart-policy.ts";
+import { controlEntry, controlName } from "./thread-entries.ts";
 
-const entry = new URL("../control/main.ts", import.meta.url);
 /** How long control may take to close before it is ended. */
 const CLOSE_LIMIT_MS = 3_000;
 
@@ -54,7 +54,7 @@ export class ControlThread {
       vitals: this.#vitals.memory,
       metrics: this.#events.metrics(),
     };
-    const worker = atNormalPriority(() => spawnThread(entry, "control", data));
+    const worker = atNormalPriority(() => spawnThread(controlEntry, controlName, data));
     let failure: string | null = null;
     this.#worker = worker;
     worker.on("message", (message: ControlToSupervisor) => {

@@ -8,8 +8,8 @@ import { atNormalPriority } from "../lib/thread-priority.ts";
 import type { Fault, SupervisorToWorker, WorkerData, WorkerToSupervisor } from "../messages/messages.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { TicketSeed } from "../tls/ticket-keys.ts";
+import { workerEntry, workerName } from "./thread-entries.ts";
 
-const entry = new URL("../worker/main.ts", import.meta.url);
 /** How long a thread may take to end after `terminate` before it is given up. */
 const TERMINATE_LIMIT_MS = 5_000;
 /** How much later than its own deadline a draining thread is ended from outside. */
@@ -78,7 +78,7 @@ export class WorkerThread {
     this.exited = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    this.#worker = atNormalPriority(() => spawnThread(entry, `worker-${slot}`, data));
+    this.#worker = atNormalPriority(() => spawnThread(workerEntry, workerName(slot), data));
     this.listening = new Promise((resolve) => {
       this.#worker.on("message", (message: WorkerToSupervisor) => {
         if (message.type === "listening") resolve();

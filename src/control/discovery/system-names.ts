@@ -38,7 +38,8 @@ export function parseHosts(text: string): ReadonlyMap<string, readonly string[]>
   const hosts = new Map<string, string[]>();
   for (const line of text.split("\n")) {
     const [address = "", ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
-    if (isIP(address) === 0) continue;
+    // The first question for an address of IPv6 costs milliseconds: not for lines without one.
+    if (names.length === 0 || isIP(address) === 0) continue;
     for (const name of names.map((written) => written.toLowerCase())) {
       const addresses = hosts.get(name);
       if (addresses === undefined) hosts.set(name, [address]);

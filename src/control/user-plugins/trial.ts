@@ -1,6 +1,6 @@
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parentPort, workerData } from "node:worker_threads";
+import { onThreadData } from "../../lib/thread-data.ts";
 import { failureText } from "../../plugins/user/failure-text.ts";
 import { importVersion, lookForPackagesFrom } from "../../plugins/user/module-versions.ts";
 import { specifierOf, type PluginFiles } from "../../plugins/user/plugin-files.ts";
@@ -48,4 +48,4 @@ async function load({ entry, prefix }: TrialData): Promise<TrialResult> {
   }
 }
 
-parentPort?.postMessage(await load(workerData as TrialData));
+onThreadData((data: TrialData, control) => void load(data).then((result) => control.postMessage(result)));
