@@ -8,7 +8,11 @@ const prepared = new Map<string, Worker>();
  * it loads its modules while the caller finds that out. A thread that nobody asks for waits.
  */
 export function prepareThread(file: URL, name: string): void {
-  prepared.set(name, create(file, name));
+  const worker = create(file, name);
+  // Whoever asks for it gets a thread that fails in front of them.
+  const forget = (): boolean => prepared.delete(name);
+  worker.once("error", forget).once("exit", forget);
+  prepared.set(name, worker);
 }
 
 /**
