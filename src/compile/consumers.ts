@@ -1,4 +1,5 @@
-import { hash, timingSafeEqual } from "node:crypto";
+import { hash } from "node:crypto";
+import { sameBytes } from "../lib/same-bytes.ts";
 import type { Consumer } from "../plugin/context.ts";
 import type { ConsumerLookup, BuiltPlugins } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
@@ -96,7 +97,7 @@ export class ConsumerIndex implements ConsumerLookup {
     if (remembered === undefined) this.#remember(value, digest);
     const bytes = Buffer.from(value);
     for (const identity of identities) {
-      if (identity.value.length === bytes.length && timingSafeEqual(identity.value, bytes)) {
+      if (sameBytes(bytes, identity.value)) {
         identity.consumer ??= this.#build(identity);
         if (identity.consumer !== null) return identity.consumer;
       }

@@ -1,4 +1,5 @@
-import { hash, timingSafeEqual } from "node:crypto";
+import { hash } from "node:crypto";
+import { sameBytes } from "../lib/same-bytes.ts";
 import type { Consumer, RequestContext } from "../plugin/context.ts";
 import { definePlugin, reply, type Reply } from "../plugin/plugin.ts";
 import { textOfWire } from "../plugin/wire-text.ts";
@@ -142,5 +143,5 @@ function isRecent(ctx: RequestContext, skew: number): boolean {
 function isDigestOf(body: Buffer, header: string | undefined): boolean {
   const encoded = /^SHA-256=([A-Za-z0-9+/]{43}=)$/.exec(header ?? "")?.[1];
   if (encoded === undefined) return false;
-  return timingSafeEqual(Buffer.from(encoded, "base64"), hash("sha256", body, "buffer"));
+  return sameBytes(Buffer.from(encoded, "base64"), hash("sha256", body, "buffer"));
 }

@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
+import { sameBytes } from "../lib/same-bytes.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { utf8Bytes } from "../plugin/header-text.ts";
 
@@ -54,5 +55,5 @@ export function signedText(ctx: RequestContext, { keyId, headers }: Signature): 
 export function isSignedWith(secret: string, signature: Signature, text: string): boolean {
   const digest = signature.algorithm.slice("hmac-".length);
   const expected = createHmac(digest, secret).update(text, "latin1").digest();
-  return signature.value.length === expected.length && timingSafeEqual(signature.value, expected);
+  return sameBytes(signature.value, expected);
 }

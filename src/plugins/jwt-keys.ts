@@ -1,5 +1,6 @@
-import { constants, createHmac, createPublicKey, createSecretKey, timingSafeEqual, verify } from "node:crypto";
+import { constants, createHmac, createPublicKey, createSecretKey, verify } from "node:crypto";
 import type { KeyObject, VerifyKeyObjectInput } from "node:crypto";
+import { sameBytes } from "../lib/same-bytes.ts";
 
 /**
  * Checks signatures of JWTs (RFC 7515, algorithms of RFC 7518 and RFC 8037). A key is
@@ -52,7 +53,7 @@ function hmacVerifier(digest: string, { secret, base64Secret }: KeyConf): Verifi
   const key = createSecretKey(Buffer.from(secret, base64Secret ? "base64" : "utf8"));
   return (signed, signature) => {
     const expected = createHmac(digest, key).update(signed).digest();
-    return signature.length === expected.length && timingSafeEqual(signature, expected);
+    return sameBytes(signature, expected);
   };
 }
 

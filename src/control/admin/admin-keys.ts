@@ -1,5 +1,5 @@
-import { timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
+import { sameBytes } from "../../lib/same-bytes.ts";
 import type { AdminKey } from "../../settings/settings.ts";
 import type { AdminAnswer } from "./exchange.ts";
 
@@ -22,16 +22,11 @@ export function compileKeyCheck(keys: readonly AdminKey[]): KeyCheck {
     if (given === null) return unauthorised("missing apikey");
     const presented = Buffer.from(given);
     let role: AdminKey["role"] | null = null;
-    for (const one of known) if (isSame(presented, one.key)) role = one.role;
+    for (const one of known) if (sameBytes(presented, one.key)) role = one.role;
     if (role === null) return unauthorised("wrong apikey");
     const reads = method === "GET" || method === "HEAD";
     return role === "viewer" && !reads ? unauthorised("invalid method for role viewer") : null;
   };
-}
-
-function isSame(presented: Buffer, key: Buffer): boolean {
-  const same = timingSafeEqual(presented.length === key.length ? presented : key, key);
-  return same && presented.length === key.length;
 }
 
 function headerKey(headers: IncomingHttpHeaders): string | null {
