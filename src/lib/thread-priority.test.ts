@@ -28,8 +28,10 @@ test("a thread that lets others go first changes no priority but its own", async
     lowerPriority();
     parentPort.postMessage(getPriority(0) - before);`;
   const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
+  // It may have ended before anything here goes on.
+  const exited = once(thread, "exit");
   const [lowered] = await once(thread, "message");
   assert.equal(lowered, Math.min(10, 19 - before));
   assert.equal(getPriority(0), before);
-  await once(thread, "exit");
+  await exited;
 });
