@@ -122,7 +122,8 @@ export class RawHttp2 {
       const found = this.frames.find(right);
       if (found !== undefined) return found;
       if (this.socket.closed || this.socket.readableEnded) return null;
-      await Promise.race([once(this.socket, "data"), once(this.socket, "end"), once(this.socket, "close")]);
+      // A peer that has had enough may reset the connection while there is more to send: `close` follows.
+      await Promise.race(["data", "end", "close"].map((event) => once(this.socket, event).catch(() => null)));
     }
   }
 
