@@ -11,7 +11,7 @@ export function summarise(values: readonly number[]): Summary {
 }
 
 /** The value below which `percent` of the samples lie; between two samples it is interpolated. */
-export function percentile(values: ArrayLike<number> & Iterable<number>, percent: number): number {
+export function percentile(values: readonly number[], percent: number): number {
   if (values.length === 0) throw new Error("no samples");
   const sorted = Float64Array.from(values).sort();
   const place = ((sorted.length - 1) * percent) / 100;
