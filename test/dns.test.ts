@@ -55,7 +55,9 @@ test("traffic follows the answers, and stays where it is when none comes", async
   for (const failure of ["SERVFAIL", "silent", []] as const) {
     dns.answers.set("app.test", failure);
     await dns.asked("app.test");
-    assert.deepEqual(await answers(), ["second"], `after ${JSON.stringify(failure)}`);
+    // A resolver asks several times before it gives up: the next failure must not answer what is left of this lookup.
+    do assert.deepEqual(await answers(), ["second"], `after ${JSON.stringify(failure)}`);
+    while (!/name\/app\.test cannot be resolved: SERVFAIL/.test(gateway.errorLog));
   }
   dns.answers.set("app.test", [
     { type: "A", value: "127.0.0.1" },
@@ -64,7 +66,6 @@ test("traffic follows the answers, and stays where it is when none comes", async
   await follows(["first", "second"]);
   dns.answers.set("app.test", [{ type: "A", value: "127.0.0.1", ttl: 300 }]);
   await follows(["first"]);
-  assert.match(gateway.errorLog, /name\/app\.test cannot be resolved: SERVFAIL/);
 });
 
 test("nodes of services come from discovery: the DNS, Consul, Kubernetes", async (t) => {
