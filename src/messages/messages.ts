@@ -66,6 +66,8 @@ export type ControlToSupervisor =
 
 export type SupervisorToWorker =
   | { readonly type: "connect"; readonly port: MessagePort }
+  /** Stop listening, go on serving what is connected, and answer `stopped-listening`. */
+  | { readonly type: "stop-listening" }
   /** Stop listening, finish what is in flight, then exit; at the deadline whatever is left is cut. */
   | { readonly type: "drain"; readonly timeoutMs: number }
   | { readonly type: "reopen-logs" }
@@ -74,6 +76,7 @@ export type SupervisorToWorker =
 export type WorkerToSupervisor =
   | { readonly type: "listening"; readonly addresses: readonly Address[] }
   | { readonly type: "listen-failed"; readonly error: string }
+  | { readonly type: "stopped-listening" }
   | { readonly type: "compile-failed"; readonly kind: string; readonly id: string; readonly error: string };
 
 /** First message of a worker on its port to control: what it holds already. */

@@ -319,10 +319,10 @@ export class Supervisor {
   #fromWorker(worker: number, message: WorkerToSupervisor): void {
     if (message.type === "listen-failed") this.#cannotListen(`worker ${worker}: ${message.error}`);
     else if (message.type === "listening") this.#everListened = true;
-    else
-      this.#log.error(
-        `worker ${worker}: ${message.kind}/${message.id} was accepted but not compiled: ${message.error}`,
-      );
+    else if (message.type === "compile-failed") {
+      const { kind, id, error } = message;
+      this.#log.error(`worker ${worker}: ${kind}/${id} was accepted but not compiled: ${error}`);
+    }
   }
 
   #cannotListen(reason: string): void {

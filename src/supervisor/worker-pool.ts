@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { type MessagePort, MessageChannel } from "node:worker_threads";
 import { type Board, MAX_WORKERS, type WorkerRecord, WorkerState } from "../board/board.ts";
 import { CounterTable } from "../board/counter-table.ts";
@@ -15,6 +16,8 @@ import { type WorkerExit, WorkerThread } from "./worker-thread.ts";
 const HANG_MARGIN_MS = 1_000;
 /** How long a thread may take from its start to its first report. */
 const STARTUP_LIMIT_MS = 60_000;
+/** How long workers that stop are waited for before those that have stopped listening drain: one may hang. */
+const STOP_LISTENING_LIMIT_MS = 500;
 /** How long the successor of a worker may take to become ready during a reload. */
 const SUCCESSOR_LIMIT_MS = 60_000;
 
@@ -102,10 +105,16 @@ export class WorkerPool implements SlotHost {
     return failed;
   }
 
-  /** Drains every worker; resolves when all are gone, which the deadline enforces. */
+  /**
+   * Drains every worker; resolves when all are gone, which the deadline enforces. All stop listening
+   * before one drains: a client whose connection is ended opens another one at once, which would
+   * wait in the queue of a worker that closes it.
+   */
   async stop(drainMs: number): Promise<void> {
     this.#stopping = true;
     if (this.#watch !== null) clearInterval(this.#watch);
+    const deaf = Promise.all([...this.#threads].map((thread) => thread.stopListening()));
+    await Promise.race([deaf, setTimeout(Math.min(drainMs, STOP_LISTENING_LIMIT_MS), null, { ref: false })]);
     for (const slot of this.#slots) slot.stop(drainMs);
     await Promise.all([...this.#threads].map((thread) => thread.exited));
   }

@@ -49,6 +49,7 @@ export class WorkerThread {
   readonly exited: Promise<WorkerExit>;
   /** Resolves when the thread has loaded the configuration and listens. */
   readonly listening: Promise<void>;
+  readonly #deaf = Promise.withResolvers<void>();
   readonly #board: Board;
   readonly #counters: CounterTable;
   readonly #worker: Worker;
@@ -82,6 +83,7 @@ export class WorkerThread {
     this.listening = new Promise((resolve) => {
       this.#worker.on("message", (message: WorkerToSupervisor) => {
         if (message.type === "listening") resolve();
+        else if (message.type === "stopped-listening") this.#deaf.resolve();
         options.onMessage(this, message);
       });
     });
@@ -97,6 +99,12 @@ export class WorkerThread {
   /** Connects the thread with control. */
   connect(port: MessagePort): void {
     this.#send({ type: "connect", port }, [port]);
+  }
+
+  /** Asks the thread to take no connections any more; resolves when it does not, or has ended. */
+  async stopListening(): Promise<void> {
+    this.#send({ type: "stop-listening" });
+    await Promise.race([this.#deaf.promise, this.exited]);
   }
 
   /** Asks the thread to finish within the limit, which is enforced; `exited` tells when it has. */

@@ -162,6 +162,12 @@ export class DataPlane {
     this.#faults.unless("hold-start", () => this.#introduce());
   }
 
+  /** Takes no connections any more; what is connected is served as before. */
+  async stopListening(): Promise<void> {
+    this.#listening = "closed";
+    await Promise.all([this.#server.stopListening(), this.#streams?.stopListening()]);
+  }
+
   /** Stops listening and finishes what is in flight within the limit. */
   async drain(timeoutMs: number): Promise<void> {
     this.#listening = "closed";

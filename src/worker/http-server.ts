@@ -44,6 +44,8 @@ export interface HttpServer {
    * Rejects with `ADDRESS_IN_USE`, naming the address; nothing is left listening then.
    */
   listen(addresses: readonly HttpListen[]): Promise<Address[]>;
+  /** Takes no connections any more; those that there are go on as before. */
+  stopListening(): Promise<void>;
   /**
    * Stops listening and finishes what is in flight; resolves when no connection is left.
    * What is left after `timeoutMs` is cut.
@@ -131,9 +133,14 @@ class RawHttpServer implements HttpServer {
     return bound;
   }
 
+  async stopListening(): Promise<void> {
+    if (this.#listeners.length > 0) await quietTurn(() => this.#accepted);
+    for (const listener of this.#listeners.splice(0)) listener.close();
+  }
+
   async drain(timeoutMs: number): Promise<void> {
     const env = this.#env;
-    await this.#closeListeners();
+    await this.stopListening();
     env.draining = true;
     for (const connection of this.#connections) connection.drain();
     if (this.#connections.size > 0) await this.#untilEmpty(timeoutMs);
@@ -311,11 +318,6 @@ class RawHttpServer implements HttpServer {
       trusted: env.trusts(address),
       forwardedLines: `X-Real-IP: ${address}\r\nX-Forwarded-For: ${address}\r\n`,
     };
-  }
-
-  async #closeListeners(): Promise<void> {
-    await quietTurn(() => this.#accepted);
-    for (const listener of this.#listeners.splice(0)) listener.close();
   }
 
   #untilEmpty(timeoutMs: number): Promise<void> {

@@ -14,7 +14,9 @@ function run(data: WorkerData, supervisor: MessagePort): void {
   const dataPlane = new DataPlane(data, faults, send);
   supervisor.on("message", (message: SupervisorToWorker) => {
     if (message.type === "connect") dataPlane.connect(message.port);
-    else if (message.type === "drain") void dataPlane.drain(message.timeoutMs).then(() => process.exit());
+    else if (message.type === "stop-listening") {
+      void dataPlane.stopListening().then(() => send({ type: "stopped-listening" }));
+    } else if (message.type === "drain") void dataPlane.drain(message.timeoutMs).then(() => process.exit());
     else if (message.type === "reopen-logs") dataPlane.reopenLogs();
     else faults.set(message.fault);
   });

@@ -1,17 +1,28 @@
-/** Turns of the event loop for which a draining listener waits for its queue to be empty. */
-const MAX_TURNS = 50;
+/** How long a turn of the event loop may take at whose end a listener is closed, in milliseconds. */
+const SHORT_MS = 0.05;
+/** How long no connection must have come: they come in bursts. */
+const QUIET_MS = 0.5;
+/** After so long half as much rest will do and twice as long a turn, and so on. */
+const PATIENCE_MS = 10;
 
 /**
- * Resolves in a turn of the loop in which accepting has just found nothing more; `accepted` counts
- * connections. The kernel resets what waits in the accept queue of a listener that is closed, so
- * that is when to close it.
+ * Resolves at the end of a short turn of the event loop that has brought no connection, nor have
+ * those before it; `accepted` counts them. The kernel resets what waits in the accept queue of a
+ * listener that is closed, so that is when to close it: what came after the loop has looked had no
+ * more time than the turn took.
  */
 export async function quietTurn(accepted: () => number): Promise<void> {
-  for (let turn = 0; turn < MAX_TURNS; turn++) {
-    const before = accepted();
+  const since = performance.now();
+  let [turn, quietSince, before] = [since, since, accepted()];
+  for (;;) {
     await new Promise<void>((resolve) => {
       setImmediate(resolve);
     });
-    if (accepted() === before) return;
+    const now = performance.now();
+    const came = accepted();
+    if (came !== before) quietSince = now;
+    const ease = 2 ** Math.floor((now - since) / PATIENCE_MS);
+    if (came === before && now - quietSince >= QUIET_MS / ease && now - turn <= SHORT_MS * ease) return;
+    [turn, before] = [now, came];
   }
 }

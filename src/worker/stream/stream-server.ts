@@ -104,12 +104,18 @@ export class StreamServer {
     return bound;
   }
 
+  /** Takes no connections any more; streams that are open and datagrams go on. */
+  async stopListening(): Promise<void> {
+    if (this.#tcp.length > 0) await quietTurn(() => this.#accepted);
+    for (const listener of this.#tcp.splice(0)) listener.close();
+  }
+
   /**
    * Stops listening and lets what is open finish; resolves when nothing is left. What is
    * left after `timeoutMs` is cut, datagrams that nobody has answered earlier.
    */
   async drain(timeoutMs: number): Promise<void> {
-    await this.#closeListeners();
+    await this.stopListening();
     for (const listener of this.#udp) listener.drain();
     for (const arriving of this.#arriving) arriving.drain();
     const answers = setTimeout(() => this.#closeUdp(), Math.min(timeoutMs, UDP_DRAIN_MS));
@@ -261,11 +267,6 @@ export class StreamServer {
 
   #closeUdp(): void {
     for (const listener of this.#udp.splice(0)) listener.close();
-  }
-
-  async #closeListeners(): Promise<void> {
-    await quietTurn(() => this.#accepted);
-    for (const listener of this.#tcp.splice(0)) listener.close();
   }
 
   #untilEmpty(timeoutMs: number): Promise<void> {
