@@ -12,13 +12,24 @@ const CHUNK = 1_000;
  * served: it counts with the batch that follows, which says what came out differently.
  */
 export class Ahead {
-  readonly #ports: readonly MessagePort[];
+  readonly #newcomers: () => readonly MessagePort[];
+  readonly #ports: MessagePort[] = [];
   readonly #sent: Change[] = [];
   #posted = 0;
   #rest: readonly Change[] | null = null;
 
-  constructor(ports: readonly MessagePort[]) {
-    this.#ports = ports;
+  /** `newcomers` answers with the workers that have come since it was last asked. */
+  constructor(newcomers: () => readonly MessagePort[]) {
+    this.#newcomers = newcomers;
+  }
+
+  /** Sends workers that have come what went to the others before. */
+  catchUp(): void {
+    const newcomers = this.#newcomers();
+    for (let from = 0; from < this.#posted; from += CHUNK) {
+      this.#postTo(newcomers, from, Math.min(from + CHUNK, this.#posted));
+    }
+    this.#ports.push(...newcomers);
   }
 
   /** A resource that was accepted by itself; each once. */
@@ -45,9 +56,14 @@ export class Ahead {
   }
 
   #post(): void {
-    const resources = this.#sent.slice(this.#posted);
-    if (resources.length === 0) return;
+    this.catchUp();
+    this.#postTo(this.#ports, this.#posted, this.#sent.length);
     this.#posted = this.#sent.length;
-    for (const port of this.#ports) port.postMessage({ type: "ahead", resources } satisfies ControlToWorker);
+  }
+
+  #postTo(ports: readonly MessagePort[], from: number, to: number): void {
+    if (from === to || ports.length === 0) return;
+    const message: ControlToWorker = { type: "ahead", resources: this.#sent.slice(from, to) };
+    for (const port of ports) port.postMessage(message);
   }
 }

@@ -37,12 +37,11 @@ class Line {
 }
 
 /** A publisher with a worker that has said what it holds. */
-async function withWorker(t: TestContext, revision: number, hash: string): Promise<[Publisher, Line]> {
+function withWorker(t: TestContext, revision: number, hash: string): [Publisher, Line] {
   const publisher = new Publisher(new Board());
   t.after(() => publisher.close());
   const line = new Line(t, publisher, 0);
   line.hello(revision, hash);
-  while (publisher.ahead() === null && revision === 0 && hash === nothing) await new Promise(setImmediate);
   return [publisher, line];
 }
 
@@ -53,7 +52,7 @@ const snapshotOf = (resources: readonly Resource[]): Snapshot => ({
 });
 
 test("who holds nothing gets the first load while it is checked, then what came out differently", async (t) => {
-  const [publisher, line] = await withWorker(t, 0, nothing);
+  const [publisher, line] = withWorker(t, 0, nothing);
   const ahead = publisher.ahead();
   const all = Array.from({ length: 1_500 }, (_, index) => route(String(index)));
   for (const one of all) ahead?.add(one);
@@ -66,8 +65,31 @@ test("who holds nothing gets the first load while it is checked, then what came 
   assert.deepEqual(batch, { type: "batch", fromRevision: 0, revision: 1, hash: formatHash(7n), changes });
 });
 
+test("who says only during the check that it holds nothing gets what went ahead of it, too", async (t) => {
+  const [publisher, line] = withWorker(t, 0, nothing);
+  const late = new Line(t, publisher, 1);
+  const ahead = publisher.ahead();
+  const all = Array.from({ length: 3_500 }, (_, index) => route(String(index)));
+  for (const one of all.slice(0, 2_500)) ahead?.add(one);
+  late.hello(0, nothing);
+  for (const one of all.slice(2_500)) ahead?.add(one);
+  publisher.serve(() => snapshotOf(all));
+  for (const one of [line, late]) {
+    const messages = await one.next(5);
+    const chunks = messages.map((message) => ("resources" in message ? message.resources : []));
+    assert.deepEqual(chunks.flat(), changesOf(all));
+    assert.deepEqual(messages.at(-1), {
+      type: "batch",
+      fromRevision: 0,
+      revision: 1,
+      hash: formatHash(7n),
+      changes: [],
+    });
+  }
+});
+
 test("who stumbles over what it got ahead gets everything once it has said so", async (t) => {
-  const [publisher, line] = await withWorker(t, 0, nothing);
+  const [publisher, line] = withWorker(t, 0, nothing);
   publisher.ahead()?.add(route("1"));
   publisher.serve(() => snapshotOf([route("1")]));
   await line.next(2);
@@ -78,7 +100,7 @@ test("who stumbles over what it got ahead gets everything once it has said so", 
 });
 
 test("nothing goes ahead to workers that hold something, or once everything is there", async (t) => {
-  const [publisher, line] = await withWorker(t, 4, formatHash(9n));
+  const [publisher, line] = withWorker(t, 4, formatHash(9n));
   assert.equal(publisher.ahead(), null);
   publisher.serve(() => snapshotOf([route("1")]));
   const [message] = await line.next(1);

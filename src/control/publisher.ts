@@ -1,4 +1,4 @@
-import type { MessagePort } from "node:worker_threads";
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type { Board } from "../board/board.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import type { ControlToWorker, WorkerDump, WorkerToControl } from "../messages/messages.ts";
@@ -41,6 +41,10 @@ interface Link {
 
 /** The hash of a worker that holds nothing. */
 const NOTHING = formatHash(0n);
+
+function holdsNothing({ revision, hash }: NonNullable<Link["hello"]>): boolean {
+  return revision === 0 && hash === NOTHING;
+}
 
 /**
  * The lines to the workers. A worker introduces itself with the revision and hash it
@@ -93,13 +97,16 @@ export class Publisher {
     for (const link of this.#links.values()) this.#synchronise(link);
   }
 
-  /** For sending the first load while it is being checked; `null`: no worker waits for it. Before `serve`, in one turn with it. */
+  /**
+   * For sending the first load while it is being checked, also to workers that say meanwhile that
+   * they hold nothing; `null`: all hold something. Before `serve`, in one turn with it.
+   */
   ahead(): Ahead | null {
     if (this.#snapshot !== null) return null;
-    const empty = [...this.#links.values()].filter(({ hello }) => hello?.revision === 0 && hello.hash === NOTHING);
-    if (empty.length === 0) return null;
-    const ahead = new Ahead(empty.map(({ port }) => port));
-    for (const link of empty) link.ahead = ahead;
+    for (const link of this.#links.values()) this.#hear(link);
+    if (![...this.#links.values()].some(({ hello }) => hello === null || holdsNothing(hello))) return null;
+    const ahead = new Ahead(() => this.#newcomers(ahead));
+    ahead.catchUp();
     return ahead;
   }
 
@@ -128,6 +135,27 @@ export class Publisher {
 
   close(): void {
     for (const link of this.#links.values()) link.port.close();
+  }
+
+  /** The lines to workers that hold nothing and are given nothing yet: they are given all of it. */
+  #newcomers(ahead: Ahead): readonly MessagePort[] {
+    const found: MessagePort[] = [];
+    for (const link of this.#links.values()) {
+      this.#hear(link);
+      if (link.ahead !== null || link.hello === null || !holdsNothing(link.hello)) continue;
+      link.ahead = ahead;
+      found.push(link.port);
+    }
+    return found;
+  }
+
+  /** Reads how a worker introduces itself while this thread has no turn of the loop for it. */
+  #hear(link: Link): void {
+    while (link.hello === null) {
+      const received = receiveMessageOnPort(link.port) as { message: WorkerToControl } | undefined;
+      if (received === undefined) return;
+      this.#receive(link, received.message);
+    }
   }
 
   #receive(link: Link, message: WorkerToControl): void {
