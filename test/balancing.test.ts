@@ -125,6 +125,32 @@ test("each node is asked once; retries: 0 asks one; no status is ever retried", 
   assert.equal(bad.requests(), 1);
 });
 
+test("retries: the only node of an upstream is asked again, whatever the algorithm; one of several is not", async (t) => {
+  const types = ["roundrobin", "chash", "least_conn", "ewma"];
+  const seen: Record<string, number> = {};
+  const shaky = await startRawOrigin(t, (socket, head) => {
+    const path = head.split(" ")[1] ?? "";
+    const count = (seen[path] = (seen[path] ?? 0) + 1);
+    if (path.startsWith("/dead") || count < 3) socket.destroy();
+    else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  const nodes = { [shaky.node]: 1 };
+  const gateway = await serving(t, {
+    routes: [
+      ...types.map((type) => ({ id: type, uri: `/${type}`, upstream: { type, key: "uri", nodes, retries: 2 } })),
+      { id: "dead", uri: "/dead", upstream: { nodes, retries: 2 } },
+      { id: "default", uri: "/dead/default", upstream: { nodes } },
+      { id: "idle", uri: "/dead/idle", upstream: { nodes: { ...nodes, "127.0.0.1:1": 0 }, retries: 2 } },
+    ],
+  });
+  for (const type of types) assert.equal((await ask(gateway.httpPort, `/${type}`)).text, "ok", type);
+  const statusesOf = async (path: string): Promise<unknown> =>
+    (await ask(gateway.httpPort, path)).headers["x-apisix-upstream-status"];
+  assert.equal(await statusesOf("/dead"), "502, 502, 502");
+  assert.equal(await statusesOf("/dead/default"), "502");
+  assert.equal(await statusesOf("/dead/idle"), "502", "another node is there, though it gets nothing");
+});
+
 test("round robin is strict by weight; weight 0 gets nothing", async (t) => {
   const origins = [await startEcho(t, "a"), await startEcho(t, "b"), await startEcho(t, "c")];
   const route = (id: string, weights: readonly number[]): object => ({
