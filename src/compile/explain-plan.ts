@@ -82,6 +82,13 @@ export function explainPlan(route: Route, { resources, registry, consumer }: Pla
   };
 }
 
+/** What is done with a request that no route takes: global rules run all the same. */
+export function explainNoRoute({ resources, registry }: Pick<PlanParts, "resources" | "registry">): ExplainedPlan {
+  const superseded: SupersededPlugin[] = [];
+  const plugins = globalPlugins(resources, registry, superseded);
+  return { plugins, superseded, settings: {}, upstream: null, missing: [] };
+}
+
 /** Authentication plugins say who the consumer is and are taken over from nobody. */
 function consumerLayers(
   resources: LoadedResources,
