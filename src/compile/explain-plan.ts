@@ -73,11 +73,12 @@ export function explainPlan(route: Route, { resources, registry, consumer }: Pla
     ...consumerLayers(resources, registry, consumer, missing),
   ];
   const { plugins, superseded } = merge(layers, registry);
+  const upstream = upstreamOf(route, service, resources, missing);
   return {
     plugins: [...globalPlugins(resources, registry, superseded), ...plugins],
     superseded,
-    settings: settingsOf(route, service),
-    upstream: upstreamOf(route, service, resources, missing),
+    settings: settingsOf(route, service, upstream),
+    upstream,
     missing,
   };
 }
@@ -153,7 +154,11 @@ function explainPlugin(name: string, from: string, conf: PluginConf, registry: P
 
 const isDisabled = (conf: PluginConf): boolean => conf._meta?.disable === true;
 
-function settingsOf(route: Route, service: Service | undefined): ExplainedPlan["settings"] {
+function settingsOf(
+  route: Route,
+  service: Service | undefined,
+  upstream: ExplainedPlan["upstream"],
+): ExplainedPlan["settings"] {
   const own = `routes/${route.id}`;
   const inherited = `services/${service?.id ?? ""}`;
   const settings: Record<string, { value: unknown; from: string }> = {};
@@ -161,6 +166,9 @@ function settingsOf(route: Route, service: Service | undefined): ExplainedPlan["
   if (hosts !== undefined) settings["hosts"] = { value: hosts, from: own };
   else if (service?.hosts !== undefined) settings["hosts"] = { value: service.hosts, from: inherited };
   if (route.timeout !== undefined) settings["timeout"] = { value: route.timeout, from: own };
+  else if (upstream?.conf.timeout !== undefined) {
+    settings["timeout"] = { value: upstream.conf.timeout, from: upstream.from };
+  }
   if (route.enable_websocket !== undefined) settings["enable_websocket"] = { value: route.enable_websocket, from: own };
   else if (service?.enable_websocket !== undefined) {
     settings["enable_websocket"] = { value: service.enable_websocket, from: inherited };

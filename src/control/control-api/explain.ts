@@ -141,12 +141,13 @@ async function upstreamRow(deps: ExplainDeps, plan: ExplainedPlan, ctx: RequestC
   const { upstream } = plan;
   if (upstream === null) return null;
   const { from, conf } = upstream;
-  const { type, scheme, pass_host, service_name, discovery_type } = conf;
+  const { type, scheme, pass_host, upstream_host, service_name, discovery_type } = conf;
   const row = {
     from,
     type,
     scheme,
     pass_host,
+    ...(pass_host === "rewrite" && { upstream_host }),
     ...(service_name === undefined ? {} : { service_name, discovery_type }),
   };
   const report = (await deps.health()).find(({ name }) => name === `${deps.prefix}/${from}`);
