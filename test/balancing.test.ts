@@ -74,6 +74,22 @@ test("503 without a node; 504 where a node does not answer in time", async (t) =
   }
 });
 
+test("an upstream with a scheme of streams serves no route, and the log says so", async (t) => {
+  const upstream = { nodes: { "127.0.0.1:1": 1 }, scheme: "tcp" };
+  const gateway = await serving(t, {
+    upstreams: [{ id: "tcp", ...upstream }],
+    services: [{ id: "tcp", upstream }],
+    routes: [
+      { id: "upstream", uri: "/upstream", upstream_id: "tcp" },
+      { id: "service", uri: "/service", service_id: "tcp" },
+    ],
+  });
+  for (const holder of ["upstream", "service"]) {
+    assert.equal((await ask(gateway.httpPort, `/${holder}`)).status, 503);
+    assert.ok(gateway.errorLog.includes(`routes/${holder}: ${holder}s/tcp has a scheme that cannot serve HTTP routes`));
+  }
+});
+
 test("retries: the next node for GET, PUT and DELETE, never for POST and PATCH", async (t) => {
   const failing = await startRawOrigin(t, (socket) => socket.destroy());
   const echo = await startEcho(t);
