@@ -229,6 +229,7 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     route("cookie", { hash_on: "cookie", key: "sid" }),
     route("vars", { key: "arg_user" }),
     route("many", { hash_on: "vars_combinations", key: "$arg_user$http_x_user" }),
+    route("apart", { hash_on: "vars_combinations", key: "$arg_user-$http_x_user" }),
     { id: "shares", uri: "/shares", upstream: { nodes: withWeights(origins, [5, 3, 2]) } },
   ];
   const gateway = await serving(t, { routes }, { workers: 2 });
@@ -278,7 +279,13 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     ).size,
     3,
   );
-  assert.equal(new Set(await homes((user) => `/vars?other=${user}`, none)).size, 1, "by the client's address");
+  const [home, ...others] = new Set(await homes((user) => `/vars?other=${user}`, none));
+  assert.deepEqual(others, [], "by the client's address");
+  assert.deepEqual(
+    [...new Set(await homes(() => "/apart", none))],
+    [home],
+    "and not by what is the same for everybody",
+  );
 });
 
 test("least_conn and ewma leave a slow origin alone", async (t) => {

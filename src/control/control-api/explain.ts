@@ -6,6 +6,7 @@ import { compileUpstream } from "../../compile/upstreams.ts";
 import { reasonOf } from "../../lib/errors.ts";
 import type { Consumer, RequestContext, RouteInfo } from "../../plugin/context.ts";
 import { encryptFieldsOf, type PluginRegistry } from "../../plugin/plugin.ts";
+import { parseTemplate } from "../../plugin/template-parts.ts";
 import type { ConsumerResource } from "../../schema/consumer.ts";
 import type { Route } from "../../schema/route.ts";
 import type { Service } from "../../schema/service.ts";
@@ -186,7 +187,7 @@ function isForetold(conf: InlineUpstream, { consumer }: RequestContext, authenti
 }
 
 const namesIn = (template: string): readonly string[] =>
-  Array.from(template.matchAll(/\$\{?\s*([\w.]+)/g), ([, name]) => name ?? "");
+  parseTemplate(template, "apisix").flatMap(({ name }) => name ?? []);
 
 /** The upstream as workers have it, under a key of its own: it must not take turns from anybody. */
 function compile(
