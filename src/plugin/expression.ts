@@ -4,7 +4,7 @@ import { bodyUseOf, compileBodyVariable, type BodyValue } from "./body-variables
 import type { BodyUse, RequestContext } from "./context.ts";
 import { decodeQuery } from "./query.ts";
 import { compileSafeRegex, MAX_SUBJECT } from "./safe-regex.ts";
-import { compileVariable, isTextVariable } from "./variables.ts";
+import { compileTextVariable } from "./variables.ts";
 import { textOfWire } from "./wire-text.ts";
 
 /**
@@ -196,13 +196,7 @@ function readerOf(variable: unknown): Read {
   if (typeof variable !== "string" || variable === "") throw new Error("the name of a variable must be a string");
   const inBody = compileBodyVariable(variable);
   if (inBody !== null) return inBody;
-  const read = compileVariable(variable);
-  if (!isTextVariable(variable)) {
-    return (ctx) => {
-      const value = read(ctx);
-      return value === undefined ? undefined : textOfWire(value);
-    };
-  }
+  const read = compileTextVariable(variable);
   if (!variable.startsWith("arg_")) return read;
   const name = variable.slice("arg_".length);
   return (ctx) => {

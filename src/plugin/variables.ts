@@ -8,6 +8,7 @@ import type { Attempt, RequestContext } from "./context.ts";
 import { parseTemplate } from "./template-parts.ts";
 import type { TemplatePart, TemplateSyntax } from "./template-parts.ts";
 import { tlsVariables } from "./tls-variables.ts";
+import { textOfWire } from "./wire-text.ts";
 
 /**
  * nginx's and APISIX's variables (`$remote_addr`, `$arg_x`, `$upstream_addr`, …).
@@ -248,15 +249,39 @@ export function compileVariable(name: string): VariableAccessor {
   };
 }
 
+/** The same as text (Unicode): bytes of the wire are read as UTF-8. For bodies, JSON and comparisons. */
+export function compileTextVariable(name: string): VariableAccessor {
+  const read = compileVariable(name);
+  if (isTextVariable(name)) return read;
+  return (ctx) => {
+    const value = read(ctx);
+    return value === undefined ? undefined : textOfWire(value);
+  };
+}
+
 /**
  * Compiles text with `$name` and `${name}`. `apisix` (plugins): names may hold dots,
- * `${name ?? default}` and `\$` are known; `nginx` (log formats): neither.
+ * `${name ?? default}` and `\$` are known; `nginx` (log formats): neither. Values come as they
+ * are, texts and bytes of the wire alike: for keys, which are only compared.
  */
 export function compileTemplate(text: string, syntax: TemplateSyntax = "apisix"): Template {
-  const pieces = parseTemplate(text, syntax).map(compilePart);
+  return compileParts(parseTemplate(text, syntax), compileVariable);
+}
+
+/** The same as `compileTemplate` for plugins, as text (Unicode) throughout: for bodies. */
+export function compileText(text: string): Template {
+  return compileParts(parseTemplate(text, "apisix"), compileTextVariable);
+}
+
+function compileParts(parts: readonly TemplatePart[], compile: (name: string) => VariableAccessor): Template {
+  const pieces = parts.map(({ name, text }) => {
+    if (name === null) return text;
+    const read = compile(name);
+    return (ctx: RequestContext): string => read(ctx) ?? text;
+  });
   const only = pieces[0];
-  if (pieces.length === 0) return { constant: "", render: () => "" };
-  if (pieces.length === 1 && only !== undefined) {
+  if (only === undefined) return { constant: "", render: () => "" };
+  if (pieces.length === 1) {
     return typeof only === "string" ? { constant: only, render: () => only } : { constant: null, render: only };
   }
   const render = (ctx: RequestContext): string => {
@@ -265,13 +290,6 @@ export function compileTemplate(text: string, syntax: TemplateSyntax = "apisix")
     return rendered;
   };
   return { constant: null, render };
-}
-
-function compilePart(part: TemplatePart): string | ((ctx: RequestContext) => string) {
-  if (part.name === null) return part.text;
-  const read = compileVariable(part.name);
-  const fallback = part.text;
-  return (ctx) => read(ctx) ?? fallback;
 }
 
 const wire =
