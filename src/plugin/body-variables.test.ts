@@ -53,6 +53,7 @@ test("post_arg.PATH reads JSON, forms and multipart forms", () => {
   assert.equal(of("deep.a[-3].b"), undefined);
   assert.deepEqual(of("deep.*[*].b"), ["x", "y"]);
   assert.deepEqual(of("deep[*][0]['b']"), ["x"]);
+  assert.equal(of("deep.a[*].c"), undefined);
   for (const path of ["none", "deep", "nothing", "deep.a[9].b", "model.x", "tags.length", "constructor", "[", "a]"]) {
     assert.equal(of(path), undefined, path);
   }

@@ -194,7 +194,7 @@ function parsePath(text: string): readonly Step[] | null {
 /** Values that `[*]` may select. */
 const MAX_SELECTED = 1_000;
 
-/** What the path leads to: one value, or with `[*]` a list of them. */
+/** What the path leads to: one value, or with `[*]` a list of them; `undefined` where there are none. */
 function select(root: unknown, path: readonly Step[]): BodyValue {
   let found: unknown[] = [root];
   let list = false;
@@ -202,7 +202,7 @@ function select(root: unknown, path: readonly Step[]): BodyValue {
     list ||= step === EVERY;
     found = found.flatMap((value) => into(value, step)).slice(0, MAX_SELECTED);
   }
-  if (list) return found;
+  if (list) return found.length === 0 ? undefined : found;
   const [value] = found;
   if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
   return Array.isArray(value) ? (value as unknown[]) : undefined;
