@@ -129,7 +129,7 @@ export class UpstreamWatch {
 
   /** What a worker that is new is told of names. */
   greeting(): readonly ControlToWorker[] {
-    const entries = this.targets();
+    const entries = [...this.#targets.told()];
     return entries.length === 0 ? [] : [{ type: "targets", entries }];
   }
 
