@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ask } from "./support/client.ts";
 import { instance, startConsul } from "./support/consul.ts";
-import { startDns } from "./support/dns.ts";
+import { type StandInAnswer, startDns } from "./support/dns.ts";
 import { endpoints, startKubernetes } from "./support/kubernetes.ts";
 import { startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
@@ -72,30 +72,32 @@ test("traffic follows the answers, and stays where it is when none comes", async
 test("a request waits for the first answer about a name, and only for that", async (t) => {
   const dns = await startDns(t);
   const origin = await startOrigin(t, "origin");
-  for (const name of ["late.test", "stream.test", "gone.test"]) dns.answers.set(name, "silent");
-  const upstream = (name: string, more: object = {}): object => ({ nodes: { [`${name}:${origin.port}`]: 1 }, ...more });
-  const routes = [
-    { id: "late", uri: "/late", upstream: upstream("late.test") },
-    { id: "gone", uri: "/gone", upstream: upstream("gone.test") },
-  ];
+  const [late, gone] = [Promise.withResolvers<StandInAnswer>(), Promise.withResolvers<StandInAnswer>()];
+  dns.answers.set("late.test", late.promise);
+  dns.answers.set("gone.test", gone.promise);
+  const upstream = (name: string, scheme = "http"): object => ({ nodes: { [`${name}:${origin.port}`]: 1 }, scheme });
   const port = await freePort();
-  const standalone = { routes, stream_routes: [{ id: "1", upstream: upstream("stream.test", { scheme: "tcp" }) }] };
+  const standalone = {
+    routes: [
+      { id: "late", uri: "/late", upstream: upstream("late.test") },
+      { id: "gone", uri: "/gone", upstream: upstream("gone.test") },
+    ],
+    stream_routes: [{ id: "1", upstream: upstream("late.test", "tcp") }],
+  };
   const apisix = {
     dns_resolver: [dns.server],
-    resolver_timeout: 1,
+    // One question for each name, which is answered when the test wants it.
+    resolver_timeout: 60,
     proxy_mode: "http&stream",
     stream_proxy: { tcp: [`127.0.0.1:${port}`] },
   };
   const gateway = await serving(t, standalone, { workers: 2, config: { apisix } });
-  const asked = Array.from({ length: 8 }, () => ask(gateway.httpPort, "/late"));
-  const streamed = ask(port, "/");
-  const gone = ask(gateway.httpPort, "/gone");
-  dns.answers.set("late.test", [{ type: "A", value: "127.0.0.1" }]);
-  dns.answers.set("stream.test", [{ type: "A", value: "127.0.0.1" }]);
-  for (const reply of await Promise.all([...asked, streamed])) assert.equal(reply.status, 200, reply.text);
-  dns.answers.set("gone.test", "NXDOMAIN");
-  assert.equal((await gone).status, 502);
-  dns.answers.set("gone.test", "silent");
+  const asked = [...Array.from({ length: 8 }, () => ask(gateway.httpPort, "/late")), ask(port, "/")];
+  const refused = ask(gateway.httpPort, "/gone");
+  late.resolve([{ type: "A", value: "127.0.0.1" }]);
+  for (const reply of await Promise.all(asked)) assert.equal(reply.status, 200, reply.text);
+  gone.resolve("NXDOMAIN");
+  assert.equal((await refused).status, 502);
   assert.equal((await ask(gateway.httpPort, "/gone")).status, 502);
 });
 
