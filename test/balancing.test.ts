@@ -228,6 +228,7 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     route("header", { hash_on: "header", key: "X-User" }),
     route("cookie", { hash_on: "cookie", key: "sid" }),
     route("vars", { key: "arg_user" }),
+    route("packed", { hash_on: "vars_combinations", key: "$binary_remote_addr" }),
     route("many", { hash_on: "vars_combinations", key: "$arg_user$http_x_user" }),
     route("apart", { hash_on: "vars_combinations", key: "$arg_user-$http_x_user" }),
     { id: "shares", uri: "/shares", upstream: { nodes: withWeights(origins, [5, 3, 2]) } },
@@ -279,6 +280,11 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     ).size,
     3,
   );
+  const byAddress = await homes(
+    () => "/packed",
+    (user) => ({ "X-Real-IP": `10.0.0.${user}` }),
+  );
+  assert.equal(new Set(byAddress).size, 3, "bytes of addresses");
   const [home, ...others] = new Set(await homes((user) => `/vars?other=${user}`, none));
   assert.deepEqual(others, [], "by the client's address");
   assert.deepEqual(

@@ -1,5 +1,6 @@
 import type { HealthTable } from "../board/health-table.ts";
-import type { CheckedNodes, ControlToWorker, DiscoveryReport } from "../messages/messages.ts";
+import { monotonicUs } from "../lib/clock.ts";
+import type { CheckedNodes, ControlToWorker, DiscoveryReport, WorkerTargets } from "../messages/messages.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { DiscoverySettings, DnsSettings } from "../settings/settings.ts";
@@ -35,7 +36,7 @@ export interface UpstreamWatchParts {
   /** `apisix.disable_upstream_healthcheck`. */
   readonly healthChecksOff: boolean;
   /** Passes on to the workers what keys stand for now. */
-  readonly publish: (entries: readonly TargetEntry[]) => void;
+  readonly publish: (targets: WorkerTargets) => void;
   /** Is told whether the sources of `discovery` have delivered their first list. */
   readonly discovered: (sources: readonly DiscoveryReport[]) => void;
   /** Is told which nodes are checked. */
@@ -76,6 +77,8 @@ export class UpstreamWatch {
   /** Keys of the upstreams inside plugins, by the resource. */
   readonly #inPlugins = new Map<string, readonly string[]>();
   readonly #discovered: UpstreamWatchParts["discovered"];
+  /** Number of the last `WorkerTargets`: a time, so that an earlier control thread's are lower. */
+  #told = 0;
   /** The configured sources; `null`: nothing was told of it yet. */
   readonly #sources: Map<string, boolean | null>;
   #settled = false;
@@ -129,8 +132,8 @@ export class UpstreamWatch {
 
   /** What a worker that is new is told of names. */
   greeting(): readonly ControlToWorker[] {
-    const entries = this.targets();
-    return entries.length === 0 ? [] : [{ type: "targets", entries }];
+    const entries = [...this.#targets.told()];
+    return this.#told === 0 ? [] : [{ type: "targets", entries, told: this.#told }];
   }
 
   /** Everything that is known of names. */
@@ -204,7 +207,9 @@ export class UpstreamWatch {
       this.#sources.set(name, now);
       changed = true;
     }
-    if (changed) this.#discovered(Array.from(this.#sources, ([name, ready]) => ({ name, ready: ready === true })));
+    if (!changed) return;
+    const told = this.#told;
+    this.#discovered(Array.from(this.#sources, ([name, ready]) => ({ name, ready: ready === true, told })));
   }
 
   #leave(target: string, key: string): void {
@@ -213,7 +218,7 @@ export class UpstreamWatch {
     this.#byTarget.delete(target);
     this.#targets.remove(target);
     this.#lookups.forget(target);
-    this.#publish([[target, null]]);
+    this.#tell([[target, null]]);
   }
 
   /** Checks the nodes of an upstream as they are now. */
@@ -242,7 +247,12 @@ export class UpstreamWatch {
 
   #changed(target: string, targets: readonly Target[]): void {
     for (const key of this.#byTarget.get(target) ?? []) this.#check(key);
-    this.#publish([[target, targets]]);
+    this.#tell([[target, targets]]);
+  }
+
+  #tell(entries: readonly TargetEntry[]): void {
+    this.#told = Math.max(this.#told + 1, monotonicUs());
+    this.#publish({ type: "targets", entries, told: this.#told });
   }
 }
 

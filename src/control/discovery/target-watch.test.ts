@@ -68,6 +68,20 @@ test("a failure keeps the last answer, is told once, and is tried again soon", a
   assert.match(logged.at(-1) ?? "", /can be resolved again/);
 });
 
+test("that nothing has come of the first lookup is told, also to who asks later", async (t) => {
+  const { watch, say, changes } = watching(t);
+  say({ failure: "SERVFAIL" });
+  watch.add("name/a");
+  assert.deepEqual([...watch.told()], []);
+  await setImmediate();
+  assert.deepEqual(changes, ["name/a "]);
+  t.mock.timers.tick(1_000);
+  await setImmediate();
+  assert.deepEqual(changes, ["name/a "], "once");
+  assert.deepEqual([...watch.told()], [["name/a", []]]);
+  assert.deepEqual([...watch.known()], []);
+});
+
 test("what is removed is not looked up again, not even by a lookup under way", async (t) => {
   const { watch, say, lookups, changes } = watching(t);
   say({ targets: [at("10.0.0.1")], ttlMs: 1_000 });

@@ -6,7 +6,7 @@ export type Lookup = { readonly targets: readonly Target[]; readonly ttlMs: numb
 export interface TargetWatchParts {
   /** Finds out what a key stands for; never rejects. */
   readonly look: (key: string) => Promise<Lookup>;
-  /** The key stands for something else now. */
+  /** The key stands for something else now; nothing, where it was looked up for the first time and in vain. */
   readonly changed: (key: string, targets: readonly Target[]) => void;
   /** A key has been looked up: the first time whatever came of it, later with success. */
   readonly looked?: (key: string) => void;
@@ -41,6 +41,11 @@ export class TargetWatch {
   /** Everything that is known. */
   *known(): Iterable<readonly [key: string, targets: readonly Target[]]> {
     for (const { key, targets } of this.#entries.values()) if (targets !== undefined) yield [key, targets];
+  }
+
+  /** Everything that `changed` has told of: what was looked up in vain, too. */
+  *told(): Iterable<readonly [key: string, targets: readonly Target[]]> {
+    for (const { key, targets, looked } of this.#entries.values()) if (looked) yield [key, targets ?? []];
   }
 
   /** Whether all keys of a type have been looked up, and one of them at least with success; true without any. */
@@ -109,6 +114,8 @@ export class TargetWatch {
       if (entry.failures++ === 0) {
         const rest = entry.targets === undefined ? "" : "; what it stood for last stays";
         log.warn(`${entry.key} cannot be resolved: ${lookup.failure}${rest}`);
+        // Who waits for the first word of it need not wait any longer.
+        if (entry.targets === undefined) changed(entry.key, []);
       }
     } else {
       pauseMs = lookup.ttlMs;
