@@ -74,6 +74,22 @@ test("503 without a node; 504 where a node does not answer in time", async (t) =
   }
 });
 
+test("an upstream with a scheme of streams serves no route, and the log says so", async (t) => {
+  const upstream = { nodes: { "127.0.0.1:1": 1 }, scheme: "tcp" };
+  const gateway = await serving(t, {
+    upstreams: [{ id: "tcp", ...upstream }],
+    services: [{ id: "tcp", upstream }],
+    routes: [
+      { id: "upstream", uri: "/upstream", upstream_id: "tcp" },
+      { id: "service", uri: "/service", service_id: "tcp" },
+    ],
+  });
+  for (const holder of ["upstream", "service"]) {
+    assert.equal((await ask(gateway.httpPort, `/${holder}`)).status, 503);
+    assert.ok(gateway.errorLog.includes(`routes/${holder}: ${holder}s/tcp has a scheme that cannot serve HTTP routes`));
+  }
+});
+
 test("retries: the next node for GET, PUT and DELETE, never for POST and PATCH", async (t) => {
   const failing = await startRawOrigin(t, (socket) => socket.destroy());
   const echo = await startEcho(t);
@@ -123,6 +139,32 @@ test("each node is asked once; retries: 0 asks one; no status is ever retried", 
   assert.equal(one.heads.length + two.heads.length, 4);
   assert.equal((await ask(gateway.httpPort, "/status")).status, 503);
   assert.equal(bad.requests(), 1);
+});
+
+test("retries: the only node of an upstream is asked again, whatever the algorithm; one of several is not", async (t) => {
+  const types = ["roundrobin", "chash", "least_conn", "ewma"];
+  const seen: Record<string, number> = {};
+  const shaky = await startRawOrigin(t, (socket, head) => {
+    const path = head.split(" ")[1] ?? "";
+    const count = (seen[path] = (seen[path] ?? 0) + 1);
+    if (path.startsWith("/dead") || count < 3) socket.destroy();
+    else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  const nodes = { [shaky.node]: 1 };
+  const gateway = await serving(t, {
+    routes: [
+      ...types.map((type) => ({ id: type, uri: `/${type}`, upstream: { type, key: "uri", nodes, retries: 2 } })),
+      { id: "dead", uri: "/dead", upstream: { nodes, retries: 2 } },
+      { id: "default", uri: "/dead/default", upstream: { nodes } },
+      { id: "idle", uri: "/dead/idle", upstream: { nodes: { ...nodes, "127.0.0.1:1": 0 }, retries: 2 } },
+    ],
+  });
+  for (const type of types) assert.equal((await ask(gateway.httpPort, `/${type}`)).text, "ok", type);
+  const statusesOf = async (path: string): Promise<unknown> =>
+    (await ask(gateway.httpPort, path)).headers["x-apisix-upstream-status"];
+  assert.equal(await statusesOf("/dead"), "502, 502, 502");
+  assert.equal(await statusesOf("/dead/default"), "502");
+  assert.equal(await statusesOf("/dead/idle"), "502", "another node is there, though it gets nothing");
 });
 
 test("round robin is strict by weight; weight 0 gets nothing", async (t) => {
@@ -188,6 +230,7 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     route("vars", { key: "arg_user" }),
     route("packed", { hash_on: "vars_combinations", key: "$binary_remote_addr" }),
     route("many", { hash_on: "vars_combinations", key: "$arg_user$http_x_user" }),
+    route("apart", { hash_on: "vars_combinations", key: "$arg_user-$http_x_user" }),
     { id: "shares", uri: "/shares", upstream: { nodes: withWeights(origins, [5, 3, 2]) } },
   ];
   const gateway = await serving(t, { routes }, { workers: 2 });
@@ -242,7 +285,13 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     (user) => ({ "X-Real-IP": `10.0.0.${user}` }),
   );
   assert.equal(new Set(byAddress).size, 3, "bytes of addresses");
-  assert.equal(new Set(await homes((user) => `/vars?other=${user}`, none)).size, 1, "by the client's address");
+  const [home, ...others] = new Set(await homes((user) => `/vars?other=${user}`, none));
+  assert.deepEqual(others, [], "by the client's address");
+  assert.deepEqual(
+    [...new Set(await homes(() => "/apart", none))],
+    [home],
+    "and not by what is the same for everybody",
+  );
 });
 
 test("least_conn and ewma leave a slow origin alone", async (t) => {

@@ -254,6 +254,26 @@ test("service and upstream, by id and inline: what a route has itself wins over 
   assert.equal(await seen("/4"), "changed three");
 });
 
+test("a target in absolute form: its authority is the Host that routes and their conditions see", async (t) => {
+  const echo = await startEcho(t);
+  const upstream = { nodes: { [echo.node]: 1 } };
+  const gateway = await serving(t, {
+    routes: [
+      { id: "port", uri: "/a", host: "real.test:8080", upstream, ...naming("port") },
+      { id: "vars", uri: "/b", vars: [["http_host", "==", "real.test:8080"]], upstream, ...naming("vars") },
+    ],
+  });
+  for (const [path, route] of [
+    ["/a", "port"],
+    ["/b", "vars"],
+  ] as const) {
+    const asked = (target: string, host: string): Promise<{ status: number; headers: Record<string, unknown> }> =>
+      ask(gateway.httpPort, target, { headers: { Host: host } });
+    assert.equal((await asked(`http://real.test:8080${path}`, "other.test")).headers["x-route"], route);
+    assert.equal((await asked(`http://other.test${path}`, "real.test:8080")).status, 404);
+  }
+});
+
 test("X-Forwarded-* of a peer that is not trusted decide nothing", async (t) => {
   const echo = await startEcho(t);
   const upstream = { nodes: { [echo.node]: 1 } };

@@ -1,4 +1,5 @@
 import type { RequestContext } from "../plugin/context.ts";
+import { parseTemplate } from "../plugin/template-parts.ts";
 import { compileTemplate, compileVariable, type VariableAccessor } from "../plugin/variables.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { Balancing } from "../upstream/picker.ts";
@@ -14,7 +15,14 @@ const remoteAddr = compileVariable("remote_addr");
 function compileHashKey({ hash_on: on, key = "remote_addr" }: InlineUpstream): (ctx: RequestContext) => string {
   if (on === "vars_combinations") {
     const template = compileTemplate(key);
-    return (ctx) => template.render(ctx) || (remoteAddr(ctx) ?? "");
+    const variables = parseTemplate(key, "apisix").flatMap(({ name }) =>
+      name === null ? [] : [compileVariable(name)],
+    );
+    // What is written between them is the same for everybody, who would all go to one node.
+    return (ctx) => {
+      const known = variables.some((read) => (read(ctx) ?? "") !== "");
+      return known ? template.render(ctx) : (remoteAddr(ctx) ?? "");
+    };
   }
   const read = hashVariable(on, key);
   return (ctx) => read(ctx) || (remoteAddr(ctx) ?? "");

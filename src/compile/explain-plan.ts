@@ -73,13 +73,21 @@ export function explainPlan(route: Route, { resources, registry, consumer }: Pla
     ...consumerLayers(resources, registry, consumer, missing),
   ];
   const { plugins, superseded } = merge(layers, registry);
+  const upstream = upstreamOf(route, service, resources, missing);
   return {
     plugins: [...globalPlugins(resources, registry, superseded), ...plugins],
     superseded,
-    settings: settingsOf(route, service),
-    upstream: upstreamOf(route, service, resources, missing),
+    settings: settingsOf(route, service, upstream),
+    upstream,
     missing,
   };
+}
+
+/** What is done with a request that no route takes: global rules run all the same. */
+export function explainNoRoute({ resources, registry }: Pick<PlanParts, "resources" | "registry">): ExplainedPlan {
+  const superseded: SupersededPlugin[] = [];
+  const plugins = globalPlugins(resources, registry, superseded);
+  return { plugins, superseded, settings: {}, upstream: null, missing: [] };
 }
 
 /** Authentication plugins say who the consumer is and are taken over from nobody. */
@@ -146,7 +154,11 @@ function explainPlugin(name: string, from: string, conf: PluginConf, registry: P
 
 const isDisabled = (conf: PluginConf): boolean => conf._meta?.disable === true;
 
-function settingsOf(route: Route, service: Service | undefined): ExplainedPlan["settings"] {
+function settingsOf(
+  route: Route,
+  service: Service | undefined,
+  upstream: ExplainedPlan["upstream"],
+): ExplainedPlan["settings"] {
   const own = `routes/${route.id}`;
   const inherited = `services/${service?.id ?? ""}`;
   const settings: Record<string, { value: unknown; from: string }> = {};
@@ -154,6 +166,9 @@ function settingsOf(route: Route, service: Service | undefined): ExplainedPlan["
   if (hosts !== undefined) settings["hosts"] = { value: hosts, from: own };
   else if (service?.hosts !== undefined) settings["hosts"] = { value: service.hosts, from: inherited };
   if (route.timeout !== undefined) settings["timeout"] = { value: route.timeout, from: own };
+  else if (upstream?.conf.timeout !== undefined) {
+    settings["timeout"] = { value: upstream.conf.timeout, from: upstream.from };
+  }
   if (route.enable_websocket !== undefined) settings["enable_websocket"] = { value: route.enable_websocket, from: own };
   else if (service?.enable_websocket !== undefined) {
     settings["enable_websocket"] = { value: service.enable_websocket, from: inherited };

@@ -213,6 +213,23 @@ test("the plan: each plugin with the resource it comes from, and what does not c
   );
 });
 
+test("timeouts: the route's, else those of its upstream, wherever that comes from", () => {
+  const timeout = { connect: 1, send: 2, read: 3 };
+  const resources = resourcesOf([
+    change("services", "s", { upstream: { ...upstream(), timeout } }),
+    change("upstreams", "u", { ...upstream(), timeout }),
+  ]);
+  const from = (fields: object): unknown => {
+    const parts = { resources, registry: new Map(), consumer: null };
+    return explainPlan({ id: "r", uri: "/", ...fields } as unknown as Route, parts).settings["timeout"];
+  };
+  assert.deepEqual(from({ upstream_id: "u" }), { value: timeout, from: "upstreams/u" });
+  assert.deepEqual(from({ service_id: "s" }), { value: timeout, from: "services/s" });
+  const own = { ...timeout, read: 9 };
+  assert.deepEqual(from({ service_id: "s", timeout: own }), { value: own, from: "routes/r" });
+  assert.equal(from({ upstream: upstream() }), undefined);
+});
+
 test("the upstream: the route's before the service's, an id before an inline one; none at all", () => {
   const resources = resourcesOf([
     change("services", "s", { upstream: upstream() }),

@@ -130,9 +130,13 @@ export class PlanCompiler {
 
   /** The route's upstream, else the service's; in both an id is taken before an inline upstream. */
   #upstream(route: Route, service: Service | undefined, dependencies: string[]): Upstream | null {
+    const served = (key: string, found: Upstream | null): Upstream | null => {
+      if (found === null) this.#log.error(`routes/${route.id}: ${key} has a scheme that cannot serve HTTP routes`);
+      return found;
+    };
     const byId = (id: string): Upstream | null => {
       dependencies.push(`upstreams/${id}`);
-      return this.#sources.upstream(id);
+      return served(`upstreams/${id}`, this.#sources.upstream(id));
     };
     if (route.upstream_id !== undefined) return byId(route.upstream_id);
     if (route.upstream !== undefined) {
@@ -140,7 +144,8 @@ export class PlanCompiler {
       return this.#sources.routeUpstream(route.id, route.upstream);
     }
     if (service?.upstream_id !== undefined) return byId(service.upstream_id);
-    return service === undefined ? null : this.#sources.serviceUpstream(service.id);
+    if (service?.upstream === undefined) return null;
+    return served(`services/${service.id}`, this.#sources.serviceUpstream(service.id));
   }
 
   #depend<T>(

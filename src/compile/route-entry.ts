@@ -44,7 +44,7 @@ export class RouteEntry implements Routable {
     if (hosts !== null) this.setHosts(hosts);
   }
 
-  /** Sets the hosts; the entry must not be in a router meanwhile. */
+  /** Sets the hosts; a router that has the entry must be told (`Router.move`). */
   setHosts(hosts: readonly string[] | null): void {
     this.hosts = hosts;
     if (!this.#hostIsCondition) return;

@@ -43,10 +43,12 @@ export class RouteTable {
 
   /** Puts the routes of a service that name no host themselves under its present hosts. */
   serviceHostsChanged(serviceId: string): void {
+    const hosts = this.#hostsOf(serviceId);
     const entries = [...(this.#byService.get(serviceId) ?? [])].filter((entry) => !entry.hasHosts);
-    for (const entry of entries) {
-      this.#remove(entry);
-      this.#add(entry);
+    for (const [before, group] of Map.groupBy(entries, (entry) => entry.hosts)) {
+      const enabled = group.filter((entry) => entry.enabled);
+      if (enabled.length > 0) this.#router.move(enabled, before, hosts);
+      for (const entry of group) entry.setHosts(hosts);
     }
   }
 

@@ -137,26 +137,42 @@ export class Router<R extends Routable> {
 
   /** Adds a route that is not in it. */
   add(route: R): void {
-    for (const host of this.#hostsOf(route)) {
-      const table = host === null ? this.#any : this.#tableOf(host);
-      for (const uri of new Set(route.uris)) table.add(route, uri, parsePathPattern(uri, this.#parameters));
-    }
+    for (const host of this.#placesOf(route.hosts)) this.#addUnder(host, [route]);
   }
 
   /** Removes a route that was added, by its id and its fields as they were then. */
   remove(route: R): void {
-    for (const host of this.#hostsOf(route)) {
-      const table = host === null ? this.#any : this.#tableOf(host);
-      for (const uri of new Set(route.uris)) table.remove(route, uri, parsePathPattern(uri, this.#parameters));
-      if (host !== null && table.empty) this.#drop(host);
+    for (const host of this.#placesOf(route.hosts)) this.#removeFrom(host, [route]);
+  }
+
+  /** Puts routes that are in it under the hosts `after`; they were all added with the hosts `before`. */
+  move(routes: readonly R[], before: R["hosts"], after: R["hosts"]): void {
+    const [from, to] = [this.#placesOf(before), this.#placesOf(after)];
+    for (const host of to) if (!from.some((other) => isSame(host, other))) this.#addUnder(host, routes);
+    for (const host of from) if (!to.some((other) => isSame(host, other))) this.#removeFrom(host, routes);
+  }
+
+  #addUnder(host: HostPattern | null, routes: readonly R[]): void {
+    const table = host === null ? this.#any : this.#tableOf(host);
+    for (const route of routes) {
+      for (const uri of distinct(route.uris)) table.add(route, uri, parsePathPattern(uri, this.#parameters));
     }
   }
 
-  #hostsOf(route: R): readonly (HostPattern | null)[] {
-    if (!this.#byHost || route.hosts === null) return [null];
-    const [only] = route.hosts;
-    if (route.hosts.length === 1 && only !== undefined) return [parseHost(only)];
-    const patterns = new Map(route.hosts.map(parseHost).map((host) => [`${host.wildcard}${host.text}`, host]));
+  #removeFrom(host: HostPattern | null, routes: readonly R[]): void {
+    const table = host === null ? this.#any : this.#tableOf(host);
+    for (const route of routes) {
+      for (const uri of distinct(route.uris)) table.remove(route, uri, parsePathPattern(uri, this.#parameters));
+    }
+    if (host !== null && table.empty) this.#drop(host);
+  }
+
+  /** The hosts under which routes stand; `null`: those without a host. */
+  #placesOf(hosts: R["hosts"]): readonly (HostPattern | null)[] {
+    if (!this.#byHost || hosts === null) return [null];
+    const [only] = hosts;
+    if (hosts.length === 1 && only !== undefined) return [parseHost(only)];
+    const patterns = new Map(hosts.map(parseHost).map((host) => [`${host.wildcard}${host.text}`, host]));
     return [...patterns.values()];
   }
 
@@ -250,6 +266,14 @@ function take<R extends Routable>(list: Candidates<R>, route: R, uri: string): b
   if (found === undefined || found.route.id !== route.id || found.uri !== uri) return false;
   list.splice(index, 1);
   return true;
+}
+
+function isSame(a: HostPattern | null, b: HostPattern | null): boolean {
+  return a === null || b === null ? a === b : a.text === b.text && a.wildcard === b.wildcard;
+}
+
+function distinct(uris: readonly string[]): Iterable<string> {
+  return uris.length === 1 ? uris : new Set(uris);
 }
 
 function reversed(text: string): string {

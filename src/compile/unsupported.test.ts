@@ -44,6 +44,11 @@ const refused: readonly (readonly [kind: Kind, conf: object, reason: string])[] 
     { upstream: upstream({ scheme: "udp", nodes: [{ host: "a.com", weight: 1 }] }) },
     'property "upstream" validation failed: property "nodes": a.com has no port',
   ],
+  [
+    "routes",
+    { upstream: upstream({ scheme: "kafka" }) },
+    'property "upstream" validation failed: property "scheme": kafka cannot serve HTTP routes',
+  ],
   ["routes", { script_id: "1" }, 'property "script_id" is not supported: Lua is not run'],
   [
     "routes",

@@ -11,6 +11,7 @@ import type { InlineUpstream } from "../schema/upstream.ts";
 import { compileExpression } from "../plugin/expression.ts";
 import { defaultPort, writtenNodes } from "../upstream/targets.ts";
 import { compileFilterFunction } from "./filter-function.ts";
+import { servesHttp } from "./upstreams.ts";
 
 /**
  * What the schemas accept and this version cannot do yet. Such a resource is
@@ -49,8 +50,15 @@ export function checkRoute(route: Route): string | null {
     checkExpression(route.vars) ??
     checkFilterFunction(route.filter_func) ??
     checkPlugins(route.plugins) ??
-    checkInline(route.upstream)
+    checkInline(route.upstream) ??
+    checkScheme(route.upstream)
   );
+}
+
+/** An upstream that stands by itself, or in a service, may be there for streams; this one is not. */
+function checkScheme(upstream: InlineUpstream | undefined): string | null {
+  if (upstream === undefined || servesHttp(upstream)) return null;
+  return `property "upstream" validation failed: property "scheme": ${upstream.scheme} cannot serve HTTP routes`;
 }
 
 function checkAddresses({ remote_addr: one, remote_addrs: several }: Route): string | null {

@@ -1,13 +1,15 @@
 import { formatHash } from "../lib/content-hash.ts";
-import type { CertificateReport, ConfigReport } from "../messages/messages.ts";
+import type { CertificateReport, ConfigReport, SentConfigReport } from "../messages/messages.ts";
 import type { Parcel } from "./delivery.ts";
 
 /** Keeps what `GET /status/config` shows of the source, and passes every change of it on. */
 export class ConfigReporter {
-  readonly #send: (report: ConfigReport) => void;
+  readonly #send: (report: SentConfigReport) => void;
   #report: ConfigReport;
+  /** The rejections that were sent last. */
+  #sent: ConfigReport["rejected"] | null = null;
 
-  constructor(source: string, send: (report: ConfigReport) => void) {
+  constructor(source: string, send: (report: SentConfigReport) => void) {
     this.#send = send;
     this.#report = {
       source,
@@ -68,6 +70,8 @@ export class ConfigReporter {
 
   #publish(change: Partial<ConfigReport>): void {
     this.#report = { ...this.#report, ...change };
-    this.#send(this.#report);
+    const { rejected, ...others } = this.#report;
+    this.#send(rejected === this.#sent ? others : this.#report);
+    this.#sent = rejected;
   }
 }

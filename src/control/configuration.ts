@@ -1,5 +1,6 @@
 import { giveWay } from "../lib/give-way.ts";
 import type { Logger } from "../observe/logger.ts";
+import type { Rejection } from "../schema/kinds.ts";
 import type { LastGoodFile } from "../source/last-good.ts";
 import type { KeyedSnapshot, KeyedStep, SourceDocument, SourceSink } from "../source/source.ts";
 import type { Staged } from "../store/stage.ts";
@@ -58,6 +59,7 @@ export class Configuration implements SourceSink {
   readonly #hold: () => void;
   /** Reasons that were logged already, so that a rejection is said once. */
   #said: ReadonlySet<string> = new Set();
+  #rejected: readonly Rejection[] = [];
 
   constructor({ store, publisher, reporter, log, secrets, lastGood, retryPlugins }: ConfigurationParts) {
     const { promise: loaded, resolve: hold } = Promise.withResolvers<void>();
@@ -216,13 +218,20 @@ export class Configuration implements SourceSink {
 
   #finish(applied: Applied): void {
     const { fromRevision, revision, changes, rejected } = applied;
-    const said = new Set(rejected.map(({ kind, id, error }) => `${kind}/${id} rejected: ${error}`));
-    for (const text of said) if (!this.#said.has(text)) this.#log.warn(text);
-    this.#said = said;
+    this.#complain(rejected);
     if (this.certificates.apply(changes)) this.#reporter.certificates(this.certificates.report());
     const first = fromRevision === 0 ? ", first load" : "";
     this.#log.info(`revision ${revision}: ${changes.length} changes${first}`);
     this.#pass(applied, true);
+  }
+
+  /** Says once of each resource that it is rejected. */
+  #complain(rejected: readonly Rejection[]): void {
+    if (rejected === this.#rejected) return;
+    this.#rejected = rejected;
+    const said = new Set(rejected.map(({ kind, id, error }) => `${kind}/${id} rejected: ${error}`));
+    for (const text of said) if (!this.#said.has(text)) this.#log.warn(text);
+    this.#said = said;
   }
 
   /** From here on the revision counts: a worker that has not applied it yet is behind. */

@@ -54,7 +54,7 @@ export type ControlToSupervisor =
   /** The Control API listens. */
   | { readonly type: "listening"; readonly address: Address | null }
   | { readonly type: "listen-failed"; readonly error: string }
-  | { readonly type: "config"; readonly report: ConfigReport }
+  | { readonly type: "config"; readonly report: SentConfigReport }
   | { readonly type: "fleet"; readonly report: FleetReport }
   | { readonly type: "discovery"; readonly sources: readonly DiscoveryReport[] }
   | { readonly type: "checked-nodes"; readonly report: CheckedNodes }
@@ -157,6 +157,9 @@ export interface DiscoveryReport {
   /** Under which number the workers were told of it (`WorkerTargets`). */
   readonly told: number;
 }
+
+/** A `ConfigReport` on its way. Rejections, which may be many, are along only where they have changed. */
+export type SentConfigReport = Omit<ConfigReport, "rejected"> & Partial<Pick<ConfigReport, "rejected">>;
 
 /** What control knows of the configuration; shown by `GET /status/config`. */
 export interface ConfigReport {

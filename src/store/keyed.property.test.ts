@@ -119,6 +119,21 @@ test("the key says who it is; what is no resource is passed over", () => {
   assert.match(changes[2]?.text ?? "", /"id":"1"/);
 });
 
+test("the list of rejections is the same one until something of it changes, however many there are", () => {
+  const { store } = createStore();
+  const route = (id: string, fields: object): KeyedEntry => ({
+    key: keyOf("routes", id),
+    text: text({ uri: `/${id}`, ...fields }),
+  });
+  const dangling = ["1", "2", "3"].map((one) => route(one, { service_id: "gone" }));
+  const first = store.applySnapshot({ revision: 1, entries: dangling }, 0);
+  assert.equal(first.rejected.length, 3);
+  const other = store.applyStep({ revision: 2, changes: [route("4", { upstream: { nodes } })] }, 1);
+  assert.equal(other.rejected, first.rejected);
+  const fewer = store.applyStep({ revision: 3, changes: [{ key: keyOf("routes", "1"), text: null }] }, 2);
+  assert.deepEqual(fewer.rejected, first.rejected.slice(1));
+});
+
 test("values that are no configuration are rejected alone, those without end too", () => {
   const { store } = createStore();
   const deep = `{"id":"d","plugins":${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}}`;

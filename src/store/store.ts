@@ -88,7 +88,9 @@ export class Store {
   #refusedPlugins: readonly NewRejection[] = [];
   /** Entries of a document that cannot be filed under a key of their own. */
   #strays: readonly NewRejection[] = [];
+  /** The same list until one of them comes, goes or changes: there may be thousands, and many who look. */
   #rejected: readonly Rejection[] = [];
+  #rejectedIsOld = false;
   /** Made when first needed: files are compared whole. */
   #links: Links | null = null;
   /** Until the first document: it may be what the workers hold already. */
@@ -178,6 +180,7 @@ export class Store {
    */
   apply(staged: Staged, now: number, accepted?: (resource: Resource) => void): Applied {
     const fromRevision = this.#revision;
+    this.#rejectedIsOld ||= this.#strays.length > 0 || staged.strays.length > 0;
     this.#strays = staged.strays;
     this.#keyed = staged.mode !== "document";
     switch (staged.mode) {
@@ -221,6 +224,7 @@ export class Store {
    */
   applyPlugins({ loaded, refused, changed }: PluginState, now: number): Applied | null {
     const fromRevision = this.#revision;
+    this.#rejectedIsOld = true;
     this.#refusedPlugins = refused;
     const before = new Set(this.#wanted.keys());
     const keys = this.#wantPlugins(loaded);
@@ -298,7 +302,8 @@ export class Store {
 
   #finish(fromRevision: number, changes: readonly Change[], now: number): Applied {
     this.#takingOver = false;
-    this.#rejected = this.#date(this.#rejections(), now);
+    if (this.#rejectedIsOld) this.#rejected = this.#date(this.#rejections(), now);
+    this.#rejectedIsOld = false;
     return { fromRevision, revision: this.#revision, hash: this.#hash, changes, rejected: this.#rejected };
   }
 
@@ -363,6 +368,7 @@ export class Store {
     this.#links = null;
     const { serving, reasons } = resolve([...this.#wanted.values()], this.#held);
     this.#reasons = new Map(reasons);
+    this.#rejectedIsOld = true;
     return this.#serve(serving, this.#held.keys());
   }
 
@@ -380,6 +386,7 @@ export class Store {
     const resolution: Resolution = resolve(entries, this.#held, { keys: scope, reasons: this.#reasons, isWanted });
     for (const key of scope) {
       const reason = resolution.reasons.get(key);
+      this.#rejectedIsOld ||= reason !== undefined || this.#reasons.has(key);
       if (reason === undefined) this.#reasons.delete(key);
       else this.#reasons.set(key, reason);
     }

@@ -300,7 +300,7 @@ export class Supervisor {
 
   #fromControl(message: ControlToSupervisor): void {
     if (message.type === "config") {
-      this.#config = message.report;
+      this.#config = { rejected: this.#config.rejected, ...message.report };
       this.#watch.refresh();
     } else if (message.type === "discovery") {
       // A control thread that is new begins anew; the workers have kept what its predecessor found.

@@ -46,9 +46,11 @@ test("weight 0 is never picked, not even alone", () => {
   assert.equal(createRoundRobin("empty", []).pick([], ctx), null);
 });
 
-test("a tried node is not picked again", () => {
+test("a tried node is not picked again, unless the upstream has no other", () => {
   const one = createRoundRobin("tried/1", [node(1)]);
-  assert.equal(one.pick([node(1)], ctx), null);
+  assert.deepEqual(one.pick([node(1)], ctx), node(1));
+  const idle = createRoundRobin("tried/idle", [node(1), node(2, 0)]);
+  assert.equal(idle.pick([node(1)], ctx), null);
   const two = createRoundRobin("tried/2", [node(1), node(2)]);
   assert.equal(two.pick([node(1)], ctx)?.port, 2);
   assert.equal(two.pick([node(1), node(2)], ctx), null);

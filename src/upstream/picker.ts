@@ -42,7 +42,7 @@ export function createPicker(key: string, nodes: readonly UpstreamNode[], balanc
 /** Weighted round robin. */
 export function createRoundRobin(key: string, nodes: readonly UpstreamNode[]): Picker {
   const usable = nodes.filter((node) => node.weight > 0);
-  if (usable.length === 1) return new OnlyNode(usable[0]!);
+  if (usable.length === 1) return new OnlyNode(usable[0]!, nodes.length === 1);
   const before = turns.get(key)?.turns() ?? new Map<string, number>();
   const keeper = new TurnKeeper();
   const picker = new RoundRobinPicker(usable, keeper, (tier) => keeper.add(new RoundRobin(tier, before)));
@@ -64,16 +64,20 @@ class RoundRobinPicker extends TieredPicker {
   }
 }
 
-/** The picker of an upstream with one node: nothing turns. */
+/** The picker of an upstream with one node that may be used: nothing turns. */
 class OnlyNode implements Picker {
   readonly feedback = null;
   readonly #node: UpstreamNode;
+  readonly #single: boolean;
 
-  constructor(node: UpstreamNode) {
+  /** @param single whether the upstream has no other node; see `Picker.pick`. */
+  constructor(node: UpstreamNode, single: boolean) {
     this.#node = node;
+    this.#single = single;
   }
 
   pick(tried: readonly UpstreamNode[]): UpstreamNode | null {
+    if (this.#single) return this.#node;
     for (const { address } of tried) if (address === this.#node.address) return null;
     return this.#node;
   }

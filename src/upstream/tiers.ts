@@ -7,6 +7,8 @@ export interface Strategy {
   choose(tried: readonly UpstreamNode[], mindHealth: boolean, ctx: RequestContext): UpstreamNode | null;
 }
 
+const NONE: readonly UpstreamNode[] = [];
+
 /**
  * What all algorithms have in common. Nodes of weight 0 get nothing. Nodes of a lower
  * `priority` are asked when those above are tried or unhealthy. Where not a single
@@ -18,6 +20,8 @@ export class TieredPicker implements Picker {
   /** Nodes whose health is known; empty where none is checked. */
   readonly #checked: readonly UpstreamNode[];
   readonly #count: number;
+  /** The upstream has no other node; see `Picker.pick`. */
+  readonly #single: boolean;
 
   constructor(
     nodes: readonly UpstreamNode[],
@@ -29,12 +33,14 @@ export class TieredPicker implements Picker {
     this.#tiers = tiersOf(usable).map(strategy);
     this.#checked = usable.filter((node) => node.health !== null);
     this.#count = usable.length;
+    this.#single = nodes.length === 1;
   }
 
   pick(tried: readonly UpstreamNode[], ctx: RequestContext): UpstreamNode | null {
     const mindHealth = this.#checked.length > 0 && !this.#allDown();
+    const out = this.#single ? NONE : tried;
     for (const tier of this.#tiers) {
-      const node = tier.choose(tried, mindHealth, ctx);
+      const node = tier.choose(out, mindHealth, ctx);
       if (node !== null) return node;
     }
     return null;

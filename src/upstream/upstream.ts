@@ -40,7 +40,10 @@ export interface NodeHealth {
 
 /** Yields the node for the next attempt. */
 export interface Picker {
-  /** A node that is not in `tried`; `null` when there is none left. */
+  /**
+   * A node that is not in `tried`; `null` when there is none left. The node of an upstream that
+   * has no other is there again and again: `retries` then asks it once more, as in APISIX.
+   */
   pick(tried: readonly UpstreamNode[], ctx: RequestContext): UpstreamNode | null;
   /** Is told of every attempt; `null` where the algorithm learns nothing from them. */
   readonly feedback: PickFeedback | null;

@@ -168,6 +168,8 @@ export class HttpRequestContext implements RequestContext {
   }
 
   header(name: string): string | undefined {
+    // RFC 9112, section 3.2.2: the authority of an absolute-form target counts instead of the field.
+    if (name === "host") return this.head.host?.value;
     if (!this.peer.trusted && name.startsWith("x-forwarded-") && name !== "x-forwarded-for") {
       const own = this.#forwarded(name);
       if (own !== null) return own;

@@ -232,8 +232,38 @@ test("schemas of kinds and plugins", async (t) => {
   assert.ok("consumer_schema" in keyAuth);
 });
 
+test("explain: the node of chash is that of the consumer and the route, and open where the hash is not known", async (t) => {
+  const nodes = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`127.0.0.1:${i + 1}`, 1]));
+  const chash = (id: string, on: object, fields: object = {}): object =>
+    route(id, { upstream: { type: "chash", nodes, ...on }, ...fields });
+  const { ask } = await startApi(t, {
+    consumers: ["ann", "bob", "eve", "jim", "kay"].map((username) => ({ username })),
+    routes: [
+      chash("header", { hash_on: "header", key: "x-name" }),
+      chash("consumer", { hash_on: "consumer" }, { plugins: { "key-auth": {} } }),
+      chash("open", { hash_on: "consumer" }),
+      chash("port", { key: "remote_port" }),
+      chash("arg", { key: "arg_remote_port" }),
+      chash("many", { hash_on: "vars_combinations", key: "$uri-${remote_port}" }),
+      chash("route", { hash_on: "vars_combinations", key: "$route_id" }),
+    ],
+  });
+  const nodeOf = async (query: string): Promise<unknown> => {
+    const { upstream } = (await bodyOf(ask(`/v1/explain?path=/${query}`))) as { upstream: { node: unknown } };
+    return upstream.node;
+  };
+  for (const name of ["ann", "bob", "eve", "jim", "kay"]) {
+    assert.equal(await nodeOf(`consumer&consumer=${name}`), await nodeOf(`header&header=X-Name:${name}`), name);
+  }
+  assert.equal(await nodeOf("route"), await nodeOf("header&header=X-Name:route"));
+  assert.equal(await nodeOf("open"), await nodeOf("header"), "nobody authenticates: by the client's address");
+  for (const path of ["consumer", "port", "many"]) assert.equal(await nodeOf(path), null, path);
+  assert.notEqual(await nodeOf("arg"), null);
+});
+
 test("explain: the same by POST and GET; secrets are masked; what is asked wrongly is said", async (t) => {
   const { ask } = await startApi(t, {
+    global_rules: [{ id: "g", plugins: { fragile: {} } }],
     routes: [
       route("1", {
         upstream: { nodes: { "127.0.0.1:80": 1, "127.0.0.1:81": 1 } },
@@ -248,11 +278,16 @@ test("explain: the same by POST and GET; secrets are masked; what is asked wrong
   assert.deepEqual([posted.status, posted.json], [200, got.json]);
   const { matched, plugins: shown, upstream } = posted.json as Record<string, unknown>;
   assert.equal((matched as { route: string }).route, "routes/1");
-  assert.deepEqual((shown as { conf: unknown }[])[0]?.conf, { fail: false, opts: { password: "***" } });
+  assert.deepEqual((shown as { conf: unknown }[])[1]?.conf, { fail: false, opts: { password: "***" } });
   const { node, candidates } = upstream as { node: unknown; candidates: unknown };
   assert.deepEqual([node, candidates], [null, ["127.0.0.1:80", "127.0.0.1:81"]]);
   const missed = (await bodyOf(ask("/v1/explain?path=/1"))) as Record<string, unknown>;
   assert.deepEqual([missed["matched"], missed["answer"]], [null, "404 Route Not Found"]);
+  assert.deepEqual(
+    (missed["plugins"] as { from: string }[]).map(({ from }) => from),
+    ["global_rules/g"],
+    "global rules run where no route matched, too",
+  );
   for (const [query, error] of [
     ["", /"path" is required/],
     ["path=a", /property "path" validation failed/],

@@ -1,12 +1,15 @@
 import { describeRequest, type DescribedRequest, type PathSettings } from "../../compile/described-request.ts";
-import { explainPlan, type ExplainedPlan } from "../../compile/explain-plan.ts";
+import { explainNoRoute, explainPlan, type ExplainedPlan } from "../../compile/explain-plan.ts";
 import type { ExplainTable, NearMiss } from "../../compile/explain.ts";
 import type { RouteEntry } from "../../compile/route-entry.ts";
 import { compileUpstream } from "../../compile/upstreams.ts";
 import { reasonOf } from "../../lib/errors.ts";
-import type { RequestContext } from "../../plugin/context.ts";
+import type { Consumer, RequestContext, RouteInfo } from "../../plugin/context.ts";
 import { encryptFieldsOf, type PluginRegistry } from "../../plugin/plugin.ts";
+import { parseTemplate } from "../../plugin/template-parts.ts";
+import type { ConsumerResource } from "../../schema/consumer.ts";
 import type { Route } from "../../schema/route.ts";
+import type { Service } from "../../schema/service.ts";
 import { isSecretName, MASK } from "../../schema/secret-names.ts";
 import type { InlineUpstream } from "../../schema/upstream.ts";
 import type { Settings } from "../../settings/settings.ts";
@@ -56,12 +59,32 @@ export async function explain(
     near_misses: near.map(nearRow),
     near_misses_total: nearCount,
   };
-  if (matched === null) return { status: 200, body: { ...shown, answer: "404 Route Not Found" } };
-  const plan = explainPlan(JSON.parse(matched.text) as Route, { resources, registry: deps.registry, consumer });
+  const { registry } = deps;
+  if (matched === null) {
+    const rows = planRows(explainNoRoute({ resources, registry }), registry);
+    return { status: 200, body: { ...shown, ...rows, answer: "404 Route Not Found" } };
+  }
+  const route = JSON.parse(matched.text) as Route;
+  const plan = explainPlan(route, { resources, registry, consumer });
+  const routed = { ...ctx, route: routeOf(route, resources), consumer: consumerOf(consumer, resources) };
   return {
     status: 200,
-    body: { ...shown, ...planRows(plan, deps.registry), upstream: await upstreamRow(deps, plan, ctx) },
+    body: { ...shown, ...planRows(plan, registry), upstream: await upstreamRow(deps, plan, routed) },
   };
+}
+
+/** The route as variables of its requests name it. */
+function routeOf({ id, name = "", service_id: serviceId = "" }: Route, resources: LoadedView): RouteInfo {
+  const service = resources.get("services", serviceId) as Service | undefined;
+  return { id, name, serviceId, serviceName: service?.name ?? "" };
+}
+
+/** The consumer of that name as variables tell of it; `null` where there is none. */
+function consumerOf(name: string | null, resources: LoadedView): Consumer | null {
+  const conf = name === null ? undefined : (resources.get("consumers", name) as ConsumerResource | undefined);
+  if (conf === undefined) return null;
+  const { username, group_id: groupId = null } = conf;
+  return { username, groupId, customId: null, credentialId: null, authConf: {}, plugins: {} };
 }
 
 function requestRow(request: DescribedRequest, ctx: RequestContext): object {
@@ -115,19 +138,17 @@ function masked(value: unknown, secrets: ReadonlySet<string>, path: string): unk
 }
 
 /** Where the request goes. Which of several nodes has its turn is a matter of each worker, but for `chash`. */
-async function upstreamRow(
-  deps: ExplainDeps,
-  { upstream }: ExplainedPlan,
-  ctx: RequestContext,
-): Promise<object | null> {
+async function upstreamRow(deps: ExplainDeps, plan: ExplainedPlan, ctx: RequestContext): Promise<object | null> {
+  const { upstream } = plan;
   if (upstream === null) return null;
   const { from, conf } = upstream;
-  const { type, scheme, pass_host, service_name, discovery_type } = conf;
+  const { type, scheme, pass_host, upstream_host, service_name, discovery_type } = conf;
   const row = {
     from,
     type,
     scheme,
     pass_host,
+    ...(pass_host === "rewrite" && { upstream_host }),
     ...(service_name === undefined ? {} : { service_name, discovery_type }),
   };
   const report = (await deps.health()).find(({ name }) => name === `${deps.prefix}/${from}`);
@@ -137,7 +158,8 @@ async function upstreamRow(
   const usable = nodes.filter(({ weight, health }) => weight > 0 && health?.usable !== false);
   const highest = Math.max(...usable.map(({ priority }) => priority));
   const candidates = usable.filter(({ priority }) => priority === highest).map(({ address }) => address);
-  const certain = candidates.length === 1 || type === "chash";
+  const authenticates = plan.plugins.some(({ name }) => deps.registry.get(name)?.type === "auth");
+  const certain = candidates.length === 1 || (type === "chash" && isForetold(conf, ctx, authenticates));
   return {
     ...row,
     nodes: nodes.map(({ address, weight, priority }) => ({
@@ -150,6 +172,22 @@ async function upstreamRow(
     candidates,
   };
 }
+
+/** Variables of which the description of a request says nothing. */
+const untold =
+  /^(?:remote_port|server_addr|server_port|connection(_requests)?|(apisix_)?request_id|msec|time_.*|ssl_.*|post_arg.*|graphql_.*)$/;
+
+/** Whether what `chash` hashes is known. `authenticates`: a consumer may still be found. */
+function isForetold(conf: InlineUpstream, { consumer }: RequestContext, authenticates: boolean): boolean {
+  const { hash_on: on, key = "" } = conf;
+  const told = consumer !== null || !authenticates;
+  if (on === "consumer") return told;
+  const names = on === "vars" ? [key] : on === "vars_combinations" ? namesIn(key) : [];
+  return names.every((name) => !untold.test(name) && (told || !name.startsWith("consumer_")));
+}
+
+const namesIn = (template: string): readonly string[] =>
+  parseTemplate(template, "apisix").flatMap(({ name }) => name ?? []);
 
 /** The upstream as workers have it, under a key of its own: it must not take turns from anybody. */
 function compile(
