@@ -84,7 +84,8 @@ export class UpstreamWatch {
 
   constructor(parts: UpstreamWatchParts) {
     const { table, dns, discovery, healthChecksOff, publish, discovered, checked, log } = parts;
-    this.#tls = new NodeTlsSource(new TrustedAuthorities(parts.trustedCertificates), parts.serverName);
+    const authorities = new TrustedAuthorities(parts.trustedCertificates);
+    this.#tls = new NodeTlsSource(authorities, parts.serverName);
     this.#publish = publish;
     this.#discovered = discovered;
     const { dns: dnsServers, consul, kubernetes } = discovery;
@@ -92,7 +93,11 @@ export class UpstreamWatch {
     this.#sources = new Map(
       Object.entries(configured).flatMap(([name, there]) => (there ? [[name, null] as const] : [])),
     );
-    this.#lookups = createLookup(dns, discovery, { changed: (key) => this.#targets.again(key), log });
+    this.#lookups = createLookup(dns, discovery, {
+      changed: (key) => this.#targets.again(key),
+      authorities: () => authorities.certificates(),
+      log,
+    });
     this.#targets = new TargetWatch({
       look: (key) => this.#lookups.look(key),
       changed: (key, targets) => this.#changed(key, targets),

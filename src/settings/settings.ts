@@ -187,8 +187,12 @@ export interface KubernetesSettings {
   readonly token: string | null;
   /** Read anew for every request; `null`: `token` counts. */
   readonly tokenFile: string | null;
-  /** Certificates to trust; `null`: the server's certificate is not checked, as in APISIX. */
+  /** Whether the server's certificate is checked. */
+  readonly verify: boolean;
+  /** The authority of the cluster that the gateway is a pod of; `null`: it is another one, or none is known. */
   readonly caFile: string | null;
+  /** EndpointSlices are watched instead of Endpoints. */
+  readonly slices: boolean;
   readonly weight: number;
   readonly namespaces: {
     readonly equal?: string;

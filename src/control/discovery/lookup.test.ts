@@ -5,7 +5,7 @@ import type { DiscoverySettings } from "../../settings/settings.ts";
 import { createLookup } from "./lookup.ts";
 
 const dnsSettings = { servers: [], validMs: null, timeoutMs: 30_000, search: true };
-const none = { changed: () => undefined, log: { warn: () => undefined } };
+const none = { changed: () => undefined, authorities: () => [], log: { warn: () => undefined } };
 const nowhere: DiscoverySettings = { dns: null, consul: null, kubernetes: [] };
 
 test("services in the DNS: SRV records turned into nodes, a port in the name wins", async (t) => {

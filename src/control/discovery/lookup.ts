@@ -18,6 +18,8 @@ export interface Lookups {
 export interface LookupParts {
   /** A key stands for something else now: it is to be looked up again. */
   readonly changed: (key: string) => void;
+  /** Certificates of `apisix.ssl.ssl_trusted_certificate`, or those that the system trusts. */
+  readonly authorities: () => readonly string[];
   readonly log: { warn(message: string): void };
 }
 
@@ -44,7 +46,7 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
     discovery.kubernetes.map((settings) => {
       const before = settings.id === null ? "kubernetes/" : `kubernetes/${settings.id}/`;
       const changed = (endpoints: string): void => parts.changed(`${before}${endpoints}`);
-      return [before, createKubernetes({ settings, changed, log: parts.log })];
+      return [before, createKubernetes({ settings, changed, authorities: parts.authorities, log: parts.log })];
     }),
   );
   const look = async (key: string): Promise<Lookup> => {

@@ -68,6 +68,27 @@ test("a failure keeps the last answer, is told once, and is tried again soon", a
   assert.match(logged.at(-1) ?? "", /can be resolved again/);
 });
 
+test("what is certain to be gone is used no more, until it is back", async (t) => {
+  const { watch, say, changes, logged } = watching(t);
+  const gone: Lookup = { failure: "no ready endpoint", gone: true };
+  say(gone);
+  watch.add("kubernetes/a");
+  await setImmediate();
+  assert.equal(watch.get("kubernetes/a"), undefined);
+  assert.equal(watch.isReady("kubernetes"), false);
+  say({ targets: [at("10.0.0.1")], ttlMs: 1_000 });
+  for (const lookup of [gone, gone, { targets: [at("10.0.0.1")], ttlMs: 1_000 }]) {
+    t.mock.timers.tick(1_000);
+    await setImmediate();
+    say(lookup);
+  }
+  assert.deepEqual(watch.get("kubernetes/a"), []);
+  t.mock.timers.tick(1_000);
+  await setImmediate();
+  assert.deepEqual(changes, ["kubernetes/a 10.0.0.1", "kubernetes/a ", "kubernetes/a 10.0.0.1"]);
+  assert.equal(logged.filter((line) => /cannot be resolved/.test(line)).length, 2, "once each time");
+});
+
 test("what is removed is not looked up again, not even by a lookup under way", async (t) => {
   const { watch, say, lookups, changes } = watching(t);
   say({ targets: [at("10.0.0.1")], ttlMs: 1_000 });

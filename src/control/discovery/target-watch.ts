@@ -1,7 +1,13 @@
 import type { Target } from "../../upstream/targets.ts";
 
 /** What one key stands for, for so long; or why that cannot be found out now. */
-export type Lookup = { readonly targets: readonly Target[]; readonly ttlMs: number } | { readonly failure: string };
+export type Lookup =
+  | { readonly targets: readonly Target[]; readonly ttlMs: number }
+  | {
+      readonly failure: string;
+      /** It is certain that it stands for nobody: what it stood for last must not be used any more. */
+      readonly gone?: true;
+    };
 
 export interface TargetWatchParts {
   /** Finds out what a key stands for; never rejects. */
@@ -21,7 +27,7 @@ const MAX_LOOKUPS = 64;
 /**
  * Keeps what keys stand for up to date: each is looked up again when its time is over. A
  * key that cannot be looked up, or stands for nothing any more, keeps what it stood for
- * last, so that traffic goes on.
+ * last, so that traffic goes on; unless that is certain to be gone.
  */
 export class TargetWatch {
   readonly #parts: TargetWatchParts;
@@ -106,9 +112,15 @@ export class TargetWatch {
     let pauseMs: number;
     if ("failure" in lookup) {
       pauseMs = RETRY_MS[Math.min(entry.failures, RETRY_MS.length - 1)]!;
-      if (entry.failures++ === 0) {
-        const rest = entry.targets === undefined ? "" : "; what it stood for last stays";
+      const known = entry.targets !== undefined && entry.targets.length > 0;
+      const gone = lookup.gone === true && known;
+      if (entry.failures++ === 0 || gone) {
+        const rest = known && !gone ? "; what it stood for last stays" : "";
         log.warn(`${entry.key} cannot be resolved: ${lookup.failure}${rest}`);
+      }
+      if (gone) {
+        entry.targets = [];
+        changed(entry.key, []);
       }
     } else {
       pauseMs = lookup.ttlMs;

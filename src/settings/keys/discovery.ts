@@ -73,6 +73,11 @@ const clusterKeys = {
       description: "Its port; ${NAME} is a variable of the environment.",
       default: "${KUBERNETES_SERVICE_PORT}",
     } satisfies Key,
+    ssl_verify: {
+      type: "boolean",
+      expected: "true or false",
+      description: "Whether its certificate is checked; by default in a pod that asks its own cluster.",
+    } satisfies Key,
   }),
   client: section("Who the gateway is to it.", {
     token: text("Token of the service account."),
@@ -92,7 +97,7 @@ const clusterKeys = {
     maximum: 3600,
   }),
   watch_retry_max_seconds: count(5, "Seconds to wait at most.", { maximum: 3600 }),
-  watch_endpoint_slices: flag(false, "EndpointSlices instead of Endpoints.", planned),
+  watch_endpoint_slices: flag(false, "Whether EndpointSlices are watched instead of Endpoints."),
   shared_size: foreign("There is no Lua."),
 } as const;
 
