@@ -17,6 +17,8 @@ export class StandInConsul {
   /** The target and the token of every request. */
   readonly asked: string[] = [];
   status = 200;
+  /** The catalogue is all there is. */
+  catalogOnly = false;
   /** What is answered. */
   text = "[]";
   /** 0: none is told, so nothing can be held back. */
@@ -53,7 +55,8 @@ export class StandInConsul {
 
   #answer(response: ServerResponse): void {
     const headers = this.index === 0 ? {} : { "X-Consul-Index": this.index };
-    response.writeHead(this.status, headers).end(this.text);
+    const missing = this.catalogOnly && response.req.url?.startsWith("/v1/catalog/") !== true;
+    response.writeHead(missing ? 404 : this.status, headers).end(this.text);
   }
 }
 
