@@ -160,6 +160,8 @@ export interface DnsSettings {
   readonly timeoutMs: number;
   /** `apisix.enable_resolv_search_opt`: whether the search list of resolv.conf is used. */
   readonly search: boolean;
+  /** `apisix.enable_ipv6`: whether names are asked for addresses of IPv6 where they have none of IPv4. */
+  readonly ipv6: boolean;
 }
 
 /** `discovery`: where services are looked up; `null`: not in there. */

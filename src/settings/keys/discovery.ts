@@ -37,9 +37,13 @@ const consul = mapping("Consul.", {
   }),
   fetch_interval: count(3, "Seconds between two looks at a service where no answer is held back."),
   weight: count(1, "Weight of a node; one to which Consul gives a weight has so many times as much.", { minimum: 1 }),
-  skip_services: list(text("One service."), "Services that are not looked up, besides `consul`: they have no node but `default_service`.", {
-    default: [],
-  }),
+  skip_services: list(
+    text("One service."),
+    "Services that are not looked up, besides `consul`: they have no node but `default_service`.",
+    {
+      default: [],
+    },
+  ),
   default_service: mapping("The node of a service for which no server knows an instance.", {
     host: text("Its address or name.", { minLength: 1 }),
     port: port(undefined, "Its port."),
