@@ -235,12 +235,11 @@ export class UpstreamWatch {
       shownCertificate(upstream, (id) => this.#certificates.get(id)),
     );
     const hostHeader = upstream.pass_host === "rewrite" ? (upstream.upstream_host ?? null) : null;
-    const checked = nodes
-      .filter(({ weight }) => weight > 0)
-      .map(({ host, port: given, name }) => {
-        const port = given ?? defaultPort(upstream.scheme);
-        return { host, port, name, hostHeader, tls, address: formatAddress(host, port) };
-      });
+    // Those of weight 0 as well: what gets requests later is known by then.
+    const checked = nodes.map(({ host, port: given, name }) => {
+      const port = given ?? defaultPort(upstream.scheme);
+      return { host, port, name, hostHeader, tls, address: formatAddress(host, port) };
+    });
     this.#prober?.set(key, upstream.checks ?? null, checked);
     this.#checkedNodes.changed();
   }
