@@ -78,6 +78,8 @@ export class UpstreamWatch {
   readonly #discovered: UpstreamWatchParts["discovered"];
   /** The configured sources; `null`: nothing was told of it yet. */
   readonly #sources: Map<string, boolean | null>;
+  /** The first configuration is here. */
+  #applied = false;
   #settled = false;
   /** Keys of `#upstreams` by the target that they depend on. */
   readonly #byTarget = new Map<string, Set<string>>();
@@ -101,7 +103,10 @@ export class UpstreamWatch {
     this.#targets = new TargetWatch({
       look: (key) => this.#lookups.look(key),
       changed: (key, targets) => this.#changed(key, targets),
-      looked: () => this.#reportSources(),
+      looked: () => {
+        this.#reportSources();
+        this.#settle();
+      },
       log,
     });
     this.#prober = healthChecksOff ? null : new Prober(table, log);
@@ -126,10 +131,9 @@ export class UpstreamWatch {
       if (holders.has(kind)) this.#set(owner, upstreamOf(kind, text));
       this.#setInPlugins(owner, text === null ? [] : pluginUpstreams(owner, text));
     }
-    // The first time it is everything there is: what else an earlier control thread has left behind is given up.
-    if (!this.#settled) this.#prober?.settle();
-    this.#settled = true;
+    this.#applied = true;
     this.#reportSources();
+    this.#settle();
   }
 
   /** What a worker that is new is told of names. */
@@ -198,6 +202,17 @@ export class UpstreamWatch {
     }
     for (const target of before.filter((one) => !after.includes(one))) this.#leave(target, key);
     this.#check(key);
+  }
+
+  /**
+   * Gives up what an earlier control thread has left of nodes that are not there any more:
+   * once everything is here, and every address is known. Until then workers may use nodes
+   * of which nothing is known here, and their health is to stay.
+   */
+  #settle(): void {
+    if (this.#settled || !this.#applied || !this.#targets.isComplete) return;
+    this.#settled = true;
+    this.#prober?.settle();
   }
 
   /** Once a source is ready it stays so: what it said last is kept. */

@@ -34,6 +34,8 @@ export class TargetWatch {
   readonly #entries = new Map<string, Entry>();
   readonly #waiting: Entry[] = [];
   #running = 0;
+  /** Keys of which nothing is known yet. */
+  #unknown = 0;
 
   constructor(parts: TargetWatchParts) {
     this.#parts = parts;
@@ -42,6 +44,11 @@ export class TargetWatch {
   /** What the key stands for; `undefined`: not known yet. */
   get(key: string): readonly Target[] | undefined {
     return this.#entries.get(key)?.targets;
+  }
+
+  /** Whether something is known of every key. */
+  get isComplete(): boolean {
+    return this.#unknown === 0;
   }
 
   /** Everything that is known. */
@@ -63,6 +70,7 @@ export class TargetWatch {
     if (this.#entries.has(key)) return;
     const entry = { key, targets: undefined, timer: null, failures: 0, looked: false, again: false, closed: false };
     this.#entries.set(key, entry);
+    this.#unknown++;
     this.#look(entry);
   }
 
@@ -84,6 +92,7 @@ export class TargetWatch {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
+    if (entry.targets === undefined) this.#unknown--;
     end(entry);
   }
 
@@ -127,6 +136,7 @@ export class TargetWatch {
       if (entry.failures > 0) log.notice(`${entry.key} can be resolved again`);
       entry.failures = 0;
       if (JSON.stringify(entry.targets) !== JSON.stringify(lookup.targets)) {
+        if (entry.targets === undefined) this.#unknown--;
         entry.targets = lookup.targets;
         changed(entry.key, lookup.targets);
       }
