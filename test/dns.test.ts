@@ -162,6 +162,10 @@ test("nodes of services come from discovery: the DNS, Consul, Kubernetes", async
   await consul.wasAsked(5);
   await all("two");
   assert.match((await gateway.status("/status/ready")).text, /ok/);
+  // Neither the next control thread nor new workers have heard of anybody: they take over what was known.
+  gateway.child.kill("SIGHUP");
+  while (!/reload: done/.test(gateway.errorLog)) await all("two");
+  await all("two");
   // A new list: what changed meanwhile.
   kubernetes.items = [shop(one.port, "30")];
   kubernetes.fails = false;

@@ -157,7 +157,7 @@ export class Control {
     });
     this.#configuration = configuration;
     if (inherited !== null) {
-      this.#upstreams.apply(store.snapshot());
+      this.#upstreams.inherit(inherited.targets, store.snapshot());
       this.#stapling.apply(store.snapshot());
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();

@@ -136,6 +136,13 @@ export class UpstreamWatch {
     this.#settle();
   }
 
+  /** Takes over what an earlier control thread has left with the workers: resources, and what their names stood for. */
+  inherit(targets: readonly TargetEntry[], resources: readonly Change[]): void {
+    this.#targets.expect(targets);
+    this.apply(resources);
+    this.#targets.expect([]);
+  }
+
   /** What a worker that is new is told of names. */
   greeting(): readonly ControlToWorker[] {
     const entries = this.targets();

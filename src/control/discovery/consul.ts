@@ -122,16 +122,17 @@ class ServiceWatch {
         failure = `${server}: ${reasonOf(thrown)}`;
       }
     }
-    this.#learn(this.#instead(answers === this.#settings.servers.length) ?? { failure });
+    this.#learn(this.#instead(failure, answers === this.#settings.servers.length));
     return null;
   }
 
   /** What counts where no server named an instance: `default_service`, once that is sure, or nothing is known. */
-  #instead(sure: boolean): Lookup | null {
+  #instead(failure: string, sure: boolean): Lookup {
     const { fallback } = this.#settings;
-    if (fallback === null) return null;
-    const known = this.#known !== null && "targets" in this.#known;
-    return !sure && known ? this.#known : { targets: [{ ...fallback, priority: 0 }], ttlMs: TTL_MS };
+    if (fallback === null) return { failure };
+    const targets = [{ ...fallback, priority: 0 }];
+    if (sure) return { targets, ttlMs: TTL_MS };
+    return this.#known !== null && "targets" in this.#known ? this.#known : { failure, otherwise: targets };
   }
 
   /** The server that answered last; the others where it fails or knows none any more. */

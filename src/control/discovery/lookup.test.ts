@@ -46,5 +46,8 @@ test("services in the DNS: SRV records turned into nodes, a port in the name win
 
 test("a source that is not configured says so", async () => {
   const { look } = createLookup(dnsSettings, nowhere, none);
-  assert.deepEqual(await look("consul/shop"), { failure: "discovery.consul is not configured in config.yaml" });
+  assert.deepEqual(await look("consul/shop"), {
+    failure: "discovery.consul is not configured in config.yaml",
+    gone: true,
+  });
 });

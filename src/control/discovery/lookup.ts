@@ -63,7 +63,7 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
     for (const [before, cluster] of clusters) {
       if (key.startsWith(before)) return await cluster.look(key.slice(before.length));
     }
-    return { failure: `discovery.${type} is not configured in config.yaml` };
+    return { failure: `discovery.${type} is not configured in config.yaml`, gone: true };
   };
   return {
     look,

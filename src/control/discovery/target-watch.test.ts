@@ -89,6 +89,28 @@ test("what is certain to be gone is used no more, until it is back", async (t) =
   assert.equal(logged.filter((line) => /cannot be resolved/.test(line)).length, 2, "once each time");
 });
 
+test("what was known before counts until it has been looked up; a failure has something else where nothing was", async (t) => {
+  const { watch, say, changes } = watching(t);
+  say({ failure: "away", otherwise: [at("10.9.9.9")] });
+  watch.expect([
+    ["consul/a", [at("10.0.0.1")]],
+    ["consul/b", null],
+  ]);
+  watch.add("consul/a");
+  assert.equal(watch.isComplete, true);
+  watch.add("consul/b");
+  watch.expect([]);
+  assert.equal(watch.isComplete, false);
+  await setImmediate();
+  assert.deepEqual(changes, ["consul/b 10.9.9.9"]);
+  assert.deepEqual([watch.isComplete, watch.isReady("consul")], [true, true]);
+  assert.deepEqual(watch.get("consul/a"), [at("10.0.0.1")]);
+  say({ targets: [at("10.0.0.2")], ttlMs: 1_000 });
+  t.mock.timers.tick(1_000);
+  await setImmediate();
+  assert.deepEqual(changes.slice(1).sort(), ["consul/a 10.0.0.2", "consul/b 10.0.0.2"]);
+});
+
 test("what is removed is not looked up again, not even by a lookup under way", async (t) => {
   const { watch, say, lookups, changes } = watching(t);
   say({ targets: [at("10.0.0.1")], ttlMs: 1_000 });

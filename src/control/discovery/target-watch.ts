@@ -1,4 +1,4 @@
-import type { Target } from "../../upstream/targets.ts";
+import type { Target, TargetEntry } from "../../upstream/targets.ts";
 
 /** What one key stands for, for so long; or why that cannot be found out now. */
 export type Lookup =
@@ -7,6 +7,8 @@ export type Lookup =
       readonly failure: string;
       /** It is certain that it stands for nobody: what it stood for last must not be used any more. */
       readonly gone?: true;
+      /** What it stands for where nothing was known of it before. */
+      readonly otherwise?: readonly Target[];
     };
 
 export interface TargetWatchParts {
@@ -36,6 +38,8 @@ export class TargetWatch {
   #running = 0;
   /** Keys of which nothing is known yet. */
   #unknown = 0;
+  /** What keys stood for that are still to be added. */
+  #expected: ReadonlyMap<string, readonly Target[]> = new Map();
 
   constructor(parts: TargetWatchParts) {
     this.#parts = parts;
@@ -65,12 +69,18 @@ export class TargetWatch {
     );
   }
 
+  /** Keys that are added from now on stand for this until they have been looked up; replaces what was expected before. */
+  expect(entries: readonly TargetEntry[]): void {
+    this.#expected = new Map(entries.flatMap(([key, targets]) => (targets === null ? [] : [[key, targets]])));
+  }
+
   /** Begins to look up a key that is not watched yet. */
   add(key: string): void {
     if (this.#entries.has(key)) return;
-    const entry = { key, targets: undefined, timer: null, failures: 0, looked: false, again: false, closed: false };
+    const targets = this.#expected.get(key);
+    const entry = { key, targets, timer: null, failures: 0, looked: false, again: false, closed: false };
     this.#entries.set(key, entry);
-    this.#unknown++;
+    if (targets === undefined) this.#unknown++;
     this.#look(entry);
   }
 
@@ -116,8 +126,14 @@ export class TargetWatch {
     });
   }
 
+  #set(entry: Entry, targets: readonly Target[]): void {
+    if (entry.targets === undefined) this.#unknown--;
+    entry.targets = targets;
+    this.#parts.changed(entry.key, targets);
+  }
+
   #take(entry: Entry, lookup: Lookup): void {
-    const { log, changed } = this.#parts;
+    const { log } = this.#parts;
     let pauseMs: number;
     if ("failure" in lookup) {
       pauseMs = RETRY_MS[Math.min(entry.failures, RETRY_MS.length - 1)]!;
@@ -127,19 +143,13 @@ export class TargetWatch {
         const rest = known && !gone ? "; what it stood for last stays" : "";
         log.warn(`${entry.key} cannot be resolved: ${lookup.failure}${rest}`);
       }
-      if (gone) {
-        entry.targets = [];
-        changed(entry.key, []);
-      }
+      if (gone) this.#set(entry, []);
+      else if (entry.targets === undefined && lookup.otherwise !== undefined) this.#set(entry, lookup.otherwise);
     } else {
       pauseMs = lookup.ttlMs;
       if (entry.failures > 0) log.notice(`${entry.key} can be resolved again`);
       entry.failures = 0;
-      if (JSON.stringify(entry.targets) !== JSON.stringify(lookup.targets)) {
-        if (entry.targets === undefined) this.#unknown--;
-        entry.targets = lookup.targets;
-        changed(entry.key, lookup.targets);
-      }
+      if (JSON.stringify(entry.targets) !== JSON.stringify(lookup.targets)) this.#set(entry, lookup.targets);
     }
     const first = !entry.looked;
     entry.looked = true;
