@@ -26,7 +26,7 @@ test("settings of discovery that are incomplete or at odds are errors, with thei
   );
   assert.match(found("  kubernetes: {}\n").join(), /needs the environment variable KUBERNETES_SERVICE_HOST/);
   assert.deepEqual(found("  kubernetes: {service: {host: k, port: 6443}, watch_retry_interval_seconds: x}\n"), [
-    '6 error discovery.kubernetes.watch_retry_interval_seconds: found "x", expected a whole number, 0 or more',
+    '6 error discovery.kubernetes.watch_retry_interval_seconds: found "x", expected a whole number, from 0 to 3600',
   ]);
 });
 

@@ -55,6 +55,7 @@ const consul = mapping("Consul.", {
   }),
   dump: foreign("Workers and the control thread keep what they know."),
   sort_type: foreign("Nodes are always sorted."),
+  preserve_metadata: foreign("Nothing here reads it."),
   shared_size: foreign("There is no Lua."),
 });
 
