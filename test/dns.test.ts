@@ -170,6 +170,12 @@ test("nodes of services come from discovery: the DNS, Consul, Kubernetes", async
   kubernetes.items = [shop(one.port, "30")];
   kubernetes.fails = false;
   await follows("/kubernetes", "one");
+  // A service that is new has its nodes the moment the change counts.
+  consul.now([instance("127.0.0.1", two.port)], 10);
+  const revision = await gateway.revision();
+  gateway.writeStandalone({ routes: [route("consul", "fresh"), route("kubernetes", "default/shop:http")] });
+  assert.equal((await gateway.applied(revision + 1)).status, 200);
+  for (let i = 0; i < 5; i++) assert.match((await ask(gateway.httpPort, "/consul")).text, /^two/);
   assert.ok(kubernetes.asked.every((line) => line.startsWith("Bearer secret /api/v1/endpoints?")));
   assert.doesNotMatch(gateway.errorLog, /secret/);
 });

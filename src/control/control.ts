@@ -152,6 +152,7 @@ export class Control {
       reporter: this.#reporter,
       log: this.#log,
       secrets: this.#secrets,
+      prepare: (staged) => this.#upstreams.prepare(staged.entries),
       lastGood: this.#lastGood,
       retryPlugins: () => plugins.retry(store),
     });

@@ -8,10 +8,13 @@ import {
   expandNodes,
   formatAddress,
   pluginUpstreamKey,
+  serviceKey,
   targetKeys,
   type Target,
   type TargetEntry,
 } from "../upstream/targets.ts";
+import { monotonicMs } from "../lib/clock.ts";
+import type { StagedEntry } from "../store/stage.ts";
 import { splitUpstreams } from "../plugins/traffic-split-upstreams.ts";
 import type { Plugins } from "../schema/plugins.ts";
 import { createLookup, type Lookups } from "./discovery/lookup.ts";
@@ -55,6 +58,20 @@ const kinds = new Set<Kind>([
   "consumer_groups",
 ]);
 
+/** How long a change waits at most for the services that it names. */
+const PREPARE_MS = 500;
+/** After one that waited so long in vain no other one waits for so long. */
+const NO_WAIT_MS = 10_000;
+
+/** For how long what was looked up for a change is kept until that has come. */
+const EARLY_MS = 10_000;
+
+/** Services that a change names for the first time. */
+interface Preparation {
+  readonly missing: Set<string>;
+  readonly done: () => void;
+}
+
 /** Kinds that may have an upstream of their own. */
 const holders = new Set<Kind>(["routes", "services", "upstreams", "stream_routes"]);
 
@@ -78,6 +95,11 @@ export class UpstreamWatch {
   readonly #discovered: UpstreamWatchParts["discovered"];
   /** The configured sources; `null`: nothing was told of it yet. */
   readonly #sources: Map<string, boolean | null>;
+  /** What a change waits for. */
+  #preparation: Preparation | null = null;
+  #mayWaitAt = -Infinity;
+  /** Keys that were looked up before an upstream named them, with the time: a change may also be refused. */
+  readonly #early = new Map<string, number>();
   /** The first configuration is here. */
   #applied = false;
   #settled = false;
@@ -103,7 +125,9 @@ export class UpstreamWatch {
     this.#targets = new TargetWatch({
       look: (key) => this.#lookups.look(key),
       changed: (key, targets) => this.#changed(key, targets),
-      looked: () => {
+      looked: (key) => {
+        const missing = this.#preparation?.missing;
+        if (missing?.delete(key) === true && missing.size === 0) this.#preparation?.done();
         this.#reportSources();
         this.#settle();
       },
@@ -134,6 +158,46 @@ export class UpstreamWatch {
     this.#applied = true;
     this.#reportSources();
     this.#settle();
+  }
+
+  /**
+   * Looks up services that a change names for the first time, so that it has its nodes the
+   * moment it counts; `null`: none, or they are not waited for. To be called when everything
+   * before was applied. Never rejects.
+   */
+  prepare(entries: readonly StagedEntry[]): Promise<void> | null {
+    if (!this.#applied || this.#sources.size === 0) return null;
+    this.#forgetEarly();
+    const missing = new Set(entries.flatMap(servicesOf).filter((key) => this.#isNew(key)));
+    if (missing.size === 0 || monotonicMs() < this.#mayWaitAt) return null;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      this.#mayWaitAt = monotonicMs() + NO_WAIT_MS;
+      resolve();
+    }, PREPARE_MS);
+    this.#preparation = { missing, done: resolve };
+    for (const key of missing) {
+      this.#early.set(key, monotonicMs());
+      this.#targets.add(key);
+    }
+    return promise.then(() => {
+      clearTimeout(timer);
+      this.#preparation = null;
+    });
+  }
+
+  /** Gives up what no upstream has come to name. */
+  #forgetEarly(): void {
+    for (const [key, at] of this.#early) {
+      const isUsed = this.#byTarget.has(key);
+      if (!isUsed && monotonicMs() < at + EARLY_MS) continue;
+      this.#early.delete(key);
+      if (!isUsed) this.#forget(key);
+    }
+  }
+
+  #isNew(key: string): boolean {
+    return this.#sources.has(key.slice(0, key.indexOf("/"))) && !this.#targets.has(key);
   }
 
   /** Takes over what an earlier control thread has left with the workers: resources, and what their names stood for. */
@@ -238,6 +302,10 @@ export class UpstreamWatch {
     const users = this.#byTarget.get(target);
     if (users?.delete(key) !== true || users.size > 0) return;
     this.#byTarget.delete(target);
+    this.#forget(target);
+  }
+
+  #forget(target: string): void {
     this.#targets.remove(target);
     this.#lookups.forget(target);
     this.#publish([[target, null]]);
@@ -277,6 +345,19 @@ function upstreamOf(kind: Kind, text: string | null): InlineUpstream | null {
   if (text === null || (kind !== "upstreams" && !text.includes('"upstream":'))) return null;
   const conf = JSON.parse(text) as InlineUpstream & { readonly upstream?: InlineUpstream };
   return kind === "upstreams" ? conf : (conf.upstream ?? null);
+}
+
+/** The keys of services that a resource names; it may not have been checked yet. */
+function servicesOf({ kind, key, content }: StagedEntry): readonly string[] {
+  if (content.state !== "read" || !content.raw.includes('"discovery_type"')) return [];
+  try {
+    const own = holders.has(kind) ? upstreamOf(kind, content.raw) : null;
+    const all = [...(own === null ? [] : [own]), ...pluginUpstreams(key, content.raw).map(([, upstream]) => upstream)];
+    return all.map(serviceKey).filter((service) => service !== null);
+  } catch {
+    // What is wrong with it will be told by whoever checks it.
+    return [];
+  }
 }
 
 /** The upstreams inside the plugins of a resource. Looks at no more text than it must. */

@@ -55,6 +55,11 @@ export class TargetWatch {
     return this.#unknown === 0;
   }
 
+  /** Whether the key is watched. */
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
   /** Everything that is known. */
   *known(): Iterable<readonly [key: string, targets: readonly Target[]]> {
     for (const { key, targets } of this.#entries.values()) if (targets !== undefined) yield [key, targets];
