@@ -353,7 +353,8 @@ function servicesOf({ kind, key, content }: StagedEntry): readonly string[] {
   try {
     const own = holders.has(kind) ? upstreamOf(kind, content.raw) : null;
     const all = [...(own === null ? [] : [own]), ...pluginUpstreams(key, content.raw).map(([, upstream]) => upstream)];
-    return all.map(serviceKey).filter((service) => service !== null);
+    const named = all.filter(({ service_name: service }) => typeof service === "string");
+    return named.map(serviceKey).filter((service) => service !== null);
   } catch {
     // What is wrong with it will be told by whoever checks it.
     return [];

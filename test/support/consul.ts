@@ -17,6 +17,8 @@ export class StandInConsul {
   /** The target and the token of every request. */
   readonly asked: string[] = [];
   status = 200;
+  /** No question is answered. */
+  silent = false;
   /** The catalogue is all there is. */
   catalogOnly = false;
   /** What is answered. */
@@ -34,7 +36,7 @@ export class StandInConsul {
   take(path: string, token: string, response: ServerResponse): void {
     this.asked.push(`${path} ${token}`);
     const after = new URL(path, this.url).searchParams.get("index");
-    if (after !== null && Number(after) === this.index) {
+    if (this.silent || (after !== null && Number(after) === this.index)) {
       this.held.add(response);
       response.once("close", () => this.held.delete(response));
     } else this.#answer(response);
