@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { ask, exchangeBytes } from "./support/client.ts";
 import { startEcho } from "./support/echo.ts";
 import { type Gateway, startGateway } from "./support/gateway.ts";
-import type { Origin } from "./support/origin.ts";
+import { type Origin, startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
 
 /** A gateway of one worker that logs as these keys of `nginx_config.http` say. */
@@ -126,6 +126,39 @@ test("escape none, and no access log at all", async (t) => {
   silent.child.kill("SIGTERM");
   await silent.exited;
   assert.ok(!existsSync(join(silent.prefix, "logs/access.log")));
+});
+
+test("what a connection and a node tell, in values that no line breaks over", async (t) => {
+  const origin = await startOrigin(t, "origin", ({ url }, response) => {
+    if (url !== "/kept")
+      response.setHeader("Set-Cookie", ["a=1; Expires=Wed, 21 Oct 2037 07:28:00 GMT", "Sid = 7, x=8; Path=/"]);
+    if (url !== "/broken") response.end("whole");
+    else response.writeHead(200, { "Content-Length": 9 }).write("part", () => response.destroy());
+  });
+  const format =
+    "$uri|$binary_remote_addr|$realip_remote_addr|$request_completion|$upstream_cookie_sid|$upstream_cookie_x|" +
+    "$upstream_cache_status|$connection_time|$http_cookie|$proxy_protocol_addr|$ssl_alpn_protocol|$http2|";
+  const kept = { "proxy-cache": { cache_strategy: "memory", cache_zone: "memory_cache" } };
+  const gateway = await logging(t, { access_log_format: format }, [
+    route(origin),
+    { ...route(origin), id: "kept", uri: "/kept", plugins: kept },
+  ]);
+  const port = gateway.httpPort;
+  await exchangeBytes(
+    port,
+    "GET /one HTTP/1.1\r\nHost: a\r\nX-Real-IP: 10.13.34.255\r\nCookie: a=1\r\nCookie: b=2\r\nConnection: close\r\n\r\n",
+  );
+  await exchangeBytes(port, "GET /broken HTTP/1.1\r\nHost: a\r\n\r\n");
+  for (let i = 0; i < 2; i++) await ask(port, "/kept");
+  const lines = await linesOf(gateway);
+  assert.match(
+    lines[0] ?? "",
+    /^\/one\|\\x0A\\x0D\\x22\\xFF\|127\.0\.0\.1\|OK\|7, x=8\|-\|-\|\d\.\d{3}\|a=1; b=2\|-\|-\|\|$/,
+  );
+  assert.match(lines[1] ?? "", /^\/broken\|\\x7F\\x00\\x00\\x01\|127\.0\.0\.1\|\|7, x=8\|/);
+  assert.match(lines[2] ?? "", /^\/kept\|.*\|OK\|-\|-\|MISS\|/);
+  assert.match(lines[3] ?? "", /^\/kept\|.*\|OK\|-\|-\|HIT\|/);
+  assert.equal(lines.length, 4);
 });
 
 test("after a rotation, reopened by SIGUSR1, lines go to the new file", async (t) => {

@@ -186,6 +186,7 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     route("header", { hash_on: "header", key: "X-User" }),
     route("cookie", { hash_on: "cookie", key: "sid" }),
     route("vars", { key: "arg_user" }),
+    route("packed", { hash_on: "vars_combinations", key: "$binary_remote_addr" }),
     route("many", { hash_on: "vars_combinations", key: "$arg_user$http_x_user" }),
     { id: "shares", uri: "/shares", upstream: { nodes: withWeights(origins, [5, 3, 2]) } },
   ];
@@ -236,6 +237,11 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     ).size,
     3,
   );
+  const byAddress = await homes(
+    () => "/packed",
+    (user) => ({ "X-Real-IP": `10.0.0.${user}` }),
+  );
+  assert.equal(new Set(byAddress).size, 3, "bytes of addresses");
   assert.equal(new Set(await homes((user) => `/vars?other=${user}`, none)).size, 1, "by the client's address");
 });
 

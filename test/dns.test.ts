@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "./support/client.ts";
 import { instance, startConsul } from "./support/consul.ts";
-import { startDns } from "./support/dns.ts";
+import { type StandInAnswer, startDns } from "./support/dns.ts";
 import { endpoints, slice, startKubernetes } from "./support/kubernetes.ts";
 import { startOrigin } from "./support/origin.ts";
+import { freePort } from "./support/ports.ts";
 import { startGateway } from "./support/gateway.ts";
 import { serving } from "./support/serving.ts";
 
@@ -67,6 +68,38 @@ test("traffic follows the answers, and stays where it is when none comes", async
   await follows(["first", "second"]);
   dns.answers.set("app.test", [{ type: "A", value: "127.0.0.1", ttl: 300 }]);
   await follows(["first"]);
+});
+
+test("a request waits for the first answer about a name, and only for that", async (t) => {
+  const dns = await startDns(t);
+  const origin = await startOrigin(t, "origin");
+  const [late, gone] = [Promise.withResolvers<StandInAnswer>(), Promise.withResolvers<StandInAnswer>()];
+  dns.answers.set("late.test", late.promise);
+  dns.answers.set("gone.test", gone.promise);
+  const upstream = (name: string, scheme = "http"): object => ({ nodes: { [`${name}:${origin.port}`]: 1 }, scheme });
+  const port = await freePort();
+  const standalone = {
+    routes: [
+      { id: "late", uri: "/late", upstream: upstream("late.test") },
+      { id: "gone", uri: "/gone", upstream: upstream("gone.test") },
+    ],
+    stream_routes: [{ id: "1", upstream: upstream("late.test", "tcp") }],
+  };
+  const apisix = {
+    dns_resolver: [dns.server],
+    // One question for each name, which is answered when the test wants it.
+    resolver_timeout: 60,
+    proxy_mode: "http&stream",
+    stream_proxy: { tcp: [`127.0.0.1:${port}`] },
+  };
+  const gateway = await serving(t, standalone, { workers: 2, config: { apisix } });
+  const asked = [...Array.from({ length: 8 }, () => ask(gateway.httpPort, "/late")), ask(port, "/")];
+  const refused = ask(gateway.httpPort, "/gone");
+  late.resolve([{ type: "A", value: "127.0.0.1" }]);
+  for (const reply of await Promise.all(asked)) assert.equal(reply.status, 200, reply.text);
+  gone.resolve("NXDOMAIN");
+  assert.equal((await refused).status, 502);
+  assert.equal((await ask(gateway.httpPort, "/gone")).status, 502);
 });
 
 test("nodes of services come from discovery: the DNS, Consul, Kubernetes", async (t) => {

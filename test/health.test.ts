@@ -73,13 +73,26 @@ async function logged(gateway: Gateway, pattern: RegExp, times = 1): Promise<voi
 }
 
 interface Shown {
-  readonly nodes: readonly { readonly port: number; readonly status: string }[];
+  readonly nodes: readonly {
+    readonly port: number;
+    readonly status: string;
+    readonly counter: { readonly http_failure: number };
+  }[];
+}
+
+async function shownNodes(gateway: Gateway, upstream: string): Promise<Shown["nodes"]> {
+  const shown = await gateway.control(`/v1/healthcheck/upstreams/${upstream}`, { method: "GET" });
+  return (shown.json() as unknown as Shown).nodes;
 }
 
 /** What the board says of the nodes of an upstream, by port. */
 async function onTheBoard(gateway: Gateway, upstream: string): Promise<ReadonlyMap<number, string>> {
-  const shown = await gateway.control(`/v1/healthcheck/upstreams/${upstream}`, { method: "GET" });
-  return new Map((shown.json() as unknown as Shown).nodes.map(({ port, status }) => [port, status]));
+  return new Map((await shownNodes(gateway, upstream)).map(({ port, status }) => [port, status]));
+}
+
+/** Failures in a row, by HTTP status, that the board has of a node. */
+async function failuresOnTheBoard(gateway: Gateway, upstream: string, port: number): Promise<number> {
+  return (await shownNodes(gateway, upstream)).find((node) => node.port === port)!.counter.http_failure;
 }
 
 /** Requests that each worker has answered. */
@@ -188,21 +201,20 @@ test("requests mark a node within the configured count, for every worker; probes
       passive: { unhealthy: { http_statuses: [500], http_failures: 3 } },
     },
   };
+  b.mode = "failing";
   const gateway = await serving(
     t,
     { upstreams: [upstream], routes: [{ id: "1", uri: "/*", upstream_id: "u" }] },
     { workers: 2 },
   );
-  // The first probes are over before requests are judged.
-  while (a.probes === 0 || b.probes === 0) await setTimeout(5);
-  await ask(gateway.httpPort, "/");
-  b.mode = "failing";
+  // The first probe is judged before requests are, which shows where it fails; the next one comes much later.
+  while ((await failuresOnTheBoard(gateway, "u", b.port)) === 0) await setTimeout(5);
   const statuses: number[] = [];
   for (let i = 0; i < 60; i++) statuses.push((await ask(gateway.httpPort, "/")).status);
   assert.equal(
     statuses.filter((status) => status === 500).length,
-    3,
-    "three failures in a row, counted over both workers",
+    2,
+    "three failures in a row, that of the probe and those of both workers",
   );
   assert.match(gateway.errorLog, /unhealthy by requests \(status 500, 3 in a row\)/);
   assert.deepEqual(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ask, exchangeBytes, Wire } from "./support/client.ts";
+import { ask, exchangeBytes } from "./support/client.ts";
 import { echoOf, startEcho } from "./support/echo.ts";
 import { serving } from "./support/serving.ts";
 
@@ -254,65 +254,6 @@ test("service and upstream, by id and inline: what a route has itself wins over 
   assert.equal(await seen("/4"), "changed three");
 });
 
-test("conditions on the body: JSON, forms and GraphQL; the body goes upstream as it came", async (t) => {
-  const echo = await startEcho(t);
-  const upstream = { nodes: { [echo.node]: 1 } };
-  const routes = [
-    { id: "graphql", uri: "/b", vars: [["graphql_root_fields", "has", "owner"]], upstream, ...naming("graphql") },
-    { id: "model", uri: "/b", vars: [["post_arg.model.name", "==", "gpt"]], upstream, ...naming("model") },
-    { id: "form", uri: "/b", vars: [["post_arg_name", "==", "json"]], upstream, ...naming("form") },
-    { id: "rest", uri: "/b", priority: -1, upstream, ...naming("rest") },
-  ];
-  const gateway = await serving(t, { routes });
-  const post = async (type: string, body: string, headers: Record<string, string> = {}): Promise<string> => {
-    const reply = await ask(gateway.httpPort, "/b", {
-      method: "POST",
-      headers: { "Content-Type": type, ...headers },
-      body,
-    });
-    assert.equal(reply.status, 200, reply.text);
-    assert.ok(echoOf(reply).body === body, "the body arrives whole");
-    return String(reply.headers["x-route"]);
-  };
-  const graphql = "query getRepo { owner { name } }";
-  assert.equal(await post("application/graphql", graphql), "graphql");
-  assert.equal(await post("application/graphql", "{ owner"), "rest", "malformed GraphQL matches nothing");
-  assert.equal(await post("application/json", JSON.stringify({ query: graphql })), "graphql");
-  assert.equal(await post("application/json", '{"model":{"name":"gpt"}}'), "model");
-  assert.equal(await post("application/x-www-form-urlencoded", "name=json"), "form");
-  assert.equal(await post("application/x-www-form-urlencoded", "name=other"), "rest");
-  assert.equal(await post("application/json", '{"model":{"name":"gpt"}}', { "Transfer-Encoding": "chunked" }), "model");
-  assert.equal(await post("application/json", "x", { Expect: "100-continue" }), "rest");
-  const long = `{"model":{"name":"gpt"},"pad":"${"x".repeat(300_000)}"}`;
-  assert.equal(await post("application/json", long), "model", "longer than one read");
-  const tooLong = `${graphql} #${"x".repeat(1_100_000)}`;
-  assert.equal(await post("application/graphql", tooLong), "rest", "beyond graphql.max_size, by its length");
-  assert.equal(
-    await post("application/graphql", tooLong, { "Transfer-Encoding": "chunked" }),
-    "rest",
-    "and by what came",
-  );
-  assert.equal((await ask(gateway.httpPort, "/b")).headers["x-route"], "rest", "no body, no wait");
-  const twice =
-    "POST /b HTTP/1.1\r\nHost: a\r\nContent-Type: application/graphql\r\nContent-Length: 9\r\n\r\n{ owner }";
-  const got = await exchangeBytes(gateway.httpPort, twice + twice.replace("Host: a", "Host: a\r\nConnection: close"));
-  assert.equal(got.match(/X-Route: graphql/g)?.length, 2, "pipelined requests");
-});
-
-test("a client that goes away while its body is read for a condition leaves nothing behind", async (t) => {
-  const echo = await startEcho(t);
-  const upstream = { nodes: { [echo.node]: 1 } };
-  const gateway = await serving(t, {
-    routes: [{ id: "1", uri: "/b", vars: [["post_arg.a", "==", "1"]], upstream }],
-  });
-  const wire = new Wire(gateway.httpPort);
-  wire.send("POST /b HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{");
-  wire.socket.destroy();
-  await wire.closed;
-  assert.equal((await ask(gateway.httpPort, "/b")).status, 404);
-  assert.equal(echo.requests(), 0);
-});
-
 test("X-Forwarded-* of a peer that is not trusted decide nothing", async (t) => {
   const echo = await startEcho(t);
   const upstream = { nodes: { [echo.node]: 1 } };
@@ -326,27 +267,6 @@ test("X-Forwarded-* of a peer that is not trusted decide nothing", async (t) => 
   const status = async (path: string): Promise<number> =>
     (await ask(gateway.httpPort, path, { headers: { "X-Forwarded-Proto": "https" } })).status;
   assert.deepEqual([await status("/https"), await status("/http")], [404, 200]);
-});
-
-test("filter_func in JavaScript; Lua is refused with the form that is expected", async (t) => {
-  const echo = await startEcho(t);
-  const upstream = { nodes: { [echo.node]: 1 } };
-  const route = (id: string, source: string): object => ({ id, uri: `/${id}`, filter_func: source, upstream });
-  const gateway = await serving(t, {
-    routes: [
-      route("f", 'function (vars) { return vars.arg_name === "a"; }'),
-      route("e", "function (vars) { return vars.x.y; }"),
-    ],
-  });
-  const status = async (path: string): Promise<number> => (await ask(gateway.httpPort, path)).status;
-  assert.deepEqual([await status("/f?name=a"), await status("/f?name=b"), await status("/f")], [200, 404, 404]);
-  assert.equal(await status("/e"), 404, "a function that throws decides against its route");
-  assert.match(gateway.errorLog, /routes\/e: filter_func: /);
-  const revision = await gateway.revision();
-  gateway.writeStandalone({ routes: [route("f", "function(vars) return vars['arg_name'] == 'a' end")] });
-  await gateway.applied(revision + 1);
-  const { rejected } = (await gateway.status("/status/config")).json() as { rejected: { error: string }[] };
-  assert.match(rejected[0]?.error ?? "", /Lua is not run\. Write: function \(vars\) \{/);
 });
 
 test("parameters of the path: as conditions, in plugins, with an encoded slash", async (t) => {

@@ -23,6 +23,7 @@ test("limits of two workers", async (t) => {
         route("count", { "limit-count": { ...counting, count: 1_000 } }),
         route("group1", { "limit-count": { ...counting, count: 3, group: "g" } }),
         route("group2", { "limit-count": { ...counting, count: 3, group: "g" } }),
+        route("packed", { "limit-count": { ...counting, count: 1, key: "binary_remote_addr" } }),
         route("reload", { "limit-count": { ...counting, count: 20 } }),
         route("req", {
           "limit-req": { rate: 0.001, burst: 49, nodelay: true, key: "remote_addr", rejected_msg: "no" },
@@ -58,6 +59,12 @@ test("limits of two workers", async (t) => {
     assert.deepEqual(await shown("/group2/200"), [200, "3", "1"]);
     assert.deepEqual(await shown("/group1/200"), [200, "3", "0"]);
     assert.deepEqual(await shown("/group2/200"), [429, "3", "0"]);
+    const packed = async (ip: string): Promise<number> =>
+      (await ask(gateway.httpPort, "/packed/200", { headers: { "X-Real-IP": ip } })).status;
+    const ips = ["10.0.0.1", "10.0.0.2", "10.0.0.1", "2001:db8::1", "2001:db8::2"];
+    const statuses: number[] = [];
+    for (const ip of ips) statuses.push(await packed(ip));
+    assert.deepEqual(statuses, [200, 200, 429, 200, 200], "by the bytes of addresses");
   });
 
   await t.test("limit-req: as many pass as burst says and one, over both workers", async () => {

@@ -133,6 +133,33 @@ test("proxy-rewrite: path, query, method, host and headers of what goes to the n
   );
 });
 
+test("values of clients in bodies and headers of answers: UTF-8, whichever way they came", async (t) => {
+  const seen = "$arg_a $http_x_a $binary_remote_addr";
+  const gateway = await serving(t, {
+    routes: [
+      {
+        id: "m",
+        uri: "/m",
+        plugins: { mocking: { response_example: seen, response_headers: { "X-B": `ä ${seen}` } } },
+      },
+      {
+        id: "f",
+        uri: "/f",
+        plugins: { "fault-injection": { abort: { http_status: 400, body: seen, headers: { "X-B": seen } } } },
+      },
+    ],
+  });
+  const headers = { "X-A": Buffer.from("é€").toString("latin1"), "X-Real-IP": "10.13.10.97" };
+  for (const [path, prefix] of [
+    ["/m", "ä "],
+    ["/f", ""],
+  ] as const) {
+    const reply = await ask(gateway.httpPort, `${path}?a=%C3%B6`, { headers });
+    assert.equal(Buffer.from(reply.text, "latin1").toString(), "ö é€ \n\r\na");
+    assert.equal(Buffer.from(String(reply.headers["x-b"]), "latin1").toString(), `${prefix}ö é€ a`);
+  }
+});
+
 test("response-rewrite: status, headers and body, with a length that is the new body's", async (t) => {
   const origin = await startOrigin(t, "page", (request, response) => {
     response.setHeader("X-Old", "old");

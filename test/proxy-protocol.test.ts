@@ -27,6 +27,11 @@ function v2(ip: string, port: number): Buffer {
 
 const v1 = (ip: string): string => `PROXY TCP4 ${ip} 127.0.0.1 5000 80\r\n`;
 
+/** What a PROXY header says, and who has sent it. */
+const ends =
+  "$proxy_protocol_addr:$proxy_protocol_port to $proxy_protocol_server_addr:$proxy_protocol_server_port " +
+  "from $realip_remote_addr:$realip_remote_port";
+
 interface Listeners {
   readonly gateway: Gateway;
   readonly tcp: number;
@@ -52,9 +57,10 @@ async function start(t: TestContext, standalone: object): Promise<Listeners> {
         },
       },
       nginx_config: {
+        http: { access_log_format: `$uri ${ends}` },
         stream: {
           enable_access_log: true,
-          access_log_format: "$remote_addr $remote_port $protocol $status $bytes_sent $bytes_received $upstream_addr",
+          access_log_format: `$remote_addr $remote_port $protocol $status $bytes_sent $bytes_received $upstream_addr ${ends}`,
         },
       },
     },
@@ -109,9 +115,11 @@ test("the PROXY protocol", async (t) => {
     assert.equal(await said("PROXY TCP6 2001:db8::7 ::1 1 2\r\nhello."), "<PROXY UNKNOWN\r\nhello.>");
     assert.equal(await said(`${v1("10.0.0.9")}hello.`), "");
     assert.equal(await said(`${v1("192.168.0.1")}hello.`), "");
-    const log = await logged(gateway, "192.168.0.1 ");
-    assert.match(log, new RegExp(`^10\\.0\\.0\\.1 5000 TCP 200 \\d+ 6 ${server.node}$`, "m"));
-    assert.match(log, /^10\.0\.0\.9 5000 TCP 403 0 0 -$/m);
+    const log = await logged(gateway, "stream", "192.168.0.1 ");
+    const told = String.raw`10\.0\.0\.1:5000 to 127\.0\.0\.1:80 from 127\.0\.0\.1:\d+`;
+    assert.match(log, new RegExp(`^10\\.0\\.0\\.1 5000 TCP 200 \\d+ 6 ${server.node} ${told}$`, "m"));
+    assert.match(log, /^10\.0\.0\.9 5000 TCP 403 0 0 - /m);
+    assert.match(log, /^127\.0\.0\.1 (\d+) TCP 200 .* -:- to -:- from 127\.0\.0\.1:\1$/m);
   });
 
   await t.test("streams: a header may come byte by byte", async () => {
@@ -178,13 +186,19 @@ test("the PROXY protocol", async (t) => {
     assert.equal(headers[":status"], 200);
     session.close();
     assert.deepEqual(told.slice(-2), ["/tls 10.0.0.4 10.0.0.4", "/h2 10.0.0.4 10.0.0.4"]);
+    const log = await logged(gateway, "http", "/h2 ");
+    const logs = (path: string, source: string, destination: string): void =>
+      assert.match(log, new RegExp(`^${path} ${source} to ${destination} from 127\\.0\\.0\\.1:\\d{4,5}$`, "m"));
+    logs("/one", "10.0.0.1:5000", "127.0.0.1:80");
+    logs("/two", "10.0.0.2:7", "127.0.0.1:0");
+    logs("/h2", "10.0.0.4:5000", "127.0.0.1:80");
   });
 });
 
-/** The access log of streams once it holds a line with `text`. */
-async function logged({ prefix }: Gateway, text: string): Promise<string> {
+/** The access log once it holds a line with `text`. */
+async function logged({ prefix }: Gateway, kind: "http" | "stream", text: string): Promise<string> {
   for (;;) {
-    const log = readFileSync(join(prefix, "logs", "access_stream.log"), "utf8");
+    const log = readFileSync(join(prefix, "logs", kind === "http" ? "access.log" : "access_stream.log"), "utf8");
     if (log.includes(text)) return log;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -50,7 +50,7 @@ before(async () => {
     provider: "embedded",
     config: {
       apisix: { ssl: { listen: [{ ip: "127.0.0.1", port }] } },
-      plugins: ["proxy-rewrite", "response-rewrite", "public-api", "batch-requests", "ocsp-stapling"],
+      plugins: ["mocking", "proxy-rewrite", "response-rewrite", "public-api", "batch-requests", "ocsp-stapling"],
     },
     env: full ? collectingGarbage : {},
   } as const;
@@ -64,9 +64,8 @@ before(async () => {
   gateway = runIn(prefix, ports, options);
   await gateway.until(200);
   await put("/routes/1", routeTo(origin.node));
-  const seen = {
-    headers: { set: { "X-Seen": "$scheme $ssl_server_name $ssl_client_verify $ssl_client_s_dn $server_protocol" } },
-  };
+  const shown = "$scheme $ssl_server_name $ssl_client_verify $ssl_client_s_dn $server_protocol";
+  const seen = { headers: { set: { "X-Seen": `${shown} ($http2 $ssl_alpn_protocol $ssl_client_s_dn_legacy)` } } };
   await put("/global_rules/1", { plugins: { "response-rewrite": seen } });
   await put("/ssls/a", { snis: ["a.test", "*.a.test"], ...server, certs: [rsa.cert], keys: [rsa.key] });
   await put("/ssls/m", { sni: "m.test", ...server, client: { ca: authority.cert } });
@@ -108,11 +107,12 @@ const withClient = (name: string): string[] => ["--cert", files[`${name}.cert`]!
 test("curl: HTTP/1.1 and HTTP/2 by ALPN, the certificate by name", async () => {
   const old = await curl(`https://a.test:${port}/x`, "--http1.1");
   assert.match(old.head, /^HTTP\/1\.1 200 OK/);
-  assert.match(old.head, /X-Seen: https a\.test NONE {2}HTTP\/1\.1/);
+  assert.match(old.head, /X-Seen: https a\.test NONE {2}HTTP\/1\.1 \( http\/1\.1 \)/);
   const { head, text } = await curl(`https://x.a.test:${port}/x`, "-d", "body");
   assert.match(head, /^HTTP\/2 200/);
-  assert.match(head, /x-seen: https x\.a\.test NONE {2}HTTP\/2\.0/);
+  assert.match(head, /x-seen: https x\.a\.test NONE {2}HTTP\/2\.0 \(h2 h2 \)/);
   assert.equal(text, "origin POST /x\n");
+  assert.match((await curl(`${gateway.httpUrl}/x`, "--http2-prior-knowledge")).head, /x-seen: http .*\(h2c {2}\)/);
   assert.equal((await curl(`https://b.test:${port}/x`)).exit, 35);
   // A batch goes the way that it came.
   await put("/routes/batch", { uri: "/batch", plugins: { "public-api": { uri: "/apisix/batch-requests" } } });
@@ -127,8 +127,26 @@ test("curl: a client proves who it is, or is refused in the handshake", async ()
   for (const version of ["--http1.1", "--http2"]) {
     const { head } = await curl(url, version, ...withClient("client"));
     assert.match(head, /200/);
-    assert.match(head, /x-seen: https m\.test SUCCESS CN=client /i);
+    assert.match(head, /x-seen: https m\.test SUCCESS CN=client .* \/CN=client\)/i);
   }
+});
+
+test("conditions on what TLS tells, of a connection without it, too", async () => {
+  const vars = [
+    ["ssl_client_verify", "==", "SUCCESS"],
+    ["ssl_client_s_dn", "~~", "CN=client$"],
+    ["ssl_alpn_protocol", "in", ["h2", "http/1.1"]],
+    ["ssl_protocol", "!", "~~", "^SSL"],
+    ["ssl_client_v_remain", ">", 1],
+    ["https", "==", "on"],
+  ];
+  const answer = (status: number): object => ({ mocking: { response_status: status, response_example: "x" } });
+  const clear = { uri: "/tls", priority: -1, vars: [["ssl_protocol", "==", null]], plugins: answer(202) };
+  await put("/routes/secured", { uri: "/tls", vars, plugins: answer(201) });
+  await put("/routes/clear", clear);
+  assert.match((await curl(`https://m.test:${port}/tls`, ...withClient("client"))).head, /^HTTP\/2 201/);
+  assert.match((await curl(`https://a.test:${port}/tls`)).head, /^HTTP\/2 200/);
+  assert.match((await curl(`${gateway.httpUrl}/tls`)).head, /^HTTP\/1\.1 202/);
 });
 
 test("where some paths are free, the others are answered with 400, for whichever name one has come", async () => {

@@ -54,6 +54,7 @@ const Long = {
   startedAt: 4,
   requests: 5,
   connectFailures: 6,
+  told: 7,
 } as const;
 
 const WORDS = HEADER_WORDS + MAX_WORKERS + MAX_RECORDS * RECORD_WORDS;
@@ -203,6 +204,16 @@ export class WorkerRecord {
     this.#setLong(Long.connectFailures, value);
   }
 
+  /** Number of the last word of names and services that this worker has taken over (`WorkerTargets`); 0: none yet. */
+  get told(): number {
+    return this.#getLong(Long.told);
+  }
+
+  /** Call `Board.announce` afterwards. */
+  set told(value: number) {
+    this.#setLong(Long.told, value);
+  }
+
   /**
    * The acknowledgement: written last, after the configuration is compiled, swapped
    * in and every address is being listened on.
@@ -250,6 +261,15 @@ export class Board {
     const record = this.#records[index];
     if (record === undefined) throw new RangeError(`no record ${index}`);
     return record;
+  }
+
+  /** Whether every worker that runs has taken over what it was told under this number. */
+  haveAllBeenTold(number: number): boolean {
+    for (let slot = 0; slot < this.workerCount; slot++) {
+      const record = this.active(slot);
+      if (record?.state === WorkerState.running && record.told < number) return false;
+    }
+    return true;
   }
 
   /** The record that serves worker id `slot`, or `undefined` where none does. */

@@ -17,6 +17,7 @@ import type { Ssl } from "../schema/ssl.ts";
 import type { StreamRoute } from "../schema/stream-route.ts";
 import type { InlineUpstream, UpstreamResource } from "../schema/upstream.ts";
 import type { Settings } from "../settings/settings.ts";
+import { NameLookup } from "../upstream/name-lookup.ts";
 import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
 import type { Target, TargetEntry } from "../upstream/targets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -102,6 +103,7 @@ class IncrementalEngine implements WorkerEngine {
   readonly #compiler: PlanCompiler;
   readonly #dependents = new Dependents();
   readonly #targets = new Map<string, readonly Target[]>();
+  readonly #names = new NameLookup(this.#targets);
   readonly #clientCertificates = new ClientCertificates();
   /** Services and upstreams by what else they are compiled from. */
   readonly #bySource = new Map<string, Set<string>>();
@@ -118,6 +120,7 @@ class IncrementalEngine implements WorkerEngine {
     this.#surroundings = {
       defaults: settings.upstream,
       targets: this.#targets,
+      lookup: this.#names.lookup,
       health,
       tls: new NodeTlsSource(new TrustedAuthorities(settings.trustedCertificates), settings.upstream.serverName),
       clientCertificate: (id) => this.#clientCertificates.get(id),
@@ -209,6 +212,7 @@ class IncrementalEngine implements WorkerEngine {
       else this.#targets.set(key, targets);
     }
     this.#sourcesChanged(entries.map(([key]) => `targets/${key}`));
+    this.#names.told(entries.map(([key]) => key));
   }
 
   close(): void {

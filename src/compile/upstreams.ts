@@ -1,3 +1,4 @@
+import type { LookupFunction } from "node:net";
 import type { Timeout } from "../schema/timeout.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { UpstreamSettings } from "../settings/settings.ts";
@@ -6,6 +7,7 @@ import {
   defaultPort,
   expandNodes,
   formatAddress,
+  nameKey,
   shownHost,
   targetKeys,
   type ExpandedNode,
@@ -28,6 +30,8 @@ export type HealthLookup = (key: string, address: string) => NodeHealth | null;
 export interface UpstreamSurroundings {
   readonly defaults: UpstreamSettings;
   readonly targets: Targets;
+  /** Finds the addresses of names that `targets` has nothing of, see `NameLookup`; without it the system is asked. */
+  readonly lookup?: LookupFunction;
   /** The lookup for an upstream with `checks`; `null` where it has none, or none are made. */
   readonly health: ((conf: InlineUpstream) => HealthLookup | null) | null;
   readonly tls: NodeTlsSource;
@@ -42,10 +46,10 @@ export interface UpstreamSurroundings {
  */
 export function compileUpstream(key: string, conf: InlineUpstream, surroundings: UpstreamSurroundings): Upstream {
   const { scheme } = conf;
-  const { defaults, targets } = surroundings;
+  const { defaults } = surroundings;
   if (!isHttpScheme(scheme)) throw new Error(`scheme ${scheme} cannot serve HTTP routes`);
   const health = surroundings.health?.(conf) ?? null;
-  const nodes = expandNodes(conf, targets).map((node) => compileNode(node, key, conf, health));
+  const nodes = compileNodes(key, conf, surroundings, health);
   const pool = conf.keepalive_pool;
   return {
     key,
@@ -76,7 +80,7 @@ export function compileStreamUpstream(
 ): StreamUpstream {
   const { scheme } = conf;
   const health = surroundings.health?.(conf) ?? null;
-  const nodes = expandNodes(conf, surroundings.targets).map((node) => compileNode(node, key, conf, health));
+  const nodes = compileNodes(key, conf, surroundings, health);
   const portless = nodes.find(({ port }) => port === 0);
   if (portless !== undefined)
     throw new Error(`node ${portless.host} has no port, and scheme ${scheme} has none either`);
@@ -139,6 +143,19 @@ function timeouts(timeout: Timeout): Readonly<Pick<Upstream, "connectTimeoutMs" 
 /** Rounded up, so that a limit that was asked for never becomes none. */
 function milliseconds(seconds: number): number {
   return Math.ceil(seconds * 1000);
+}
+
+function compileNodes(
+  key: string,
+  conf: InlineUpstream,
+  { targets, lookup }: UpstreamSurroundings,
+  health: HealthLookup | null,
+): readonly UpstreamNode[] {
+  return expandNodes(conf, targets).map((node) => {
+    // Names that discovery gives are in no target of their own.
+    const isName = conf.nodes !== undefined && nameKey(node.host) !== null;
+    return { ...compileNode(node, key, conf, health), lookup: isName ? lookup : undefined };
+  });
 }
 
 function compileNode(

@@ -94,7 +94,7 @@ export class Control {
       trustedCertificates: settings.trustedCertificates,
       serverName: settings.upstream.serverName,
       healthChecksOff: settings.healthChecksOff,
-      publish: (entries) => this.#publisher.tell({ type: "targets", entries }),
+      publish: (targets) => this.#publisher.tell(targets),
       discovered: (sources) => send({ type: "discovery", sources }),
       checked: (report) => send({ type: "checked-nodes", report }),
       log: this.#log,

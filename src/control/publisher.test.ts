@@ -88,6 +88,20 @@ test("who says only during the check that it holds nothing gets what went ahead 
   }
 });
 
+test("who says it once the first load is there gets all of it, and nothing ahead", async (t) => {
+  const [publisher, line] = withWorker(t, 0, nothing);
+  const late = new Line(t, publisher, 1);
+  publisher.ahead()?.add(route("1"));
+  late.hello(0, nothing);
+  publisher.serve(() => snapshotOf([route("1")]));
+  await line.next(2);
+  const resources = changesOf([route("1")]);
+  const [message] = await late.next(1);
+  assert.deepEqual(message, { type: "snapshot", revision: 1, hash: formatHash(7n), resources });
+  publisher.publish({ fromRevision: 1, revision: 2, hash: 8n, changes: [] });
+  assert.equal((await late.next(1))[0]?.type, "batch");
+});
+
 test("who stumbles over what it got ahead gets everything once it has said so", async (t) => {
   const [publisher, line] = withWorker(t, 0, nothing);
   publisher.ahead()?.add(route("1"));

@@ -143,6 +143,8 @@ export class Publisher {
   /** The lines to workers that hold nothing and are given nothing yet: they are given all of it. */
   #newcomers(ahead: Ahead): readonly MessagePort[] {
     const found: MessagePort[] = [];
+    // Who comes once everything is there is given just that.
+    if (this.#snapshot !== null) return found;
     for (const link of this.#links.values()) {
       this.#hear(link);
       if (link.ahead !== null || link.hello === null || !holdsNothing(link.hello)) continue;

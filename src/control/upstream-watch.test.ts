@@ -53,7 +53,7 @@ test("a change waits for the services that it names, but not for long, and not a
       skipped: [],
       fallback: null,
     },
-    (entries) => published.push(...entries.map(([key]) => key)),
+    ({ entries }) => published.push(...entries.map(([key]) => key)),
   );
   const naming = (service: unknown, type = "consul"): readonly StagedEntry[] => {
     const raw = JSON.stringify({ upstream: { discovery_type: type, service_name: service } });

@@ -1,5 +1,6 @@
 import type { HealthTable } from "../board/health-table.ts";
-import type { CheckedNodes, ControlToWorker, DiscoveryReport } from "../messages/messages.ts";
+import { monotonicMs, monotonicUs } from "../lib/clock.ts";
+import type { CheckedNodes, ControlToWorker, DiscoveryReport, WorkerTargets } from "../messages/messages.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { DiscoverySettings, DnsSettings } from "../settings/settings.ts";
@@ -13,7 +14,6 @@ import {
   type Target,
   type TargetEntry,
 } from "../upstream/targets.ts";
-import { monotonicMs } from "../lib/clock.ts";
 import type { StagedEntry } from "../store/stage.ts";
 import { splitUpstreams } from "../plugins/traffic-split-upstreams.ts";
 import type { Plugins } from "../schema/plugins.ts";
@@ -38,7 +38,7 @@ export interface UpstreamWatchParts {
   /** `apisix.disable_upstream_healthcheck`. */
   readonly healthChecksOff: boolean;
   /** Passes on to the workers what keys stand for now. */
-  readonly publish: (entries: readonly TargetEntry[]) => void;
+  readonly publish: (targets: WorkerTargets) => void;
   /** Is told whether the sources of `discovery` have delivered their first list. */
   readonly discovered: (sources: readonly DiscoveryReport[]) => void;
   /** Is told which nodes are checked. */
@@ -93,6 +93,8 @@ export class UpstreamWatch {
   /** Keys of the upstreams inside plugins, by the resource. */
   readonly #inPlugins = new Map<string, readonly string[]>();
   readonly #discovered: UpstreamWatchParts["discovered"];
+  /** Number of the last `WorkerTargets`: a time, so that an earlier control thread's are lower. */
+  #told = 0;
   /** The configured sources; `null`: nothing was told of it yet. */
   readonly #sources: Map<string, boolean | null>;
   /** What a change waits for. */
@@ -205,12 +207,14 @@ export class UpstreamWatch {
     this.#targets.expect(targets);
     this.apply(resources);
     this.#targets.expect([]);
+    // Workers that are new are to be told of it, too.
+    if (targets.length > 0) this.#told = Math.max(this.#told + 1, monotonicUs());
   }
 
   /** What a worker that is new is told of names. */
   greeting(): readonly ControlToWorker[] {
-    const entries = this.targets();
-    return entries.length === 0 ? [] : [{ type: "targets", entries }];
+    const entries = [...this.#targets.told()];
+    return this.#told === 0 ? [] : [{ type: "targets", entries, told: this.#told }];
   }
 
   /** Everything that is known of names. */
@@ -295,7 +299,9 @@ export class UpstreamWatch {
       this.#sources.set(name, now);
       changed = true;
     }
-    if (changed) this.#discovered(Array.from(this.#sources, ([name, ready]) => ({ name, ready: ready === true })));
+    if (!changed) return;
+    const told = this.#told;
+    this.#discovered(Array.from(this.#sources, ([name, ready]) => ({ name, ready: ready === true, told })));
   }
 
   #leave(target: string, key: string): void {
@@ -308,7 +314,7 @@ export class UpstreamWatch {
   #forget(target: string): void {
     this.#targets.remove(target);
     this.#lookups.forget(target);
-    this.#publish([[target, null]]);
+    this.#tell([[target, null]]);
   }
 
   /** Checks the nodes of an upstream as they are now. */
@@ -336,7 +342,12 @@ export class UpstreamWatch {
 
   #changed(target: string, targets: readonly Target[]): void {
     for (const key of this.#byTarget.get(target) ?? []) this.#check(key);
-    this.#publish([[target, targets]]);
+    this.#tell([[target, targets]]);
+  }
+
+  #tell(entries: readonly TargetEntry[]): void {
+    this.#told = Math.max(this.#told + 1, monotonicUs());
+    this.#publish({ type: "targets", entries, told: this.#told });
   }
 }
 

@@ -66,6 +66,19 @@ function maskOf(bits: number): number {
   return bits >= 32 ? -1 : -1 << (32 - bits);
 }
 
+/** The bytes of an address, 4 or 16, one character each; `undefined` for what is no address. */
+export function packedAddress(address: string): string | undefined {
+  const words = [0, 0, 0, 0];
+  const v6 = address.includes(":");
+  if (!(v6 ? parseIpv6(address, words) : parseIpv4(address, words))) return undefined;
+  let bytes = "";
+  for (let i = 0; i < (v6 ? 4 : 1); i++) {
+    const word = words[i] as number;
+    bytes += String.fromCharCode(word >>> 24, (word >>> 16) & 0xff, (word >>> 8) & 0xff, word & 0xff);
+  }
+  return bytes;
+}
+
 /** Reads dotted IPv4 from `start` into `out[word]`; false for anything else. */
 function parseIpv4(text: string, out: number[], start = 0, word = 0): boolean {
   let value = 0;

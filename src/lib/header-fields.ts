@@ -13,7 +13,7 @@ export function forEachField(text: string, start: number, visit: (name: string, 
   }
 }
 
-/** The value of a field by lower-case name; several are joined with `, `. */
+/** The value of a field by lower-case name; several are joined with `, `, cookies with `; ` (RFC 9113 section 8.2.3). */
 export function findField(text: string, start: number, lower: string, underscores: boolean): string | undefined {
   if (!underscores && lower.includes("_")) return undefined;
   let value: string | undefined;
@@ -22,7 +22,8 @@ export function findField(text: string, start: number, lower: string, underscore
     const end = text.indexOf("\r\n", at);
     if (text.charCodeAt(at + lower.length) === 0x3a && sameName(text, at, lower)) {
       const here = withoutBlanks(text.slice(at + lower.length + 1, end));
-      value = value === undefined ? here : `${value}, ${here}`;
+      if (value === undefined) value = here;
+      else value += (lower === "cookie" ? "; " : ", ") + here;
     }
     at = end + 2;
   }

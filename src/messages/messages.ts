@@ -111,10 +111,20 @@ export interface WorkerCacheNews {
 
 export type WorkerToControl = WorkerHello | WorkerDump | WorkerScrape | WorkerCacheNews;
 
+/** What names and services stand for now. */
+export interface WorkerTargets {
+  readonly type: "targets";
+  readonly entries: readonly TargetEntry[];
+  /**
+   * Grows with every such message, over restarts of control too; the worker shows on the board which
+   * one it has taken over. A worker that is new is given everything under the latest.
+   */
+  readonly told: number;
+}
+
 export type ControlToWorker =
   | WorkerCacheNews
-  /** What names and services stand for now. */
-  | { readonly type: "targets"; readonly entries: readonly TargetEntry[] }
+  | WorkerTargets
   /** Responses of OCSP responders that have changed. */
   | { readonly type: "staples"; readonly staples: readonly Staple[] }
   | { readonly type: "dump" }
@@ -146,6 +156,8 @@ export type ControlToWorker =
 export interface DiscoveryReport {
   readonly name: string;
   readonly ready: boolean;
+  /** Under which number the workers were told of it (`WorkerTargets`). */
+  readonly told: number;
 }
 
 /** What control knows of the configuration; shown by `GET /status/config`. */

@@ -38,6 +38,8 @@ const staticPiece =
 /** Variables whose values the gateway makes itself, of characters that no escaping changes. */
 const plain = new Set([
   ..."remote_addr remote_port realip_remote_addr server_addr server_port server_protocol server_name pid".split(" "),
+  ..."realip_remote_port proxy_protocol_addr proxy_protocol_port proxy_protocol_server_addr".split(" "),
+  ..."proxy_protocol_server_port http2 request_completion connection_time".split(" "),
   ..."connection connection_requests scheme request_length request_time request_id status".split(" "),
   ..."bytes_sent body_bytes_sent msec time_local time_iso8601 is_args https upstream_status".split(" "),
   ..."upstream_addr upstream_scheme upstream_connect_time upstream_header_time upstream_response_time".split(" "),

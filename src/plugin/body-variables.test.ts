@@ -36,6 +36,7 @@ test("post_arg.PATH reads JSON, forms and multipart forms", () => {
     deep: { a: [{ b: "x" }, { b: "y" }] },
     tags: ["a", 1],
     "odd-name": "z",
+    "a.b": { "]": "q" },
     none: null,
   });
   const of = (path: string): unknown => read(`post_arg.${path}`, "application/json; charset=utf-8", json);
@@ -46,23 +47,21 @@ test("post_arg.PATH reads JSON, forms and multipart forms", () => {
   assert.deepEqual(of("deep.a[*].b"), ["x", "y"]);
   assert.deepEqual(of("tags"), ["a", 1]);
   assert.equal(of("odd-name"), "z");
-  for (const path of [
-    "none",
-    "deep",
-    "nothing",
-    "deep.a[9].b",
-    "model.x",
-    "tags.length",
-    "a..b",
-    "constructor",
-    "[",
-    "a]",
-  ]) {
+  assert.equal(of("['odd-name']"), "z");
+  assert.equal(of(`['a.b']["]"]`), "q");
+  assert.equal(of("deep.a[-1].b"), "y");
+  assert.equal(of("deep.a[-3].b"), undefined);
+  assert.deepEqual(of("deep.*[*].b"), ["x", "y"]);
+  assert.deepEqual(of("deep[*][0]['b']"), ["x"]);
+  assert.equal(of("deep.a[*].c"), undefined);
+  for (const path of ["none", "deep", "nothing", "deep.a[9].b", "model.x", "tags.length", "constructor", "[", "a]"]) {
     assert.equal(of(path), undefined, path);
   }
   assert.equal(read("post_arg.a", "application/json", "{broken"), undefined);
   assert.equal(read("post_arg.a.b", "application/x-www-form-urlencoded", "a.b=1"), "1");
+  assert.equal(read("post_arg.a[]", "application/x-www-form-urlencoded", "a[]=1&a[]=2"), "1");
   assert.equal(read("post_arg.a", "text/plain", "a=1"), undefined);
+  for (const path of ["a..b", "a[?(@.b)]", "a[0:2]", "a[0,1]"]) assert.throws(() => of(path), /of JSONPath only/, path);
 });
 
 test("multipart forms: fields, no files, nothing of what is cut short", () => {

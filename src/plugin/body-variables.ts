@@ -43,7 +43,13 @@ export function notingBodyUses<T>(uses: Set<BodyUse>, compile: () => T): T {
   }
 }
 
-/** The reader of a variable that looks into the body; `null` for every other name. */
+/** What JSONPath has besides: descending, filters, slices, unions. Elsewhere it may belong to a form's name. */
+const beyondPaths = /\.\.|\[\s*[?(]|\[[^\]'"]*[:,]/;
+
+/**
+ * The reader of a variable that looks into the body; `null` for every other name. Throws where
+ * its path is one of JSONPath that is not understood here.
+ */
 export function compileBodyVariable(name: string): ((ctx: RequestContext) => BodyValue) | null {
   const use = bodyUseOf(name);
   if (use === null) return null;
@@ -53,6 +59,9 @@ export function compileBodyVariable(name: string): ((ctx: RequestContext) => Bod
   if (name === "graphql_root_fields") return (ctx) => graphqlOf(ctx)?.rootFields;
   const key = name.slice("post_arg_".length);
   if (name.startsWith("post_arg_")) return (ctx) => (typeOf(ctx) === FORM ? formOf(ctx)?.get(key) : undefined);
+  if (beyondPaths.test(key)) {
+    throw new Error(`${name}: of JSONPath only names, positions and [*] are known (a.b, a['b'], a[0], a[*].b)`);
+  }
   const path = parsePath(key);
   return (ctx) => {
     const type = typeOf(ctx);
@@ -164,18 +173,20 @@ function readMultipart(body: Buffer, contentType: string): ReadonlyMap<string, s
   return fields;
 }
 
-/** A step into a value: a name, a position, or every element. */
+/** A step into a value: a name, a position (from the end where it is negative), or every member. */
 type Step = string | number | typeof EVERY;
 const EVERY = Symbol("[*]");
 
-/** `a.b[0].c[*].d`; `null` for what is no path, which then selects nothing. */
+/** `a.b[0]['c.d'][*].e`; `null` for what is no path (a form's `a[]`), which selects nothing in JSON. */
 function parsePath(text: string): readonly Step[] | null {
   const steps: Step[] = [];
-  const step = /(?:^|\.)([^.[\]]+)|\[(\d{1,9})\]|\[(\*)\]/y;
+  const step = /(?:^|\.)([^.[\]]+)|\[(-?\d{1,9}|\*)\]|\['([^']*)'\]|\["([^"]*)"\]/y;
   while (step.lastIndex < text.length) {
     const match = step.exec(text);
     if (match === null) return null;
-    steps.push(match[1] ?? (match[2] === undefined ? EVERY : Number(match[2])));
+    const [, name, position, ...quoted] = match;
+    if (name === "*" || position === "*") steps.push(EVERY);
+    else steps.push(position === undefined ? (name ?? quoted[0] ?? quoted[1] ?? "") : Number(position));
   }
   return steps;
 }
@@ -183,7 +194,7 @@ function parsePath(text: string): readonly Step[] | null {
 /** Values that `[*]` may select. */
 const MAX_SELECTED = 1_000;
 
-/** What the path leads to: one value, or with `[*]` a list of them. */
+/** What the path leads to: one value, or with `[*]` a list of them; `undefined` where there are none. */
 function select(root: unknown, path: readonly Step[]): BodyValue {
   let found: unknown[] = [root];
   let list = false;
@@ -191,15 +202,19 @@ function select(root: unknown, path: readonly Step[]): BodyValue {
     list ||= step === EVERY;
     found = found.flatMap((value) => into(value, step)).slice(0, MAX_SELECTED);
   }
-  if (list) return found;
+  if (list) return found.length === 0 ? undefined : found;
   const [value] = found;
   if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
   return Array.isArray(value) ? (value as unknown[]) : undefined;
 }
 
 function into(value: unknown, step: Step): readonly unknown[] {
-  if (step === EVERY) return Array.isArray(value) ? (value as unknown[]) : [];
-  if (typeof step === "number") return Array.isArray(value) && step < value.length ? [value[step]] : [];
+  if (step === EVERY && !Array.isArray(value)) {
+    return typeof value === "object" && value !== null ? Object.values(value) : [];
+  }
+  if (step === EVERY) return value as readonly unknown[];
+  if (typeof step === "number")
+    return Array.isArray(value) ? value.slice(step, step === -1 ? undefined : step + 1) : [];
   if (typeof value !== "object" || value === null || Array.isArray(value) || !Object.hasOwn(value, step)) return [];
   return [(value as Readonly<Record<string, unknown>>)[step]];
 }

@@ -51,6 +51,20 @@ export interface UpstreamChoice {
   readonly key: string;
 }
 
+/** One end of a TCP connection. */
+export interface End {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** What a PROXY header says of a connection, whether or not its sender is believed. */
+export interface ProxiedEnds {
+  /** The client. */
+  readonly source: End;
+  /** Where the client connected to. */
+  readonly destination: End;
+}
+
 /** What TLS tells of the client's connection; the names are nginx's. */
 export interface TlsInfo {
   /** The name that the client asked for; `""` without one. */
@@ -58,6 +72,8 @@ export interface TlsInfo {
   /** `TLSv1.3`. */
   readonly protocol: string;
   readonly cipher: string;
+  /** What ALPN chose (`h2`); `""` where nothing was. */
+  readonly alpn: string;
   /** Whether a session was resumed. */
   readonly reused: boolean;
   /** `NONE`, `SUCCESS` or `FAILED:<reason>`. */
@@ -89,6 +105,9 @@ export interface RequestContext {
   readonly remotePort: number;
   /** The peer of the TCP connection. */
   readonly realipRemoteAddr: string;
+  readonly realipRemotePort: number;
+  /** `null`: no PROXY header has told of addresses. */
+  readonly proxied: ProxiedEnds | null;
   readonly serverAddr: string;
   readonly serverPort: number;
   /** Whether what the peer says in `X-Forwarded-*` is believed (`trusted_addresses`). */
@@ -101,6 +120,8 @@ export interface RequestContext {
   readonly connectionRequests: number;
   /** A number for this connection, unique within the process. */
   readonly connectionId: number;
+  /** Seconds since the connection was accepted. */
+  readonly connectionTime: number;
 
   /** A request header by lower-case name; several are joined with `, `; `undefined` without one. */
   header(name: string): string | undefined;
@@ -158,6 +179,8 @@ export interface RequestContext {
   readonly status: number;
   readonly bodyBytesSent: number;
   readonly bytesSent: number;
+  /** Whether the answer was sent whole. */
+  readonly completed: boolean;
   /** Bytes of the request, head included. */
   readonly requestLength: number;
   /** Seconds since `startedAt`. */
@@ -166,6 +189,8 @@ export interface RequestContext {
   readonly attempts: readonly Attempt[];
   /** A header of the node's answer as it came, by lower-case name. */
   nodeHeader(name: string): string | undefined;
+  /** The first cookie of that name, whatever its case, that the node's answer sets. */
+  nodeCookie(name: string): string | undefined;
   /** Bytes of the body that the node has answered. */
   readonly nodeBodyBytes: number;
   /** A header of the answer by lower-case name. */

@@ -31,6 +31,24 @@ const table: readonly (readonly [rules: readonly unknown[], expected: Readonly<R
   [[["arg_a", "~~", "^[a-c]+$"]], { "a=abc": true, "a=ABC": false, "a=abd": false, "": false }],
   [[["arg_a", "~*", "^[a-c]+$"]], { "a=ABC": true, "a=d": false }],
   [[["arg_a", "~~", "(?i)abc"]], { "a=xABCx": true }],
+  [[["arg_a", "~~", "^true$"]], { a: true, "a=": false, "": false }],
+  [[["arg_a", "~~", "^$"]], { "a=": true, a: false, "": false }],
+  [[["arg_ö", "==", true]], { "%C3%B6": true, "%C3%B6=": false }],
+  [[["arg_a", "!", "==", "1"]], { "a=1": false, "a=2": true, "": true }],
+  [[["arg_a", "!", ">", 5]], { "a=6": false, "a=5": true, "a=x": true, "": true }],
+  [[["arg_a", "!", "ipmatch", ["10.0.0.0/8"]]], { "a=10.0.0.1": false, "a=x": true, "": true }],
+  [[["arg_a", "in", []]], { "a=1": false, "": false }],
+  [
+    [
+      "or",
+      [
+        ["arg_a", "==", "1"],
+        ["arg_b", "==", "1"],
+      ],
+      ["!and", ["arg_c", "==", "1"], ["arg_d", "==", "1"]],
+    ],
+    { "a=1&b=1&c=1&d=1": true, "a=1&c=1&d=1": false, "c=1": true },
+  ],
   [[["arg_a", "!", "~~", "b"]], { "a=abc": false, "a=x": true, "": true }],
   [
     [["arg_a", "ipmatch", ["10.0.0.0/8", "::1"]]],
@@ -108,6 +126,10 @@ test("values of bodies keep their types", () => {
     [["post_arg.on", "==", true]],
     [["post_arg.tags", "has", "b"]],
     [["post_arg.tags", "!", "has", "c"]],
+    [["post_arg.n", "~~", "^3$"]],
+    [["post_arg.on", "~*", "TRUE"]],
+    [["post_arg.tags", "!", "~~", "a"]],
+    [["post_arg.tags[-1]", "==", "b"]],
     ["!OR", ["post_arg.text", "in", [3]], ["post_arg.n", "==", "3"], ["post_arg.none", "has", "a"]],
   ];
   for (const rules of holding) assert.equal(compileExpression(rules)(ctx), true, JSON.stringify(rules));

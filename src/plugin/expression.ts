@@ -2,8 +2,9 @@ import { compileAddresses } from "../lib/cidr.ts";
 import { reasonOf } from "../lib/errors.ts";
 import { bodyUseOf, compileBodyVariable, type BodyValue } from "./body-variables.ts";
 import type { BodyUse, RequestContext } from "./context.ts";
+import { decodeQuery } from "./query.ts";
 import { compileSafeRegex, MAX_SUBJECT } from "./safe-regex.ts";
-import { compileVariable, isTextVariable } from "./variables.ts";
+import { compileTextVariable } from "./variables.ts";
 import { textOfWire } from "./wire-text.ts";
 
 /**
@@ -152,6 +153,12 @@ function numeric(compare: (left: number, right: number) => boolean): (right: unk
   };
 }
 
+/** Numbers and booleans as the texts that they are; `undefined` for lists, and where there is no value. */
+function textOf(value: Value): string | undefined {
+  if (typeof value === "string") return value;
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : undefined;
+}
+
 /** What Lua's `tonumber` makes of a text: decimal or hexadecimal, blanks around it allowed. */
 function toNumber(value: unknown): number | undefined {
   if (typeof value === "number") return value;
@@ -171,7 +178,10 @@ function find(right: unknown, flags: string): Matches {
   } catch (thrown) {
     throw new Error(`regular expression ${right}: ${reasonOf(thrown)}`, { cause: thrown });
   }
-  return (value) => typeof value === "string" && expression.test(value.slice(0, MAX_SUBJECT));
+  return (value) => {
+    const text = textOf(value);
+    return text !== undefined && expression.test(text.slice(0, MAX_SUBJECT));
+  };
 }
 
 function checkAddress(entry: unknown): void {
@@ -186,13 +196,7 @@ function readerOf(variable: unknown): Read {
   if (typeof variable !== "string" || variable === "") throw new Error("the name of a variable must be a string");
   const inBody = compileBodyVariable(variable);
   if (inBody !== null) return inBody;
-  const read = compileVariable(variable);
-  if (!isTextVariable(variable)) {
-    return (ctx) => {
-      const value = read(ctx);
-      return value === undefined ? undefined : textOfWire(value);
-    };
-  }
+  const read = compileTextVariable(variable);
   if (!variable.startsWith("arg_")) return read;
   const name = variable.slice("arg_".length);
   return (ctx) => {
@@ -205,14 +209,7 @@ function readerOf(variable: unknown): Read {
 function isBare(query: string, name: string): boolean {
   for (const pair of query.split("&")) {
     const equal = pair.indexOf("=");
-    if (decodeName(equal < 0 ? pair : pair.slice(0, equal)) === name) return equal < 0;
+    if (textOfWire(decodeQuery(equal < 0 ? pair : pair.slice(0, equal))) === name) return equal < 0;
   }
   return false;
-}
-
-function decodeName(text: string): string {
-  const spaced = text.replaceAll("+", " ");
-  return spaced.includes("%")
-    ? spaced.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
-    : spaced;
 }

@@ -40,11 +40,13 @@ export function compileHeaderEdits(conf: HeaderEditsConf, warn: (message: string
     warn(`header ${name} is written by the gateway itself; the rule for it is ignored`);
     return false;
   };
-  const add = conf.add.filter(([name]) => allowed(name)).map(([name, value]) => [name, compileValue(value)] as const);
+  const add = conf.add
+    .filter(([name]) => allowed(name))
+    .map(([name, value]) => [name, compileHeaderValue(value)] as const);
   const remove = conf.remove.filter((name) => allowed(name));
   const set = conf.set
     .filter(([name]) => allowed(name, true))
-    .map(([name, values]) => [name, values.map(compileValue)] as const);
+    .map(([name, values]) => [name, values.map(compileHeaderValue)] as const);
   if (add.length + remove.length + set.length === 0) return null;
 
   return (ctx, headers, captures) => {
@@ -75,8 +77,11 @@ function setAll(
   if (first) headers.removeHeader(name);
 }
 
-/** A header's value with variables and captures, rendered without control characters. */
-function compileValue(text: string): Value {
+/**
+ * Compiles a header's value with variables and captures, which renders as bytes without control
+ * characters: text becomes UTF-8, what came by the wire stays. Throws where it holds such characters itself.
+ */
+export function compileHeaderValue(text: string): Value {
   if (!isHeaderText(text)) throw new Error("invalid value character in header");
   const parts = parseTemplate(text, "apisix").map(({ name, text: fixed }): string | Value => {
     if (name === null) return utf8Bytes(fixed);

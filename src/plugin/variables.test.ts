@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { test } from "node:test";
 import { buildConsumer, buildRequest } from "./fake-request.ts";
-import { compileTemplate, compileVariable } from "./variables.ts";
+import { compileTemplate, compileVariable, isTextVariable } from "./variables.ts";
 
 const attempt = {
   address: "10.0.0.1:80",
@@ -41,6 +41,14 @@ request.authenticate({ ...buildConsumer("ann"), groupId: "staff" });
 
 const values: Record<string, string | undefined> = {
   remote_addr: "127.0.0.1",
+  binary_remote_addr: "\x7f\0\0\x01",
+  realip_remote_port: "50001",
+  proxy_protocol_addr: undefined,
+  proxy_protocol_server_port: undefined,
+  http2: "",
+  connection_time: "1.500",
+  request_completion: "OK",
+  ssl_alpn_protocol: undefined,
   remote_user: "ann",
   host: "foo.com",
   http_host: "Foo.com:81",
@@ -168,4 +176,20 @@ test("the request's id is one, that of a plugin where there is one", () => {
   assert.equal(apisix(ctx), own(ctx));
   ctx.values.set("apisix_request_id", "from-a-plugin");
   assert.equal(apisix(ctx), "from-a-plugin");
+});
+
+test("$binary_remote_addr: the bytes of the address", () => {
+  const packed = (remoteAddr: string): string | undefined =>
+    compileVariable("binary_remote_addr")(buildRequest({ remoteAddr }));
+  assert.equal(packed("255.0.10.13"), "\xff\0\n\r");
+  assert.equal(packed("2001:db8::ff"), `\x20\x01\x0d\xb8${"\0".repeat(11)}\xff`);
+  assert.equal(packed("::ffff:10.0.0.1"), `${"\0".repeat(10)}\xff\xff\n\0\0\x01`);
+  assert.equal(packed("no address"), undefined);
+  assert.equal(isTextVariable("binary_remote_addr"), false);
+});
+
+test("$upstream_cookie_NAME: a cookie that the node sets", () => {
+  const responseHeaders = [["Set-Cookie", "sid=7; Path=/"]] as const;
+  assert.equal(compileVariable("upstream_cookie_sid")(buildRequest({ responseHeaders })), "7");
+  assert.equal(compileVariable("upstream_cookie_none")(buildRequest({ responseHeaders })), undefined);
 });

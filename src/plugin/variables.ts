@@ -1,11 +1,14 @@
-import { randomBytes, type X509Certificate } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { packedAddress } from "../lib/cidr.ts";
 import { isoTime, localTime } from "../lib/log-time.ts";
 import { hostName } from "../lib/host-name.ts";
 import { compileBodyVariable } from "./body-variables.ts";
 import type { Attempt, RequestContext } from "./context.ts";
 import { parseTemplate } from "./template-parts.ts";
 import type { TemplatePart, TemplateSyntax } from "./template-parts.ts";
+import { tlsVariables } from "./tls-variables.ts";
+import { textOfWire } from "./wire-text.ts";
 
 /**
  * nginx's and APISIX's variables (`$remote_addr`, `$arg_x`, `$upstream_addr`, …).
@@ -102,18 +105,11 @@ function forwardedFor(ctx: RequestContext): string {
 /** nginx keeps `""` and "no value" apart; a log shows the latter as `-`. */
 const orNone = (value: string): string | undefined => (value === "" ? undefined : value);
 
-/** Of the certificate that the client has shown. */
-function ofClient(value: (certificate: X509Certificate) => string): VariableAccessor {
-  return (ctx) => {
-    const certificate = ctx.tls?.clientCertificate();
-    return certificate === undefined ? undefined : value(certificate);
-  };
+/** How requests of HTTP/2 come; empty for all others. */
+function http2(ctx: RequestContext): string {
+  if (ctx.protocol !== "HTTP/2.0") return "";
+  return ctx.scheme === "https" ? "h2" : "h2c";
 }
-
-/** As RFC 2253 writes names: the last part first, separated by commas. */
-const distinguishedName = (lines: string): string => lines.split("\n").toReversed().join(",");
-
-const daysUntil = (date: Date): number => Math.max(0, Math.floor((date.getTime() - Date.now()) / 86_400_000));
 
 const requestLine: VariableAccessor = (ctx) => `${ctx.method} ${ctx.target} ${ctx.protocol}`;
 const status: VariableAccessor = (ctx) => (ctx.status === 0 ? "000" : String(ctx.status));
@@ -125,9 +121,15 @@ const responseTime = perAttempt((attempt) => duration(attempt.responseTime));
 
 const fixed: Readonly<Record<string, VariableAccessor>> = {
   remote_addr: (ctx) => ctx.remoteAddr,
+  binary_remote_addr: (ctx) => packedAddress(ctx.remoteAddr),
   remote_port: (ctx) => String(ctx.remotePort),
   remote_user: basicUser,
   realip_remote_addr: (ctx) => ctx.realipRemoteAddr,
+  realip_remote_port: (ctx) => String(ctx.realipRemotePort),
+  proxy_protocol_addr: (ctx) => ctx.proxied?.source.ip,
+  proxy_protocol_port: ({ proxied }) => (proxied === null ? undefined : String(proxied.source.port)),
+  proxy_protocol_server_addr: (ctx) => ctx.proxied?.destination.ip,
+  proxy_protocol_server_port: ({ proxied }) => (proxied === null ? undefined : String(proxied.destination.port)),
   server_addr: (ctx) => ctx.serverAddr,
   server_port: (ctx) => String(ctx.serverPort),
   server_name: () => "_",
@@ -136,6 +138,8 @@ const fixed: Readonly<Record<string, VariableAccessor>> = {
   pid: () => PID,
   connection: (ctx) => String(ctx.connectionId),
   connection_requests: (ctx) => String(ctx.connectionRequests),
+  connection_time: (ctx) => seconds(ctx.connectionTime),
+  http2,
 
   host: (ctx) => ctx.host,
   scheme: (ctx) => ctx.scheme,
@@ -169,6 +173,7 @@ const fixed: Readonly<Record<string, VariableAccessor>> = {
   proxy_add_x_forwarded_for: forwardedFor,
 
   status,
+  request_completion: (ctx) => (ctx.completed ? "OK" : ""),
   bytes_sent: (ctx) => String(ctx.bytesSent),
   body_bytes_sent: (ctx) => String(ctx.bodyBytesSent),
   msec: () => seconds(Date.now() / 1000),
@@ -190,21 +195,7 @@ const fixed: Readonly<Record<string, VariableAccessor>> = {
   balancer_ip: (ctx) => lastNode(ctx)?.ip,
   balancer_port: (ctx) => lastNode(ctx)?.port,
 
-  ssl_server_name: (ctx) => (ctx.tls === null ? undefined : orNone(ctx.tls.serverName)),
-  ssl_protocol: (ctx) => ctx.tls?.protocol,
-  ssl_cipher: (ctx) => ctx.tls?.cipher,
-  ssl_session_reused: (ctx) => (ctx.tls === null ? undefined : ctx.tls.reused ? "r" : "."),
-  ssl_client_verify: (ctx) => ctx.tls?.clientVerify,
-  ssl_client_s_dn: ofClient((certificate) => distinguishedName(certificate.subject)),
-  ssl_client_i_dn: ofClient((certificate) => distinguishedName(certificate.issuer)),
-  ssl_client_serial: ofClient((certificate) => certificate.serialNumber),
-  ssl_client_fingerprint: ofClient((certificate) => certificate.fingerprint.replaceAll(":", "").toLowerCase()),
-  ssl_client_v_start: ofClient((certificate) => certificate.validFrom),
-  ssl_client_v_end: ofClient((certificate) => certificate.validTo),
-  ssl_client_v_remain: ofClient((certificate) => String(daysUntil(certificate.validToDate))),
-  ssl_client_raw_cert: ofClient((certificate) => certificate.toString()),
-  ssl_client_cert: ofClient((certificate) => certificate.toString().trimEnd().replaceAll("\n", "\n\t")),
-  ssl_client_escaped_cert: ofClient((certificate) => encodeURIComponent(certificate.toString())),
+  ...tlsVariables,
 
   route_id: (ctx) => orNone(ctx.route.id),
   route_name: (ctx) => orNone(ctx.route.name),
@@ -217,6 +208,7 @@ const fixed: Readonly<Record<string, VariableAccessor>> = {
 const families: readonly (readonly [prefix: string, compile: (rest: string) => VariableAccessor])[] = [
   ["http_", (rest) => headerAccessor((ctx, name) => ctx.header(name), rest)],
   ["sent_http_", (rest) => headerAccessor((ctx, name) => ctx.responseHeader(name), rest)],
+  ["upstream_cookie_", (rest) => (ctx) => ctx.nodeCookie(rest)],
   ["upstream_http_", (rest) => headerAccessor((ctx, name) => ctx.nodeHeader(name), rest)],
   ["arg_", (rest) => (ctx) => ctx.argument(rest)],
   ["cookie_", (rest) => (ctx) => ctx.cookie(rest)],
@@ -257,15 +249,39 @@ export function compileVariable(name: string): VariableAccessor {
   };
 }
 
+/** The same as text (Unicode): bytes of the wire are read as UTF-8. For bodies, JSON and comparisons. */
+export function compileTextVariable(name: string): VariableAccessor {
+  const read = compileVariable(name);
+  if (isTextVariable(name)) return read;
+  return (ctx) => {
+    const value = read(ctx);
+    return value === undefined ? undefined : textOfWire(value);
+  };
+}
+
 /**
  * Compiles text with `$name` and `${name}`. `apisix` (plugins): names may hold dots,
- * `${name ?? default}` and `\$` are known; `nginx` (log formats): neither.
+ * `${name ?? default}` and `\$` are known; `nginx` (log formats): neither. Values come as they
+ * are, texts and bytes of the wire alike: for keys, which are only compared.
  */
 export function compileTemplate(text: string, syntax: TemplateSyntax = "apisix"): Template {
-  const pieces = parseTemplate(text, syntax).map(compilePart);
+  return compileParts(parseTemplate(text, syntax), compileVariable);
+}
+
+/** The same as `compileTemplate` for plugins, as text (Unicode) throughout: for bodies. */
+export function compileText(text: string): Template {
+  return compileParts(parseTemplate(text, "apisix"), compileTextVariable);
+}
+
+function compileParts(parts: readonly TemplatePart[], compile: (name: string) => VariableAccessor): Template {
+  const pieces = parts.map(({ name, text }) => {
+    if (name === null) return text;
+    const read = compile(name);
+    return (ctx: RequestContext): string => read(ctx) ?? text;
+  });
   const only = pieces[0];
-  if (pieces.length === 0) return { constant: "", render: () => "" };
-  if (pieces.length === 1 && only !== undefined) {
+  if (only === undefined) return { constant: "", render: () => "" };
+  if (pieces.length === 1) {
     return typeof only === "string" ? { constant: only, render: () => only } : { constant: null, render: only };
   }
   const render = (ctx: RequestContext): string => {
@@ -276,15 +292,8 @@ export function compileTemplate(text: string, syntax: TemplateSyntax = "apisix")
   return { constant: null, render };
 }
 
-function compilePart(part: TemplatePart): string | ((ctx: RequestContext) => string) {
-  if (part.name === null) return part.text;
-  const read = compileVariable(part.name);
-  const fallback = part.text;
-  return (ctx) => read(ctx) ?? fallback;
-}
-
 const wire =
-  /^(?:http_|sent_http_|upstream_http_|cookie_|(?:request|request_body|request_line|request_uri|real_request_uri|args|query_string|host|remote_user|content_type|upstream_host|upstream_uri|proxy_add_x_forwarded_for)$)/;
+  /^(?:http_|sent_http_|upstream_http_|upstream_cookie_|cookie_|(?:binary_remote_addr|request|request_body|request_line|request_uri|real_request_uri|args|query_string|host|remote_user|content_type|upstream_host|upstream_uri|proxy_add_x_forwarded_for)$)/;
 
 /**
  * Whether a variable holds text (Unicode: decoded or configured) instead of bytes of

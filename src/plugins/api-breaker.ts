@@ -1,7 +1,7 @@
 import type { RequestContext } from "../plugin/context.ts";
-import { answerHeaderName, cleanHeaderValue, isHeaderName } from "../plugin/header-text.ts";
+import { compileHeaderValue } from "../plugin/header-edits.ts";
+import { answerHeaderName, isHeaderName } from "../plugin/header-text.ts";
 import { reply, type PluginDefinition, type PluginHandlers, type Reply } from "../plugin/plugin.ts";
-import { compileTemplate } from "../plugin/variables.ts";
 import { BreakerStates } from "./api-breaker-state.ts";
 import { explained } from "./catalogue/fields.ts";
 import { apiBreaker as facts } from "./catalogue/limits.ts";
@@ -73,11 +73,11 @@ function compileAnswer(conf: ApiBreakerConf): (ctx: RequestContext) => Reply {
     const answer = reply(status, body ?? "");
     return () => answer;
   }
-  const templates = headers.map(({ key, value }) => [answerHeaderName(key), compileTemplate(value)] as const);
+  const templates = headers.map(({ key, value }) => [answerHeaderName(key), compileHeaderValue(value)] as const);
   return (ctx) =>
     reply(
       status,
       body,
-      templates.map(([name, { render }]) => [name, cleanHeaderValue(render(ctx))] as const),
+      templates.map(([name, render]) => [name, render(ctx, null)] as const),
     );
 }

@@ -1,6 +1,5 @@
 import type { RequestContext } from "../plugin/context.ts";
-import { compileTemplate } from "../plugin/variables.ts";
-import { textOfWire } from "../plugin/wire-text.ts";
+import { compileText } from "../plugin/variables.ts";
 
 /** Reads the index that the entry of a request goes into. */
 export type ReadIndex = (ctx: RequestContext) => string;
@@ -13,8 +12,8 @@ export type ReadIndex = (ctx: RequestContext) => string;
 export function compileIndex(index: string): ReadIndex {
   const pieces = index
     .split(/(?<!\$)(\{[^}]*\})/)
-    .map((text, i) => (i % 2 === 0 ? compileTemplate(text).render : compileTime(text.slice(1, -1))));
-  return (ctx) => textOfWire(pieces.map((read) => read(ctx)).join(""));
+    .map((text, i) => (i % 2 === 0 ? compileText(text).render : compileTime(text.slice(1, -1))));
+  return (ctx) => pieces.map((read) => read(ctx)).join("");
 }
 
 function compileTime(format: string): ReadIndex {

@@ -4,7 +4,7 @@ import type { RequestContext } from "../plugin/context.ts";
 import { compileExpression } from "../plugin/expression.ts";
 import { definePlugin } from "../plugin/plugin.ts";
 import type { PluginHandlers, Reply } from "../plugin/plugin.ts";
-import { compileTemplate } from "../plugin/variables.ts";
+import { compileText } from "../plugin/variables.ts";
 import { expressionFault } from "../schema/expression-syntax.ts";
 import { checkStatus } from "./reply-status.ts";
 import { compileAnswerHeaders } from "./templated-headers.ts";
@@ -103,7 +103,7 @@ interface Abort {
 
 function compileAnswer(abort: Abort): (ctx: RequestContext) => Reply {
   const status = checkStatus("abort.http_status", abort.http_status);
-  const body = compileTemplate(abort.body ?? "");
+  const body = compileText(abort.body ?? "");
   const headers = compileAnswerHeaders(abort.headers ?? {});
   return (ctx) => ({ status, headers: headers(ctx), body: body.render(ctx) });
 }

@@ -1,6 +1,5 @@
 import type { RequestContext } from "../plugin/context.ts";
-import { compileVariable, isTextVariable } from "../plugin/variables.ts";
-import { textOfWire } from "../plugin/wire-text.ts";
+import { compileTextVariable } from "../plugin/variables.ts";
 import type { LogBodies } from "./log-bodies.ts";
 
 /** `log_format` of plugins: fields of an entry, compiled once. */
@@ -67,13 +66,7 @@ function compileField(name: string, bodies: LogBodies): Read {
   if (name === "status") return (ctx) => ctx.status;
   if (name === "request_body") return (ctx) => bodies.request(ctx);
   if (name === "response_body" || name === "resp_body") return (ctx) => bodies.response(ctx);
-  const read = compileVariable(name);
-  if (!isTextVariable(name)) {
-    return (ctx) => {
-      const value = read(ctx);
-      return value === undefined ? undefined : textOfWire(value);
-    };
-  }
+  const read = compileTextVariable(name);
   // Numbers that plugins left stay numbers.
   return (ctx) => {
     const value = read(ctx);

@@ -1,7 +1,6 @@
 import type { RequestContext } from "../plugin/context.ts";
 import type { PluginDefinition } from "../plugin/plugin.ts";
-import { compileVariable, isTextVariable } from "../plugin/variables.ts";
-import { textOfWire } from "../plugin/wire-text.ts";
+import { compileTextVariable } from "../plugin/variables.ts";
 import { explained } from "./catalogue/fields.ts";
 import { lokiLogger as facts } from "./catalogue/loggers.ts";
 import { logComments } from "./log-comments.ts";
@@ -85,7 +84,7 @@ function compileLabels(conf: Readonly<Record<string, string>>): (ctx: RequestCon
   const labels = Object.entries(conf).map(([name, text]) => ({
     name,
     text,
-    read: text.startsWith("$") ? compileText(text.slice(1)) : null,
+    read: text.startsWith("$") ? compileTextVariable(text.slice(1)) : null,
   }));
   if (labels.every(({ read }) => read === null)) {
     const constant = JSON.stringify(conf);
@@ -93,15 +92,6 @@ function compileLabels(conf: Readonly<Record<string, string>>): (ctx: RequestCon
   }
   return (ctx) =>
     JSON.stringify(Object.fromEntries(labels.map(({ name, text, read }) => [name, read === null ? text : read(ctx)])));
-}
-
-function compileText(name: string): (ctx: RequestContext) => string | undefined {
-  const read = compileVariable(name);
-  if (isTextVariable(name)) return read;
-  return (ctx) => {
-    const value = read(ctx);
-    return value === undefined ? undefined : textOfWire(value);
-  };
 }
 
 /** The body of a push: a stream for each set of labels. */

@@ -4,7 +4,7 @@ import type { RequestContext } from "../plugin/context.ts";
 import { isHeaderText } from "../plugin/header-text.ts";
 import { definePlugin } from "../plugin/plugin.ts";
 import type { PluginHandlers, Reply } from "../plugin/plugin.ts";
-import { compileTemplate } from "../plugin/variables.ts";
+import { compileText } from "../plugin/variables.ts";
 import { compileExample, toXml } from "./mocking-example.ts";
 import { checkStatus } from "./reply-status.ts";
 import { compileAnswerHeaders } from "./templated-headers.ts";
@@ -65,7 +65,7 @@ function compileBody(
   schema: Readonly<Record<string, unknown>>,
   asXml: boolean,
 ): (ctx: RequestContext) => string {
-  if (example !== undefined) return compileTemplate(example).render;
+  if (example !== undefined) return compileText(example).render;
   const make = compileExample(schema);
   return asXml ? () => toXml("data", make()) : () => JSON.stringify(make());
 }

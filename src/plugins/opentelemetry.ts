@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { version } from "../lib/version.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import type { PluginDefinition, PluginEnv } from "../plugin/plugin.ts";
-import { compileVariable, isTextVariable } from "../plugin/variables.ts";
+import { compileTextVariable } from "../plugin/variables.ts";
 import { textOfWire } from "../plugin/wire-text.ts";
 import { explained } from "./catalogue/fields.ts";
 import { opentelemetry as facts } from "./catalogue/observability.ts";
@@ -179,8 +179,7 @@ const spanName = (ctx: RequestContext): string => `${ctx.method} ${routePattern(
 function compileAttributes(conf: OpentelemetryConf): (ctx: RequestContext) => Attribute[] {
   const variables = (conf.additional_attributes ?? []).map((name) => ({
     name,
-    read: compileVariable(name),
-    isText: isTextVariable(name),
+    read: compileTextVariable(name),
   }));
   const prefixes = (conf.additional_header_prefix_attributes ?? []).map((name) => name.toLowerCase());
   return (ctx) => {
@@ -199,9 +198,9 @@ function compileAttributes(conf: OpentelemetryConf): (ctx: RequestContext) => At
     ];
     if (route.serviceId !== "") attributes.push(["apisix.service_id", route.serviceId]);
     if (route.serviceName !== "") attributes.push(["apisix.service_name", route.serviceName]);
-    for (const { name, read, isText } of variables) {
+    for (const { name, read } of variables) {
       const value = read(ctx);
-      if (value !== undefined) attributes.push([name, isText ? value : textOfWire(value)]);
+      if (value !== undefined) attributes.push([name, value]);
     }
     if (prefixes.length > 0) addHeaders(ctx, prefixes, attributes);
     return attributes;

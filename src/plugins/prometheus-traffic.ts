@@ -1,5 +1,5 @@
 import { metricFamilies } from "../lib/metric-families.ts";
-import { compileVariable, type VariableAccessor } from "../plugin/variables.ts";
+import { compileTextVariable, type VariableAccessor } from "../plugin/variables.ts";
 import type { RequestContext, RouteInfo } from "../plugin/context.ts";
 import type { PluginMetrics, Series } from "../plugin/metrics.ts";
 import type { MetricSettings, PrometheusSettings } from "../settings/settings.ts";
@@ -270,7 +270,7 @@ class SeriesFinder {
 }
 
 function extraOf({ extraLabels }: MetricSettings): readonly VariableAccessor[] {
-  return extraLabels.map(({ variable }) => compileVariable(variable));
+  return extraLabels.map(({ variable }) => compileTextVariable(variable));
 }
 
 /** The address without its port; IPv6 without brackets. */

@@ -1,13 +1,6 @@
 import type { RequestContext } from "../plugin/context.ts";
-import {
-  answerHeaderName,
-  cleanHeaderValue,
-  isHeaderName,
-  isHeaderText,
-  isOwnedByGateway,
-  utf8Bytes,
-} from "../plugin/header-text.ts";
-import { compileTemplate } from "../plugin/variables.ts";
+import { compileHeaderValue } from "../plugin/header-edits.ts";
+import { answerHeaderName, isHeaderName, isHeaderText, isOwnedByGateway } from "../plugin/header-text.ts";
 
 type Headers = readonly (readonly [name: string, value: string])[];
 
@@ -22,13 +15,9 @@ export function compileHeaders(conf: Readonly<Record<string, unknown>>): (ctx: R
     if (!isHeaderName(name)) throw new Error(`${JSON.stringify(name)} cannot name a header`);
     if (!isHeaderText(text)) throw new Error(`the value of header ${name} holds control characters`);
     if (isOwnedByGateway(name)) throw new Error(`header ${name} is written by the gateway itself`);
-    return [name, compileTemplate(text)] as const;
+    return [name, compileHeaderValue(text)] as const;
   });
-  if (compiled.every(([, { constant }]) => constant !== null)) {
-    const fixed = compiled.map(([name, { constant }]) => [name, utf8Bytes(constant ?? "")] as const);
-    return () => fixed;
-  }
-  return (ctx) => compiled.map(([name, { render }]) => [name, cleanHeaderValue(render(ctx))] as const);
+  return (ctx) => compiled.map(([name, render]) => [name, render(ctx, null)] as const);
 }
 
 /** The same for answers to clients. */

@@ -24,7 +24,7 @@ test("the guide has every cause in its order, in the words of the page", () => {
 test("every check has a cause, and its error stands in the guide as the API has it", async (t) => {
   const board = boardOf(16, 1);
   const fixture = await startFixture(t, board);
-  fixture.discovery = [{ name: "consul", ready: false }];
+  fixture.discovery = [{ name: "consul", ready: false, told: 0 }];
   board.draining = true;
   board.activate(12, undefined);
   board.record(9).reset(9, 1, Date.now(), board.record(8).heartbeat);

@@ -131,9 +131,10 @@ const worker = fc.record({
   state: fc.constantFrom(...Object.values(WorkerState)),
   revision: fc.nat(3),
   heartbeat: fc.integer({ min: 0, max: 20_000 }),
+  told: fc.constantFrom(6, 7, 8),
 });
 
-test("property: ready exactly when every worker reports, runs on a configuration and answers", () => {
+test("property: ready exactly when every worker reports, runs on a configuration, knows what was discovered and answers", () => {
   fc.assert(
     fc.property(fc.array(worker, { minLength: 1, maxLength: 20 }), fc.boolean(), fc.boolean(), (rows, drain, found) => {
       const board = new Board();
@@ -144,16 +145,18 @@ test("property: ready exactly when every worker reports, runs on a configuration
         record.reset(slot, 1, 0, row.heartbeat);
         record.acknowledge(row.revision, 0n, 0);
         record.state = row.state;
+        record.told = row.told;
         if (row.present) board.activate(slot, record);
       });
       const now = 20_000;
-      const input = { ...inputOf(board, now), discovery: [{ name: "dns", ready: found }] };
+      const input = { ...inputOf(board, now), discovery: [{ name: "dns", ready: found, told: 7 }] };
       const error = readinessError(input);
       const good = rows.map((row) => {
         const running = row.present && row.state === WorkerState.running && row.revision > 0;
         return running && now - row.heartbeat <= LIMIT;
       });
-      assert.equal(error === null, !drain && found && good.every(Boolean));
+      const told = rows.every((row) => row.told >= 7);
+      assert.equal(error === null, !drain && found && told && good.every(Boolean));
       const named = /worker id: (\d+)/.exec(error ?? "")?.[1];
       if (named !== undefined) assert.equal(good[Number(named)], false);
       assert.equal(readinessChecks(input).find((check) => check.error !== null)?.error ?? null, error);

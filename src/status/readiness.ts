@@ -10,8 +10,10 @@ import { reports, type SlotTracker } from "./slot-tracker.ts";
 /** A service-discovery source as readiness sees it. */
 export interface DiscoveryState {
   readonly name: string;
-  /** Whether its first list has been delivered. */
+  /** Whether its first list has come. */
   readonly ready: boolean;
+  /** What the workers must have taken over to serve it (`WorkerRecord.told`). */
+  readonly told: number;
 }
 
 /** Everything readiness depends on. */
@@ -48,7 +50,8 @@ export function readinessError(input: ReadinessInput): string | null {
     if (error !== null) return error;
   }
   for (const source of input.discovery) {
-    if (!source.ready) return discoveryError(source);
+    const error = discoveryError(source, input);
+    if (error !== null) return error;
   }
   return null;
 }
@@ -57,7 +60,7 @@ export function readinessError(input: ReadinessInput): string | null {
 export function readinessChecks(input: ReadinessInput): CheckResult[] {
   const results: CheckResult[] = fixedChecks.map(({ name, check }) => ({ name, error: check(input) }));
   for (const source of input.discovery) {
-    results.push({ name: `discovery/${source.name}`, error: source.ready ? null : discoveryError(source) });
+    results.push({ name: `discovery/${source.name}`, error: discoveryError(source, input) });
   }
   return results;
 }
@@ -123,6 +126,6 @@ function responsiveError(input: ReadinessInput): string | null {
   return null;
 }
 
-function discoveryError(source: DiscoveryState): string {
-  return `${source.name} discovery not ready`;
+function discoveryError({ name, ready, told }: DiscoveryState, { board }: ReadinessInput): string | null {
+  return ready && board.haveAllBeenTold(told) ? null : `${name} discovery not ready`;
 }

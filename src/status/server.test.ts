@@ -23,7 +23,7 @@ test("the seed's two endpoints say ok on a ready gateway", async (t) => {
 test("the exact texts of a gateway that is not ready, by precedence", async (t) => {
   const board = boardOf(16, 1);
   const fixture = await startFixture(t, board);
-  fixture.discovery = [{ name: "consul", ready: false }];
+  fixture.discovery = [{ name: "consul", ready: false, told: 0 }];
   const expectError = async (error: string): Promise<void> => {
     const reply = await ask(fixture, "/status/ready");
     assert.equal(reply.status, 503);
@@ -155,7 +155,7 @@ test("verbose explains every check, each worker and what is awaited", async (t) 
 test("exclude leaves checks out, warns of unknown names, and one check can be asked alone", async (t) => {
   const board = boardOf(2, 1);
   const fixture = await startFixture(t, board);
-  fixture.discovery = [{ name: "consul", ready: false }];
+  fixture.discovery = [{ name: "consul", ready: false, told: 0 }];
   board.draining = true;
   assert.equal((await ask(fixture, "/status/ready?exclude=draining")).json["error"], "consul discovery not ready");
   const both = await ask(fixture, "/status/ready?exclude=draining&exclude=discovery/consul");

@@ -305,7 +305,9 @@ export class Supervisor {
     } else if (message.type === "discovery") {
       // A control thread that is new begins anew; the workers have kept what its predecessor found.
       const known = new Set(this.#discovery.filter(({ ready }) => ready).map(({ name }) => name));
-      this.#discovery = message.sources.map(({ name, ready }) => ({ name, ready: ready || known.has(name) }));
+      this.#discovery = message.sources.map((source) =>
+        known.has(source.name) ? { name: source.name, ready: true, told: 0 } : source,
+      );
       this.#watch.refresh();
     } else if (message.type === "fleet") {
       this.#fleet = message.report;

@@ -113,9 +113,10 @@ export class WorkerPool implements SlotHost {
   async stop(drainMs: number): Promise<void> {
     this.#stopping = true;
     if (this.#watch !== null) clearInterval(this.#watch);
+    const deadline = monotonicMs() + drainMs;
     const deaf = Promise.all([...this.#threads].map((thread) => thread.stopListening()));
     await Promise.race([deaf, setTimeout(Math.min(drainMs, STOP_LISTENING_LIMIT_MS), null, { ref: false })]);
-    for (const slot of this.#slots) slot.stop(drainMs);
+    for (const slot of this.#slots) slot.stop(Math.max(0, deadline - monotonicMs()));
     await Promise.all([...this.#threads].map((thread) => thread.exited));
   }
 

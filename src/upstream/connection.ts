@@ -109,6 +109,7 @@ export class UpstreamConnection implements Timed {
     const options = {
       host: node.host,
       port: node.port,
+      lookup: node.lookup,
       noDelay: true,
       // A node that vanished without a word is found out while its connections are idle.
       keepAlive: true,

@@ -1,3 +1,4 @@
+import type { LookupFunction } from "node:net";
 import type { RequestContext } from "../plugin/context.ts";
 import type { NodeTls } from "./node-tls.ts";
 
@@ -10,6 +11,8 @@ import type { NodeTls } from "./node-tls.ts";
 /** One address of an upstream. */
 export interface UpstreamNode {
   readonly host: string;
+  /** Finds the addresses of a name; without it `host` is an address, or the system is asked. */
+  readonly lookup?: LookupFunction | undefined;
   readonly port: number;
   readonly weight: number;
   readonly priority: number;

@@ -105,6 +105,19 @@ export class Answer implements ResponseHead {
     return this.#text === null ? undefined : findField(this.#text.text, this.#text.fieldsStart, lower, true);
   }
 
+  /** The first cookie of that name, whatever its case, that the upstream sets (RFC 6265 section 5.2). */
+  nodeCookie(name: string): string | undefined {
+    const wanted = lowerCase(name);
+    let found: string | undefined;
+    this.#text?.forEach((field, value) => {
+      if (found !== undefined || lowerCase(field) !== "set-cookie") return;
+      const [pair = ""] = value.split(";", 1);
+      const equals = pair.indexOf("=");
+      if (equals > 0 && lowerCase(pair.slice(0, equals).trim()) === wanted) found = pair.slice(equals + 1).trim();
+    });
+    return found;
+  }
+
   /**
    * Notes how the head is written, for `sent` and `sentHeader`.
    * @param ownLines the gateway's own lines with CRLF.

@@ -210,6 +210,8 @@ export class DataPlane {
       hearNews(message.zone, message.news);
     } else if (message.type === "targets") {
       this.#engine.setTargets(message.entries);
+      this.#record.told = message.told;
+      this.#board.announce();
     } else if (message.type === "staples") {
       this.#engine.certificates.setStaples(message.staples, Date.now());
     } else if (message.type === "ahead") {

@@ -14,6 +14,7 @@ import { type AccessLogSink, createEnvironment, type Environment, httpDate, type
 import { Http1Connection } from "./http1/connection.ts";
 import type { Http2Connection } from "./http2/connection.ts";
 import { addressFailure, formatListen } from "./listen-failure.ts";
+import type { ProxiedEnds } from "../plugin/context.ts";
 import { type Peer, withoutMapping } from "./peer.ts";
 import { statusPage } from "../lib/status-pages.ts";
 import { quietTurn } from "./quiet-turn.ts";
@@ -209,7 +210,7 @@ class RawHttpServer implements HttpServer {
       return;
     }
     if (listen.proxyProtocol) this.#readProxyHeader(socket, listen);
-    else this.#arrived(socket, listen, null);
+    else this.#arrived(socket, listen, null, false);
   }
 
   /** Waits for the PROXY header. That counts as a connection, too. */
@@ -218,10 +219,10 @@ class RawHttpServer implements HttpServer {
     if (this.#isFull(socket)) return;
     const from = withoutMapping(socket.remoteAddress ?? "");
     const reader = new (loadProxyHeader().ProxyHeaderReader)(socket, wheel, settings.http.clientHeaderTimeoutMs, {
-      headerRead: ({ source }, rest) => {
+      headerRead: ({ ends }, rest) => {
         this.#connections.delete(reader);
         if (rest.length > 0) socket.unshift(rest);
-        this.#arrived(socket, listen, realIp.believesProxy(from) ? source : null);
+        this.#arrived(socket, listen, ends, realIp.believesProxy(from));
       },
       headerFailed: (fault) => {
         if (fault !== "") this.#complaints.add("connection refused", `${fault}, client ${from}`);
@@ -231,9 +232,12 @@ class RawHttpServer implements HttpServer {
     this.#connections.add(reader);
   }
 
-  /** @param source the client, where a PROXY header has told of it. */
-  #arrived(socket: Socket, listen: HttpListen, source: Address | null): void {
-    const peer = this.#peerOf(socket, source);
+  /**
+   * @param proxied what a PROXY header has told.
+   * @param believed whether its sender may say who the client is.
+   */
+  #arrived(socket: Socket, listen: HttpListen, proxied: ProxiedEnds | null, believed: boolean): void {
+    const peer = this.#peerOf(socket, proxied, believed);
     if (listen.tls) this.#secure(socket, peer, listen.http2);
     else
       this.#take(new Http1Connection(this.#env, socket, peer, this.#left, listen.http2 ? this.#changed(peer) : null));
@@ -300,20 +304,24 @@ class RawHttpServer implements HttpServer {
     if (this.#connections.size === 0) this.#emptied?.();
   }
 
-  #peerOf(socket: Socket, source: Address | null): Peer {
+  #peerOf(socket: Socket, proxied: ProxiedEnds | null, believed: boolean): Peer {
     const socketAddress = withoutMapping(socket.remoteAddress ?? "");
+    const socketPort = socket.remotePort ?? 0;
+    const source = proxied !== null && believed ? proxied.source : null;
     const address = source?.ip ?? socketAddress;
     const env = this.#env;
     return {
       address,
-      port: source?.port ?? socket.remotePort ?? 0,
+      port: source?.port ?? socketPort,
       socketAddress,
+      proxied: proxied === null ? null : { ...proxied, socketPort },
       serverAddress: withoutMapping(socket.localAddress ?? ""),
       serverPort: socket.localPort ?? 0,
       scheme: "http",
       http2: false,
       tls: null,
       connectionId: ++lastConnectionId * 256 + (this.#slot % 256),
+      acceptedMs: Math.trunc(performance.now()),
       believed: env.realIp.header !== "" && env.realIp.believes(address),
       trusted: env.trusts(address),
       forwardedLines: `X-Real-IP: ${address}\r\nX-Forwarded-For: ${address}\r\n`,

@@ -1,4 +1,4 @@
-import type { TlsInfo } from "../plugin/context.ts";
+import type { ProxiedEnds, TlsInfo } from "../plugin/context.ts";
 import type { Certificate } from "../tls/certificate-index.ts";
 
 /** What TLS has found out about a client. */
@@ -9,6 +9,12 @@ export interface TlsPeer extends TlsInfo {
   readonly verified: boolean;
 }
 
+/** A connection that began with a PROXY header with addresses. */
+export interface ProxiedPeer extends ProxiedEnds {
+  /** The port of the other end of the connection itself. */
+  readonly socketPort: number;
+}
+
 /** The two ends of a downstream connection, known once per connection. */
 export interface Peer {
   /** The client, as far as the connection tells of it; IPv4 also where the socket is IPv6. */
@@ -16,6 +22,8 @@ export interface Peer {
   readonly port: number;
   /** The other end of the connection itself: differs from `address` behind a PROXY header. */
   readonly socketAddress: string;
+  /** `null`: no PROXY header has told of addresses. */
+  readonly proxied: ProxiedPeer | null;
   readonly serverAddress: string;
   readonly serverPort: number;
   readonly scheme: "http" | "https";
@@ -25,6 +33,8 @@ export interface Peer {
   readonly tls: TlsPeer | null;
   /** Unique within the process. */
   readonly connectionId: number;
+  /** When it was accepted: whole milliseconds of `performance.now()`. */
+  readonly acceptedMs: number;
   /** Whether it may say for whom it asks (`real_ip_from`). */
   readonly believed: boolean;
   /** Whether its X-Forwarded-* are kept (`trusted_addresses`). */

@@ -242,7 +242,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     this.#relay?.cancel();
     if (this.#watched) {
       // The answer is out, whatever became of the body that it replaced.
-      this.#end();
+      this.#end(true);
       return;
     }
     if (this.#answer !== null) {
@@ -269,7 +269,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     if (this.#ended) return true;
     if (this.#replaced) {
       this.#filters?.watch(buffer.subarray(from, to), complete);
-      if (complete) this.#end();
+      if (complete) this.#end(true);
       return true;
     }
     return this.#sendBody(buffer, from, to, complete, trailers, this.#relay!.source);
@@ -308,7 +308,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     if (this.#ended || this.#watched) return;
     this.#relay?.cancel();
     if (this.ctx.status === 0) this.ctx.status = CLIENT_CLOSED;
-    this.#end();
+    this.#end(false);
   }
 
   // ---- the answer
@@ -336,7 +336,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       if (ctx.method !== "HEAD") this.ctx.sending(buffer, from, to);
       flowing = this.#downstream.head(answer, extra, buffer, from, to, complete, source);
     } else flowing = this.#sendFiltered(answer, extra, buffer, from, to, complete);
-    if (complete || (this.#replaced && !this.#watched)) this.#end();
+    if (complete || (this.#replaced && !this.#watched)) this.#end(true);
     return flowing;
   }
 
@@ -422,7 +422,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       this.ctx.sending(filtered, 0, filtered.length);
       flowing = this.#downstream.body(filtered, 0, filtered.length, complete, this.ctx.trailers, null);
     }
-    if (complete) this.#end();
+    if (complete) this.#end(true);
     return flowing;
   }
 
@@ -435,13 +435,15 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   #cut(): void {
     if (this.#ended) return;
     this.#downstream.abort();
-    this.#end();
+    this.#end(false);
   }
 
-  #end(): void {
+  /** @param whole whether the answer was sent whole. */
+  #end(whole: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
     const { ctx } = this;
+    ctx.completed = whole;
     const env = this.#env;
     env.requests++;
     ctx.bytesSent = this.#downstream.bytesSent;

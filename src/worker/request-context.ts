@@ -1,5 +1,5 @@
 import { findField, forEachField } from "../lib/header-fields.ts";
-import type { Attempt, BodyUse, Consumer, RequestContext, RouteInfo, TlsInfo } from "../plugin/context.ts";
+import type { Attempt, BodyUse, Consumer, ProxiedEnds, RequestContext, RouteInfo, TlsInfo } from "../plugin/context.ts";
 import type { Answer } from "./answer.ts";
 import { BodyCapture } from "./body-capture.ts";
 import type { RequestHead } from "./http1/request-head.ts";
@@ -36,6 +36,7 @@ export class HttpRequestContext implements RequestContext {
   status = 0;
   bodyBytesSent = 0;
   bytesSent = 0;
+  completed = false;
   requestLength: number;
   attempts: Attempt[] = [];
   nodeBodyBytes = 0;
@@ -113,6 +114,14 @@ export class HttpRequestContext implements RequestContext {
     return this.peer.socketAddress;
   }
 
+  get realipRemotePort(): number {
+    return this.peer.proxied === null ? this.peer.port : this.peer.proxied.socketPort;
+  }
+
+  get proxied(): ProxiedEnds | null {
+    return this.peer.proxied;
+  }
+
   get realIpHeader(): string {
     return this.#realIp.header;
   }
@@ -135,6 +144,10 @@ export class HttpRequestContext implements RequestContext {
 
   get connectionId(): number {
     return this.peer.connectionId;
+  }
+
+  get connectionTime(): number {
+    return (performance.now() - this.peer.acceptedMs) / 1_000;
   }
 
   get requestTime(): number {
@@ -271,6 +284,10 @@ export class HttpRequestContext implements RequestContext {
 
   nodeHeader(name: string): string | undefined {
     return this.answer?.nodeHeader(name);
+  }
+
+  nodeCookie(name: string): string | undefined {
+    return this.answer?.nodeCookie(name);
   }
 
   responseHeader(name: string): string | undefined {

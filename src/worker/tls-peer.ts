@@ -17,6 +17,9 @@ export function tlsPeer({ socket, certificate, serverName, client }: Secured): T
     get cipher() {
       return socket.getCipher()?.name ?? "";
     },
+    get alpn() {
+      return socket.alpnProtocol || "";
+    },
     get reused() {
       return socket.isSessionReused();
     },

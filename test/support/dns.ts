@@ -20,8 +20,8 @@ export interface StandInDns {
   /** `127.0.0.1:<port>`, as `dns_resolver` is written. */
   readonly server: string;
   readonly port: number;
-  /** By name in lower case; a name that is not there is NXDOMAIN. */
-  readonly answers: Map<string, StandInAnswer>;
+  /** By name in lower case; a name that is not there is NXDOMAIN, a promise is an answer that comes later. */
+  readonly answers: Map<string, StandInAnswer | Promise<StandInAnswer>>;
   /** Questions so far, as `TYPE name`. */
   readonly questions: readonly string[];
   /** Answers over UDP are cut, so that TCP has to be asked. */
@@ -36,7 +36,7 @@ const codes = { SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 } as const;
 const types = { A: 1, CNAME: 5, AAAA: 28, SRV: 33 } as const;
 
 export async function startDns(t: TestContext): Promise<StandInDns> {
-  const answers = new Map<string, StandInAnswer>();
+  const answers: StandInDns["answers"] = new Map();
   const questions: string[] = [];
   const waiting: { readonly name: string; readonly resolve: () => void }[] = [];
   const udp = createSocket("udp4");
@@ -50,7 +50,7 @@ export async function startDns(t: TestContext): Promise<StandInDns> {
     refused: new Set<string>(),
     asked: (name: string) => new Promise<void>((resolve) => waiting.push({ name, resolve })),
   };
-  const respond = (query: Buffer, overUdp: boolean): Buffer | null => {
+  const respond = async (query: Buffer, overUdp: boolean): Promise<Buffer | null> => {
     const { name, type, end } = questionOf(query);
     const typeName = Object.entries(types).find(([, code]) => code === type)?.[0] ?? String(type);
     questions.push(`${typeName} ${name}`);
@@ -58,19 +58,19 @@ export async function startDns(t: TestContext): Promise<StandInDns> {
       waiting.splice(waiting.indexOf(one), 1);
       one.resolve();
     }
-    const answer = dns.refused.has(typeName) ? "REFUSED" : (answers.get(name) ?? "NXDOMAIN");
+    const answer = dns.refused.has(typeName) ? "REFUSED" : ((await answers.get(name)) ?? "NXDOMAIN");
     if (answer === "silent") return null;
     if (answer === "garbage") return Buffer.from("no message of the DNS");
     return responseTo(query.subarray(0, end), answer, type, overUdp && dns.truncate);
   };
-  udp.on("message", (query, peer) => {
-    const response = respond(query, true);
+  udp.on("message", async (query, peer) => {
+    const response = await respond(query, true);
     if (response !== null) udp.send(response, peer.port, peer.address);
   });
   tcp.on("connection", (socket) => {
     socket.on("error", () => undefined);
-    socket.once("data", (data: Buffer) => {
-      const response = respond(data.subarray(2), false);
+    socket.once("data", async (data: Buffer) => {
+      const response = await respond(data.subarray(2), false);
       if (response === null) return;
       const length = Buffer.alloc(2);
       length.writeUInt16BE(response.length);

@@ -14,7 +14,7 @@ export type Lookup =
 export interface TargetWatchParts {
   /** Finds out what a key stands for; never rejects. */
   readonly look: (key: string) => Promise<Lookup>;
-  /** The key stands for something else now. */
+  /** The key stands for something else now; nothing, where it was looked up for the first time and in vain. */
   readonly changed: (key: string, targets: readonly Target[]) => void;
   /** A key has been looked up: the first time whatever came of it, later with success. */
   readonly looked?: (key: string) => void;
@@ -65,6 +65,13 @@ export class TargetWatch {
     for (const { key, targets } of this.#entries.values()) if (targets !== undefined) yield [key, targets];
   }
 
+  /** Everything that `changed` has told of: what was looked up in vain, too. */
+  *told(): Iterable<readonly [key: string, targets: readonly Target[]]> {
+    for (const { key, targets, looked } of this.#entries.values()) {
+      if (looked || targets !== undefined) yield [key, targets ?? []];
+    }
+  }
+
   /** Whether all keys of a type have been looked up, and one of them at least with success; true without any. */
   isReady(type: string): boolean {
     const entries = Array.from(this.#entries.values()).filter(({ key }) => key.startsWith(`${type}/`));
@@ -76,7 +83,9 @@ export class TargetWatch {
 
   /** Keys that are added from now on stand for this until they have been looked up; replaces what was expected before. */
   expect(entries: readonly TargetEntry[]): void {
-    this.#expected = new Map(entries.flatMap(([key, targets]) => (targets === null ? [] : [[key, targets]])));
+    this.#expected = new Map(
+      entries.filter((entry): entry is readonly [string, readonly Target[]] => (entry[1]?.length ?? 0) > 0),
+    );
   }
 
   /** Begins to look up a key that is not watched yet. */
@@ -150,6 +159,8 @@ export class TargetWatch {
       }
       if (gone) this.#set(entry, []);
       else if (entry.targets === undefined && lookup.otherwise !== undefined) this.#set(entry, lookup.otherwise);
+      // Who waits for the first word of it need not wait any longer.
+      else if (entry.targets === undefined && !entry.looked) this.#parts.changed(entry.key, []);
     } else {
       pauseMs = lookup.ttlMs;
       if (entry.failures > 0) log.notice(`${entry.key} can be resolved again`);

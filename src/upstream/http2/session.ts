@@ -65,8 +65,8 @@ export class UpstreamSession implements Timed, StreamOwner {
   ) {
     this.#owner = owner;
     this.#wheel = wheel;
-    const { host, port, address } = node;
-    const options = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_PROBE_MS };
+    const { host, port, lookup, address } = node;
+    const options = { host, port, lookup, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_PROBE_MS };
     const socket =
       tls === null
         ? connectTcp(options)

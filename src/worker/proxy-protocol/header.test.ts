@@ -73,7 +73,7 @@ const bytesOf = (bytes: Buffer | string): Buffer => (typeof bytes === "string" ?
 function shown(result: ProxyHeader | HeaderFault | null): string | null {
   if (result === null) return "more";
   if ("fault" in result) return result.fault;
-  return result.source === null ? null : `${result.source.ip} ${result.source.port}`;
+  return result.ends === null ? null : `${result.ends.source.ip} ${result.ends.source.port}`;
 }
 
 test("headers that are right, whole and byte by byte", () => {
@@ -87,6 +87,22 @@ test("headers that are right, whole and byte by byte", () => {
     assert.equal(shown(header), source, name);
     assert.equal((header as ProxyHeader).length, bytes.length, name);
   }
+});
+
+test("the addresses of both ends", () => {
+  const ends = (bytes: Buffer | string): unknown => (parseProxyHeader(bytesOf(bytes)) as ProxyHeader).ends;
+  assert.deepEqual(ends("PROXY TCP6 2001:DB8::1 ::1 65535 443\r\n"), {
+    source: { ip: "2001:db8::1", port: 65_535 },
+    destination: { ip: "::1", port: 443 },
+  });
+  assert.deepEqual(ends(v2(1, 0x11, V4)), {
+    source: { ip: "10.0.0.1", port: 1_234 },
+    destination: { ip: "127.0.0.1", port: 9_100 },
+  });
+  assert.deepEqual(ends(v2(1, 0x21, V6)), {
+    source: { ip: "2001:db8::1", port: 1_234 },
+    destination: { ip: "::1", port: 9_100 },
+  });
 });
 
 test("headers that are wrong, whole and byte by byte", () => {
@@ -112,10 +128,13 @@ test("what is written is read again", () => {
       const header = Buffer.from(formatProxyHeader(source, destination));
       const read = parseProxyHeader(header) as ProxyHeader;
       assert.equal(read.length, header.length);
-      assert.equal(read.source?.port, source.port);
+      assert.equal(read.ends?.source.port, source.port);
+      assert.equal(read.ends.destination.port, destination.port);
       // Read again it does not change any more.
-      const again = formatProxyHeader(read.source!, read.source!);
-      assert.deepEqual((parseProxyHeader(Buffer.from(again)) as ProxyHeader).source, read.source);
+      for (const end of [read.ends.source, read.ends.destination]) {
+        const again = parseProxyHeader(Buffer.from(formatProxyHeader(end, end))) as ProxyHeader;
+        assert.deepEqual(again.ends, { source: end, destination: end });
+      }
     }),
   );
   assert.equal(formatProxyHeader({ ip: "::1", port: 1 }, { ip: "10.0.0.1", port: 2 }), "PROXY UNKNOWN\r\n");

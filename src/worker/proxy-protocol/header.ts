@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { latin1 } from "../../lib/latin1.ts";
 import { canonicalIp } from "../../settings/address.ts";
+import type { ProxiedEnds } from "../../plugin/context.ts";
 import type { Address } from "../../settings/settings.ts";
 
 /**
@@ -13,8 +14,8 @@ import type { Address } from "../../settings/settings.ts";
 export interface ProxyHeader {
   /** Bytes of the header; what follows is the client's. */
   readonly length: number;
-  /** The client; `null`: the proxy speaks for itself, or does not know. */
-  readonly source: Address | null;
+  /** The client and where it connected to; `null`: the proxy speaks for itself, or does not know. */
+  readonly ends: ProxiedEnds | null;
 }
 
 /** Why bytes are no header. */
@@ -62,13 +63,19 @@ function parseV1(bytes: Buffer): ProxyHeader | HeaderFault | null {
   if (!line.endsWith("\r\n")) return { fault: "PROXY header does not end with CRLF" };
   const words = line.slice(0, -2).split(" ");
   // Whatever follows UNKNOWN is to be ignored.
-  if (words[1] === "UNKNOWN") return { length, source: null };
+  if (words[1] === "UNKNOWN") return { length, ends: null };
   const [, family, source = "", destination = "", sourcePort = "", destinationPort = ""] = words;
   const isIp = family === "TCP4" ? isIPv4 : family === "TCP6" ? isPlainIpv6 : null;
   if (isIp === null) return { fault: "PROXY header names no known family" };
   if (words.length !== 6 || !isIp(source) || !isIp(destination)) return { fault: "PROXY header has wrong addresses" };
   if (!isPort(sourcePort) || !isPort(destinationPort)) return { fault: "PROXY header has wrong ports" };
-  return { length, source: { ip: canonicalIp(source), port: Number(sourcePort) } };
+  return {
+    length,
+    ends: {
+      source: { ip: canonicalIp(source), port: Number(sourcePort) },
+      destination: { ip: canonicalIp(destination), port: Number(destinationPort) },
+    },
+  };
 }
 
 /** Without the name of an interface, which would mean something on the proxy only. */
@@ -101,13 +108,22 @@ function parseV2(bytes: Buffer): ProxyHeader | HeaderFault | null {
     if (length < FIXED_V2 + addresses) return { fault: "PROXY header is too short for its addresses" };
   }
   if (bytes.length < length) return null;
-  if (local) return { length, source: null };
+  if (local) return { length, ends: null };
   if (family !== Family.unspecified && !isTlvList(bytes, FIXED_V2 + addresses!, length)) {
     return { fault: "PROXY header has broken extensions" };
   }
-  if (family === Family.ipv4) return { length, source: { ip: ipv4At(bytes, 16), port: bytes.readUInt16BE(24) } };
-  if (family === Family.ipv6) return { length, source: { ip: ipv6At(bytes, 16), port: bytes.readUInt16BE(48) } };
-  return { length, source: null };
+  if (family === Family.ipv4) return { length, ends: endsAt(bytes, ipv4At, 4) };
+  if (family === Family.ipv6) return { length, ends: endsAt(bytes, ipv6At, 16) };
+  return { length, ends: null };
+}
+
+/** Both addresses, of `size` bytes each, then both ports. */
+function endsAt(bytes: Buffer, addressAt: (bytes: Buffer, at: number) => string, size: number): ProxiedEnds {
+  const [destination, ports] = [FIXED_V2 + size, FIXED_V2 + 2 * size];
+  return {
+    source: { ip: addressAt(bytes, FIXED_V2), port: bytes.readUInt16BE(ports) },
+    destination: { ip: addressAt(bytes, destination), port: bytes.readUInt16BE(ports + 2) },
+  };
 }
 
 /** Whether extensions (type, length, value) fill the rest exactly. */

@@ -1,5 +1,13 @@
 import type { StreamEnds } from "../../compile/stream/stream-plan.ts";
-import type { Attempt, RequestContext, RouteInfo, TlsInfo, UpstreamRequest } from "../../plugin/context.ts";
+import type {
+  Attempt,
+  ProxiedEnds,
+  RequestContext,
+  RouteInfo,
+  TlsInfo,
+  UpstreamRequest,
+} from "../../plugin/context.ts";
+import type { ProxiedPeer } from "../peer.ts";
 
 const NO_ROUTE: RouteInfo = { id: "", name: "", serviceId: "", serviceName: "" };
 const NO_HEADERS: readonly never[] = [];
@@ -25,6 +33,8 @@ export interface StreamPeer extends StreamEnds {
   readonly remotePort: number;
   /** Address of the other end of the connection itself; differs from `remoteAddr` behind a PROXY header. */
   readonly socketAddr: string;
+  /** `null`: no PROXY header has told of addresses. */
+  readonly proxied: ProxiedPeer | null;
   readonly connectionId: number;
   /** `null`: clear text. */
   readonly tls: TlsInfo | null;
@@ -59,6 +69,7 @@ export class StreamContext implements RequestContext {
   readonly peerTrusted = false;
   readonly realIpHeader = "";
   readonly connectionRequests = 1;
+  readonly completed = false;
   readonly consumer = null;
   readonly upstream = NO_REQUEST;
   readonly capturedBody = null;
@@ -88,6 +99,14 @@ export class StreamContext implements RequestContext {
     return this.#peer.socketAddr;
   }
 
+  get realipRemotePort(): number {
+    return this.#peer.proxied === null ? this.#peer.remotePort : this.#peer.proxied.socketPort;
+  }
+
+  get proxied(): ProxiedEnds | null {
+    return this.#peer.proxied;
+  }
+
   get serverAddr(): string {
     return this.#peer.serverAddr;
   }
@@ -98,6 +117,11 @@ export class StreamContext implements RequestContext {
 
   get connectionId(): number {
     return this.#peer.connectionId;
+  }
+
+  /** A stream is its connection. */
+  get connectionTime(): number {
+    return this.requestTime;
   }
 
   get startedAt(): number {
@@ -172,6 +196,10 @@ export class StreamContext implements RequestContext {
   }
 
   nodeHeader(): undefined {
+    return undefined;
+  }
+
+  nodeCookie(): undefined {
     return undefined;
   }
 

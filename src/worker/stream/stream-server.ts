@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { WorkerRecord } from "../../board/board.ts";
 import type { StreamEnds, StreamPlan } from "../../compile/stream/stream-plan.ts";
 import { TimerWheel } from "../../lib/timer-wheel.ts";
+import type { ProxiedEnds } from "../../plugin/context.ts";
 import type { Address, Settings, StreamListener, StreamSettings } from "../../settings/settings.ts";
 import type { CertificateLookup } from "../../tls/certificate-index.ts";
 import { TicketKeys, type TicketSeed } from "../../tls/ticket-keys.ts";
@@ -194,14 +195,10 @@ export class StreamServer {
 
   #readProxyHeader(socket: Socket, ends: StreamPeer, tls: boolean): void {
     const reader = new ProxyHeaderReader(socket, this.#wheel, PROXY_HEADER_MS, {
-      headerRead: ({ source }, rest) => {
+      headerRead: ({ ends: proxied }, rest) => {
         this.#arriving.delete(reader);
         if (rest.length > 0) socket.unshift(rest);
-        this.#arrived(
-          socket,
-          source === null ? ends : { ...ends, remoteAddr: source.ip, remotePort: source.port },
-          tls,
-        );
+        this.#arrived(socket, proxied === null ? ends : behindProxy(ends, proxied), tls);
       },
       headerFailed: (fault) => {
         if (fault !== "") this.#env.complaints.add("stream refused", `${fault}, client ${ends.socketAddr}`);
@@ -291,10 +288,17 @@ function endsOf(socket: Socket, connectionId: number): StreamPeer {
     remoteAddr,
     remotePort: socket.remotePort ?? 0,
     socketAddr: remoteAddr,
+    proxied: null,
     serverAddr: withoutMapping(socket.localAddress ?? ""),
     serverPort: socket.localPort ?? 0,
     sni: null,
     tls: null,
     connectionId,
   };
+}
+
+/** The peer of which a PROXY header has told. */
+function behindProxy(ends: StreamPeer, proxied: ProxiedEnds): StreamPeer {
+  const { ip, port } = proxied.source;
+  return { ...ends, remoteAddr: ip, remotePort: port, proxied: { ...proxied, socketPort: ends.remotePort } };
 }

@@ -142,8 +142,8 @@ export class TcpStream implements Timed {
     this.#env.wheel.set(this, connectTimeoutMs);
   }
 
-  #dial({ host, port }: UpstreamNode): Socket {
-    const options = { ...socketOptions, host, port };
+  #dial({ host, port, lookup }: UpstreamNode): Socket {
+    const options = { ...socketOptions, host, port, lookup };
     const socket = connect(options);
     // Before TLS hears of the connection: the header goes first, and in clear text.
     if (this.#env.proxyProtocolToUpstream) socket.once("connect", () => socket.write(this.#proxyHeader()));

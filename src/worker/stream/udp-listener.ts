@@ -88,6 +88,7 @@ export class UdpListener {
       socketAddr: withoutMapping(from),
       serverAddr: this.#address.ip,
       serverPort: this.#address.port,
+      proxied: null,
       sni: null,
       tls: null,
       connectionId: this.#owner.connectionId(),

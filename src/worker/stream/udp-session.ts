@@ -1,4 +1,4 @@
-import { createSocket, type Socket } from "node:dgram";
+import { createSocket, type Socket, type SocketOptions } from "node:dgram";
 import { isIPv6 } from "node:net";
 import type { StreamPlan } from "../../compile/stream/stream-plan.ts";
 import type { Timed } from "../../lib/timer-wheel.ts";
@@ -107,7 +107,7 @@ export class UdpSession implements Timed {
     const node = this.#choice!.next(reason, status, (...why) => this.#refuse(...why));
     if (node === null) return;
     this.#node = node;
-    const socket = createSocket({ type: isIPv6(node.host) ? "udp6" : "udp4" });
+    const socket = createSocket(socketOptions(node));
     this.#socket = socket;
     this.#env.upstreamConnections++;
     socket.on("message", (datagram) => this.#answered(datagram));
@@ -190,4 +190,13 @@ export class UdpSession implements Timed {
     conclude(this.#plan, this.#ctx, this.#env);
     this.#gone(this);
   }
+}
+
+/** A name is looked up as one of IPv4. */
+function socketOptions({ host, lookup }: UpstreamNode): SocketOptions {
+  if (lookup === undefined) return { type: isIPv6(host) ? "udp6" : "udp4" };
+  return {
+    type: "udp4",
+    lookup: (name, _, callback) => lookup(name, { family: 4 }, (error, address) => callback(error, String(address), 4)),
+  };
 }
