@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "./support/client.ts";
 import { instance, startConsul } from "./support/consul.ts";
 import { type StandInAnswer, startDns } from "./support/dns.ts";
-import { endpoints, startKubernetes } from "./support/kubernetes.ts";
+import { endpoints, slice, startKubernetes } from "./support/kubernetes.ts";
 import { startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
 import { startGateway } from "./support/gateway.ts";
@@ -194,10 +195,70 @@ test("nodes of services come from discovery: the DNS, Consul, Kubernetes", async
   await consul.wasAsked(5);
   await all("two");
   assert.match((await gateway.status("/status/ready")).text, /ok/);
+  // Neither the next control thread nor new workers have heard of anybody: they take over what was known.
+  gateway.child.kill("SIGHUP");
+  while (!/reload: done/.test(gateway.errorLog)) await all("two");
+  await all("two");
   // A new list: what changed meanwhile.
   kubernetes.items = [shop(one.port, "30")];
   kubernetes.fails = false;
   await follows("/kubernetes", "one");
+  // A service that is new has its nodes the moment the change counts.
+  consul.now([instance("127.0.0.1", two.port)], 10);
+  const revision = await gateway.revision();
+  gateway.writeStandalone({ routes: [route("consul", "fresh"), route("kubernetes", "default/shop:http")] });
+  assert.equal((await gateway.applied(revision + 1)).status, 200);
+  for (let i = 0; i < 5; i++) assert.match((await ask(gateway.httpPort, "/consul")).text, /^two/);
   assert.ok(kubernetes.asked.every((line) => line.startsWith("Bearer secret /api/v1/endpoints?")));
   assert.doesNotMatch(gateway.errorLog, /secret/);
+});
+
+test("several clusters of Kubernetes: slices over TLS, and nodes that are gone are asked no more", async (t) => {
+  const [one, two] = [await startOrigin(t, "one"), await startOrigin(t, "two")];
+  const [sliced, plain] = [await startKubernetes(t, true), await startKubernetes(t)];
+  const port = (number: number): object => ({ name: "http", port: number });
+  sliced.items = [slice("shop", "shop-a", ["127.0.0.1"], port(one.port))];
+  plain.items = [endpoints("shop", ["127.0.0.1"], port(one.port))];
+  const ca = join(import.meta.dirname, "support", "certificate.pem");
+  const cluster = (id: string, api: { readonly port: number }, schema: string, more: object = {}): object => ({
+    id,
+    service: { schema, host: "127.0.0.1", port: api.port, ...(schema === "https" ? { ssl_verify: true } : {}) },
+    client: { token: "secret" },
+    ...more,
+  });
+  const discovery = {
+    kubernetes: [
+      cluster("a", sliced, "https", { watch_endpoint_slices: true, default_weight: 5 }),
+      cluster("b", plain, "http", { namespace_selector: { match: ["def.*"] } }),
+    ],
+  };
+  const route = (id: string): object => ({
+    id,
+    uri: `/${id}`,
+    upstream: { type: "roundrobin", discovery_type: "kubernetes", service_name: `${id}/default/shop:http` },
+  });
+  const gateway = await serving(
+    t,
+    { routes: [route("a"), route("b")] },
+    { workers: 2, config: { discovery, apisix: { ssl: { ssl_trusted_certificate: ca } } } },
+  );
+  /** Asks until this is answered. */
+  const follows = async (path: string, pattern: RegExp): Promise<void> => {
+    while (!pattern.test((await ask(gateway.httpPort, path)).text));
+  };
+  await follows("/a", /^one/);
+  await follows("/b", /^one/);
+  await sliced.watched();
+  await plain.watched();
+  sliced.event("ADDED", slice("shop", "shop-b", ["127.0.0.1"], port(two.port), "11"));
+  await follows("/a", /^two/);
+  await follows("/a", /^one/);
+  sliced.event("DELETED", slice("shop", "shop-a", [], port(one.port), "12"));
+  await follows("/a", /^two/);
+  plain.event("MODIFIED", endpoints("shop", [], port(one.port), "11"));
+  await follows("/b", /no valid upstream node|503/);
+  const reply = await ask(gateway.httpPort, "/b");
+  assert.equal(reply.status, 503, reply.text);
+  plain.event("MODIFIED", endpoints("shop", ["127.0.0.1"], port(two.port), "13"));
+  await follows("/b", /^two/);
 });

@@ -3,6 +3,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import { test, type TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { ask } from "./support/client.ts";
+import { startDns } from "./support/dns.ts";
 import type { Gateway } from "./support/gateway.ts";
 import { startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
@@ -280,4 +281,48 @@ test("all nodes unhealthy: all of them are used; probes carry what is configured
   assert.deepEqual([...seen].sort(), ["ok", "other"]);
   assert.equal(heads[0], "POST probe.example mine 1");
   assert.equal(body, "hello");
+});
+
+test("what is known of nodes that have a name outlives the control thread, also while the DNS is away", async (t) => {
+  const dns = await startDns(t);
+  const origin = await startOrigin(t, "here");
+  // One address of two, at which nobody listens.
+  dns.answers.set("pair.test", [
+    { type: "A", value: "127.0.0.1" },
+    { type: "A", value: "127.0.0.9" },
+  ]);
+  const upstream = {
+    nodes: { [`pair.test:${origin.port}`]: 1 },
+    retries: 0,
+    checks: {
+      active: { type: "tcp", healthy: { interval: 100 }, unhealthy: { interval: 100, tcp_failures: 254 } },
+      passive: { unhealthy: { tcp_failures: 1 } },
+    },
+  };
+  const gateway = await serving(
+    t,
+    { services: [{ id: "s", upstream }], routes: [{ id: "1", uri: "/*", service_id: "s" }] },
+    { workers: 2, faults: "on", config: { apisix: { dns_resolver: [dns.server], resolver_timeout: 1 } } },
+  );
+  const shown = async (): Promise<string> => {
+    const reply = await gateway.control("/v1/healthcheck/services/s", { method: "GET" }).catch(() => null);
+    const { nodes = [] } = (reply?.json() ?? {}) as { nodes?: { ip: string; status: string }[] };
+    return nodes.map(({ ip, status }) => `${ip} ${status}`).join();
+  };
+  const known = "127.0.0.1 healthy,127.0.0.9 unhealthy";
+  while ((await shown()) !== known) await ask(gateway.httpPort, "/");
+  const served = async (): Promise<void> => {
+    for (let i = 0; i < 20; i++) assert.equal((await ask(gateway.httpPort, "/")).status, 200);
+  };
+  await served();
+  dns.answers.set("pair.test", "SERVFAIL");
+  await gateway.control("/v1/faults?fault=control-crash");
+  const exited = async (): Promise<boolean> =>
+    ((await gateway.status("/status/events")).json()["events"] as { type: string }[]).some(
+      ({ type }) => type === "control-exited",
+    );
+  while (!(await exited())) await setTimeout(5);
+  await dns.asked("pair.test");
+  await served();
+  while ((await shown()) !== known) await served();
 });

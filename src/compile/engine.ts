@@ -59,6 +59,8 @@ export interface EngineOptions {
 
 /** The engine of a worker, with what its owner does at the end. */
 export interface WorkerEngine extends Engine {
+  /** What names and services stand for here. */
+  targets(): readonly TargetEntry[];
   /** Takes over what names and services stand for now; what depends on them is made anew. */
   setTargets(entries: readonly TargetEntry[]): void;
   /** The plan for a TCP or UDP stream; `null`: no stream route matches. */
@@ -198,6 +200,10 @@ class IncrementalEngine implements WorkerEngine {
 
   resources(): readonly Change[] {
     return [...this.#texts].flatMap(([kind, texts]) => Array.from(texts, ([id, text]) => ({ kind, id, text })));
+  }
+
+  targets(): readonly TargetEntry[] {
+    return [...this.#targets];
   }
 
   setTargets(entries: readonly TargetEntry[]): void {

@@ -18,6 +18,8 @@ export interface ConfigurationParts {
   readonly reporter: ConfigReporter;
   readonly log: Logger;
   readonly secrets: SecretFlow;
+  /** Looks up what is to be known before a load is applied; `null`: nothing. Never rejects. */
+  readonly prepare: (staged: Staged) => Promise<void> | null;
   /** Where the last good configuration is kept for a start without the source; `null`: nowhere. */
   readonly lastGood: LastGoodFile | null;
   /** Plugins of users that fit now that a load was applied; `null`: none. */
@@ -45,11 +47,12 @@ export class Configuration implements SourceSink {
   readonly #log: Logger;
   readonly #waiters = new Set<Waiter>();
   readonly #secrets: SecretFlow;
+  readonly #prepare: ConfigurationParts["prepare"];
   readonly #lastGood: LastGoodFile | null;
   readonly #retryPlugins: ConfigurationParts["retryPlugins"];
   readonly #queue: Work[] = [];
   readonly #delivery = new Delivery((parcel) => this.#deliver(parcel));
-  /** Secrets are being fetched for what comes next. */
+  /** Secrets are being fetched, or services looked up, for what comes next. */
   #waiting = false;
   readonly #idle: (() => void)[] = [];
   /** Of what is served. */
@@ -61,7 +64,7 @@ export class Configuration implements SourceSink {
   #said: ReadonlySet<string> = new Set();
   #rejected: readonly Rejection[] = [];
 
-  constructor({ store, publisher, reporter, log, secrets, lastGood, retryPlugins }: ConfigurationParts) {
+  constructor({ store, publisher, reporter, log, secrets, prepare, lastGood, retryPlugins }: ConfigurationParts) {
     const { promise: loaded, resolve: hold } = Promise.withResolvers<void>();
     this.loaded = loaded;
     this.#hold = hold;
@@ -70,6 +73,7 @@ export class Configuration implements SourceSink {
     this.#store = store;
     this.#lastGood = lastGood;
     this.#secrets = secrets;
+    this.#prepare = prepare;
     this.#publisher = publisher;
     this.#reporter = reporter;
     this.#log = log;
@@ -157,7 +161,7 @@ export class Configuration implements SourceSink {
     this.#run();
   }
 
-  /** Works the queue off, at once as long as no secret has to be fetched. */
+  /** Works the queue off, at once as long as nothing has to be known before. */
   #run(): void {
     while (!this.#waiting) {
       const work = this.#queue.shift();
@@ -173,8 +177,9 @@ export class Configuration implements SourceSink {
         continue;
       }
       const fetched = this.#secrets.prepare(next.staged, this.#store);
-      if (fetched === null) this.#apply(next.staged);
-      else this.#applyAfter(fetched, next.staged);
+      const found = this.#prepare(next.staged);
+      if (fetched === null && found === null) this.#apply(next.staged);
+      else this.#applyAfter([fetched, found], next.staged);
     }
     if (!this.#waiting) for (const resolve of this.#idle.splice(0)) resolve();
   }
@@ -184,9 +189,9 @@ export class Configuration implements SourceSink {
     if (applied !== null) this.#finish(applied);
   }
 
-  #applyAfter(fetched: Promise<void>, staged: Staged): void {
+  #applyAfter(prepared: readonly (Promise<void> | null)[], staged: Staged): void {
     this.#waiting = true;
-    void fetched.then(() => {
+    void Promise.all(prepared).then(() => {
       this.#apply(staged);
       this.#waiting = false;
       this.#run();

@@ -152,12 +152,13 @@ export class Control {
       reporter: this.#reporter,
       log: this.#log,
       secrets: this.#secrets,
+      prepare: (staged) => this.#upstreams.prepare(staged.entries),
       lastGood: this.#lastGood,
       retryPlugins: () => plugins.retry(store),
     });
     this.#configuration = configuration;
     if (inherited !== null) {
-      this.#upstreams.apply(store.snapshot());
+      this.#upstreams.inherit(inherited.targets, store.snapshot());
       this.#stapling.apply(store.snapshot());
       this.#reporter.inherited(revision, store.hash, Date.now());
       configuration.serve();

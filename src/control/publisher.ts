@@ -80,7 +80,10 @@ export class Publisher {
    */
   async inherited(limitMs: number): Promise<WorkerDump | null> {
     return await new Promise((resolve) => {
-      const timer = setTimeout(() => this.#dumped?.({ type: "dump", revision: 0, resources: [] }), limitMs);
+      const timer = setTimeout(
+        () => this.#dumped?.({ type: "dump", revision: 0, resources: [], targets: [] }),
+        limitMs,
+      );
       this.#dumped = (dump) => {
         clearTimeout(timer);
         this.#dumped = null;

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
+import { instance, startConsul } from "../../test/support/consul.ts";
 import { HEALTH_WORDS, HealthTable } from "../board/health-table.ts";
-import { UpstreamWatch } from "./upstream-watch.ts";
+import type { ConsulSettings } from "../settings/settings.ts";
+import type { StagedEntry } from "../store/stage.ts";
+import { UpstreamWatch, type UpstreamWatchParts } from "./upstream-watch.ts";
 
 const checks = {
   active: {
@@ -14,20 +17,69 @@ const checks = {
   },
 };
 
-test("upstreams inside plugins are checked as long as they stand there", (t) => {
+function watching(
+  t: TestContext,
+  consul: ConsulSettings | null,
+  publish: UpstreamWatchParts["publish"],
+): UpstreamWatch {
   const watch = new UpstreamWatch({
     table: new HealthTable(new Int32Array(new SharedArrayBuffer(HEALTH_WORDS * 4))),
-    dns: { servers: [], validSeconds: null, timeoutMs: 1_000, search: false } as never,
-    discovery: { dns: null, consul: null, kubernetes: [] },
+    dns: { servers: [], validMs: null, timeoutMs: 1_000, search: false, ipv6: true },
+    discovery: { dns: null, consul, kubernetes: [] },
     trustedCertificates: null,
     serverName: true,
     healthChecksOff: false,
-    publish: () => undefined,
+    publish,
     discovered: () => undefined,
     checked: () => undefined,
     log: { warn: () => undefined, notice: () => undefined },
   });
   t.after(() => watch.close());
+  return watch;
+}
+
+test("a change waits for the services that it names, but not for long, and not again", async (t) => {
+  const consul = await startConsul(t, [instance("10.0.0.1", 80)], 7);
+  const published: string[] = [];
+  const watch = watching(
+    t,
+    {
+      servers: [consul.url],
+      token: null,
+      answerMs: 30_000,
+      waitMs: 60_000,
+      intervalMs: 60_000,
+      weight: 1,
+      skipped: [],
+      fallback: null,
+    },
+    ({ entries }) => published.push(...entries.map(([key]) => key)),
+  );
+  const naming = (service: unknown, type = "consul"): readonly StagedEntry[] => {
+    const raw = JSON.stringify({ upstream: { discovery_type: type, service_name: service } });
+    const content = {
+      state: "read",
+      raw,
+      read: () => JSON.parse(raw) as unknown,
+      references: new Set<string>(),
+    } as const;
+    return [{ kind: "routes", key: "routes/1", id: "1", content }];
+  };
+  assert.equal(watch.prepare(naming("shop")), null, "the first load does not wait");
+  watch.apply([]);
+  for (const type of ["dns", "none"]) assert.equal(watch.prepare(naming("shop", type)), null, "not configured");
+  for (const service of [null, {}]) assert.equal(watch.prepare(naming(service)), null, "what is no name");
+  await watch.prepare(naming("shop"));
+  assert.deepEqual(published, ["consul/shop"]);
+  assert.equal(watch.prepare(naming("shop")), null);
+  // From here on every answer is held back.
+  consul.silent = true;
+  await watch.prepare(naming("slow"));
+  assert.equal(watch.prepare(naming("slower")), null);
+});
+
+test("upstreams inside plugins are checked as long as they stand there", (t) => {
+  const watch = watching(t, null, () => undefined);
   const upstream = { type: "roundrobin", scheme: "http", nodes: { "127.0.0.1:1": 1, "127.0.0.1:2": 1 }, checks };
   const set = (kind: "routes" | "global_rules", id: string, split: object | null): readonly string[] => {
     const plugins = split === null ? {} : { "traffic-split": split };

@@ -1,5 +1,5 @@
 import type { HealthTable } from "../board/health-table.ts";
-import { monotonicUs } from "../lib/clock.ts";
+import { monotonicMs, monotonicUs } from "../lib/clock.ts";
 import type { CheckedNodes, ControlToWorker, DiscoveryReport, WorkerTargets } from "../messages/messages.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
@@ -9,10 +9,12 @@ import {
   expandNodes,
   formatAddress,
   pluginUpstreamKey,
+  serviceKey,
   targetKeys,
   type Target,
   type TargetEntry,
 } from "../upstream/targets.ts";
+import type { StagedEntry } from "../store/stage.ts";
 import { splitUpstreams } from "../plugins/traffic-split-upstreams.ts";
 import type { Plugins } from "../schema/plugins.ts";
 import { createLookup, type Lookups } from "./discovery/lookup.ts";
@@ -56,6 +58,20 @@ const kinds = new Set<Kind>([
   "consumer_groups",
 ]);
 
+/** How long a change waits at most for the services that it names. */
+const PREPARE_MS = 500;
+/** After one that waited so long in vain no other one waits for so long. */
+const NO_WAIT_MS = 10_000;
+
+/** For how long what was looked up for a change is kept until that has come. */
+const EARLY_MS = 10_000;
+
+/** Services that a change names for the first time. */
+interface Preparation {
+  readonly missing: Set<string>;
+  readonly done: () => void;
+}
+
 /** Kinds that may have an upstream of their own. */
 const holders = new Set<Kind>(["routes", "services", "upstreams", "stream_routes"]);
 
@@ -81,13 +97,21 @@ export class UpstreamWatch {
   #told = 0;
   /** The configured sources; `null`: nothing was told of it yet. */
   readonly #sources: Map<string, boolean | null>;
+  /** What a change waits for. */
+  #preparation: Preparation | null = null;
+  #mayWaitAt = -Infinity;
+  /** Keys that were looked up before an upstream named them, with the time: a change may also be refused. */
+  readonly #early = new Map<string, number>();
+  /** The first configuration is here. */
+  #applied = false;
   #settled = false;
   /** Keys of `#upstreams` by the target that they depend on. */
   readonly #byTarget = new Map<string, Set<string>>();
 
   constructor(parts: UpstreamWatchParts) {
     const { table, dns, discovery, healthChecksOff, publish, discovered, checked, log } = parts;
-    this.#tls = new NodeTlsSource(new TrustedAuthorities(parts.trustedCertificates), parts.serverName);
+    const authorities = new TrustedAuthorities(parts.trustedCertificates);
+    this.#tls = new NodeTlsSource(authorities, parts.serverName);
     this.#publish = publish;
     this.#discovered = discovered;
     const { dns: dnsServers, consul, kubernetes } = discovery;
@@ -95,11 +119,20 @@ export class UpstreamWatch {
     this.#sources = new Map(
       Object.entries(configured).flatMap(([name, there]) => (there ? [[name, null] as const] : [])),
     );
-    this.#lookups = createLookup(dns, discovery, { changed: (key) => this.#targets.again(key), log });
+    this.#lookups = createLookup(dns, discovery, {
+      changed: (key) => this.#targets.again(key),
+      authorities: () => authorities.certificates(),
+      log,
+    });
     this.#targets = new TargetWatch({
       look: (key) => this.#lookups.look(key),
       changed: (key, targets) => this.#changed(key, targets),
-      looked: () => this.#reportSources(),
+      looked: (key) => {
+        const missing = this.#preparation?.missing;
+        if (missing?.delete(key) === true && missing.size === 0) this.#preparation?.done();
+        this.#reportSources();
+        this.#settle();
+      },
       log,
     });
     this.#prober = healthChecksOff ? null : new Prober(table, log);
@@ -124,10 +157,58 @@ export class UpstreamWatch {
       if (holders.has(kind)) this.#set(owner, upstreamOf(kind, text));
       this.#setInPlugins(owner, text === null ? [] : pluginUpstreams(owner, text));
     }
-    // The first time it is everything there is: what else an earlier control thread has left behind is given up.
-    if (!this.#settled) this.#prober?.settle();
-    this.#settled = true;
+    this.#applied = true;
     this.#reportSources();
+    this.#settle();
+  }
+
+  /**
+   * Looks up services that a change names for the first time, so that it has its nodes the
+   * moment it counts; `null`: none, or they are not waited for. To be called when everything
+   * before was applied. Never rejects.
+   */
+  prepare(entries: readonly StagedEntry[]): Promise<void> | null {
+    if (!this.#applied || this.#sources.size === 0) return null;
+    this.#forgetEarly();
+    const missing = new Set(entries.flatMap(servicesOf).filter((key) => this.#isNew(key)));
+    if (missing.size === 0 || monotonicMs() < this.#mayWaitAt) return null;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      this.#mayWaitAt = monotonicMs() + NO_WAIT_MS;
+      resolve();
+    }, PREPARE_MS);
+    this.#preparation = { missing, done: resolve };
+    for (const key of missing) {
+      this.#early.set(key, monotonicMs());
+      this.#targets.add(key);
+    }
+    return promise.then(() => {
+      clearTimeout(timer);
+      this.#preparation = null;
+    });
+  }
+
+  /** Gives up what no upstream has come to name. */
+  #forgetEarly(): void {
+    for (const [key, at] of this.#early) {
+      const isUsed = this.#byTarget.has(key);
+      if (!isUsed && monotonicMs() < at + EARLY_MS) continue;
+      this.#early.delete(key);
+      if (!isUsed) this.#forget(key);
+    }
+  }
+
+  #isNew(key: string): boolean {
+    return this.#sources.has(key.slice(0, key.indexOf("/"))) && !this.#targets.has(key);
+  }
+
+  /** Takes over what an earlier control thread has left with the workers: resources, and what their names stood for. */
+  inherit(targets: readonly TargetEntry[], resources: readonly Change[]): void {
+    this.#targets.expect(targets);
+    this.apply(resources);
+    this.#targets.expect([]);
+    // Workers that are new are to be told of it, too.
+    if (targets.length > 0) this.#told = Math.max(this.#told + 1, monotonicUs());
   }
 
   /** What a worker that is new is told of names. */
@@ -198,6 +279,17 @@ export class UpstreamWatch {
     this.#check(key);
   }
 
+  /**
+   * Gives up what an earlier control thread has left of nodes that are not there any more:
+   * once everything is here, and every address is known. Until then workers may use nodes
+   * of which nothing is known here, and their health is to stay.
+   */
+  #settle(): void {
+    if (this.#settled || !this.#applied || !this.#targets.isComplete) return;
+    this.#settled = true;
+    this.#prober?.settle();
+  }
+
   /** Once a source is ready it stays so: what it said last is kept. */
   #reportSources(): void {
     let changed = false;
@@ -216,6 +308,10 @@ export class UpstreamWatch {
     const users = this.#byTarget.get(target);
     if (users?.delete(key) !== true || users.size > 0) return;
     this.#byTarget.delete(target);
+    this.#forget(target);
+  }
+
+  #forget(target: string): void {
     this.#targets.remove(target);
     this.#lookups.forget(target);
     this.#tell([[target, null]]);
@@ -235,12 +331,11 @@ export class UpstreamWatch {
       shownCertificate(upstream, (id) => this.#certificates.get(id)),
     );
     const hostHeader = upstream.pass_host === "rewrite" ? (upstream.upstream_host ?? null) : null;
-    const checked = nodes
-      .filter(({ weight }) => weight > 0)
-      .map(({ host, port: given, name }) => {
-        const port = given ?? defaultPort(upstream.scheme);
-        return { host, port, name, hostHeader, tls, address: formatAddress(host, port) };
-      });
+    // Those of weight 0 as well: what gets requests later is known by then.
+    const checked = nodes.map(({ host, port: given, name }) => {
+      const port = given ?? defaultPort(upstream.scheme);
+      return { host, port, name, hostHeader, tls, address: formatAddress(host, port) };
+    });
     this.#prober?.set(key, upstream.checks ?? null, checked);
     this.#checkedNodes.changed();
   }
@@ -261,6 +356,20 @@ function upstreamOf(kind: Kind, text: string | null): InlineUpstream | null {
   if (text === null || (kind !== "upstreams" && !text.includes('"upstream":'))) return null;
   const conf = JSON.parse(text) as InlineUpstream & { readonly upstream?: InlineUpstream };
   return kind === "upstreams" ? conf : (conf.upstream ?? null);
+}
+
+/** The keys of services that a resource names; it may not have been checked yet. */
+function servicesOf({ kind, key, content }: StagedEntry): readonly string[] {
+  if (content.state !== "read" || !content.raw.includes('"discovery_type"')) return [];
+  try {
+    const own = holders.has(kind) ? upstreamOf(kind, content.raw) : null;
+    const all = [...(own === null ? [] : [own]), ...pluginUpstreams(key, content.raw).map(([, upstream]) => upstream)];
+    const named = all.filter(({ service_name: service }) => typeof service === "string");
+    return named.map(serviceKey).filter((service) => service !== null);
+  } catch {
+    // What is wrong with it will be told by whoever checks it.
+    return [];
+  }
 }
 
 /** The upstreams inside the plugins of a resource. Looks at no more text than it must. */

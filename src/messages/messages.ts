@@ -92,6 +92,8 @@ export interface WorkerDump {
   readonly type: "dump";
   readonly revision: number;
   readonly resources: readonly Change[];
+  /** What names and services stood for last. */
+  readonly targets: readonly TargetEntry[];
 }
 
 /** Asks for all metrics of the node as text; `exposition` answers. */

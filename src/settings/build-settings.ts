@@ -151,6 +151,7 @@ function dnsSettings(apisix: CheckedConfig["apisix"]): DnsSettings {
     validMs: apisix.dns_resolver_valid === undefined ? null : Number(apisix.dns_resolver_valid) * 1_000,
     timeoutMs: Number(apisix.resolver_timeout) * 1_000,
     search: apisix.enable_resolv_search_opt,
+    ipv6: apisix.enable_ipv6,
   };
 }
 

@@ -107,7 +107,12 @@ export interface ConsulConfig {
 /** `discovery.kubernetes`, or one of its clusters. */
 export interface KubernetesConfig {
   readonly id?: string;
-  readonly service: { readonly schema: "http" | "https"; readonly host: string; readonly port: Scalar };
+  readonly service: {
+    readonly schema: "http" | "https";
+    readonly host: string;
+    readonly port: Scalar;
+    readonly ssl_verify?: boolean;
+  };
   readonly client: { readonly token?: string; readonly token_file?: string };
   readonly default_weight: Scalar;
   readonly namespace_selector: {
@@ -121,6 +126,7 @@ export interface KubernetesConfig {
   readonly watch_jitter_seconds: Scalar;
   readonly watch_retry_interval_seconds: Scalar;
   readonly watch_retry_max_seconds: Scalar;
+  readonly watch_endpoint_slices: boolean;
 }
 
 /** `deployment.admin`. */

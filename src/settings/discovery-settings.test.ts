@@ -26,7 +26,7 @@ test("settings of discovery that are incomplete or at odds are errors, with thei
   );
   assert.match(found("  kubernetes: {}\n").join(), /needs the environment variable KUBERNETES_SERVICE_HOST/);
   assert.deepEqual(found("  kubernetes: {service: {host: k, port: 6443}, watch_retry_interval_seconds: x}\n"), [
-    '6 error discovery.kubernetes.watch_retry_interval_seconds: found "x", expected a whole number, 0 or more',
+    '6 error discovery.kubernetes.watch_retry_interval_seconds: found "x", expected a whole number, from 0 to 3600',
   ]);
 });
 
@@ -36,7 +36,7 @@ test("proxy_ssl_server_name, charset and discovery reach the settings", (t) => {
     "nginx_config: {http: {proxy_ssl_server_name: false, charset: off}}\ndiscovery:\n" +
       "  dns: {resolv_conf: conf/resolv.conf, order: [A]}\n" +
       "  consul: {servers: ['http://c:8500/'], timeout: {connect: 100, read: 200}, skip_services: [a], default_service: {host: h, port: 1}}\n" +
-      "  kubernetes: {service: {host: k, port: '6443'}, watch_timeout_seconds: 240, watch_jitter_seconds: 30, watch_retry_interval_seconds: 5, watch_retry_max_seconds: 1}\n",
+      "  kubernetes: {service: {host: k, port: '6443'}, watch_timeout_seconds: 240, watch_jitter_seconds: 30, watch_retry_interval_seconds: 5, watch_retry_max_seconds: 1, watch_endpoint_slices: true}\n",
   );
   assert.deepEqual([settings.upstream.serverName, settings.http.charset], [false, null]);
   const { dns, consul, kubernetes } = settings.discovery;
@@ -50,4 +50,5 @@ test("proxy_ssl_server_name, charset and discovery reach the settings", (t) => {
     [cluster?.port, cluster?.watchSeconds, cluster?.jitterSeconds, cluster?.retryMs, cluster?.maxRetryMs],
     [6443, 240, 30, 5_000, 5_000],
   );
+  assert.deepEqual([cluster?.slices, cluster?.verify, cluster?.caFile], [true, false, null]);
 });

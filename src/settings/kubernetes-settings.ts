@@ -13,16 +13,19 @@ export function kubernetesSettings(config: KubernetesConfig, env: NodeJS.Process
   const { service, client, namespace_selector: namespaces } = config;
   const fill = (text: string): string => text.replaceAll(variable, (_, name: string) => env[name] ?? "");
   const token = client.token === undefined ? null : fill(client.token).trim();
-  const account = `${ACCOUNT}/ca.crt`;
+  const host = fill(service.host);
+  const caFile = isOwnCluster(host, env) && existsSync(`${ACCOUNT}/ca.crt`) ? `${ACCOUNT}/ca.crt` : null;
   const retryMs = Number(config.watch_retry_interval_seconds) * 1_000;
   return {
     id: config.id ?? null,
     secure: service.schema !== "http",
-    host: fill(service.host),
+    host,
     port: Number(fill(String(service.port))),
     token,
     tokenFile: token === null ? fill(client.token_file ?? `${ACCOUNT}/token`) : null,
-    caFile: existsSync(account) ? account : null,
+    verify: service.ssl_verify ?? caFile !== null,
+    caFile,
+    slices: config.watch_endpoint_slices,
     weight: Number(config.default_weight),
     namespaces: {
       ...(namespaces.equal === undefined ? {} : { equal: namespaces.equal }),
@@ -36,6 +39,11 @@ export function kubernetesSettings(config: KubernetesConfig, env: NodeJS.Process
     retryMs,
     maxRetryMs: Math.max(retryMs, Number(config.watch_retry_max_seconds) * 1_000),
   };
+}
+
+/** Whether it is the API server of the cluster that the gateway is a pod of: another one has another authority. */
+function isOwnCluster(host: string, env: NodeJS.ProcessEnv): boolean {
+  return host === env["KUBERNETES_SERVICE_HOST"] || /^kubernetes\.default(\.svc(\..+)?)?$/.test(host);
 }
 
 /** Variables of the environment that a cluster asks for and that are not there. */

@@ -160,6 +160,8 @@ export interface DnsSettings {
   readonly timeoutMs: number;
   /** `apisix.enable_resolv_search_opt`: whether the search list of resolv.conf is used. */
   readonly search: boolean;
+  /** `apisix.enable_ipv6`: whether names are asked for addresses of IPv6 where they have none of IPv4. */
+  readonly ipv6: boolean;
 }
 
 /** `discovery`: where services are looked up; `null`: not in there. */
@@ -187,8 +189,12 @@ export interface KubernetesSettings {
   readonly token: string | null;
   /** Read anew for every request; `null`: `token` counts. */
   readonly tokenFile: string | null;
-  /** Certificates to trust; `null`: the server's certificate is not checked, as in APISIX. */
+  /** Whether the server's certificate is checked. */
+  readonly verify: boolean;
+  /** The authority of the cluster that the gateway is a pod of; `null`: it is another one, or none is known. */
   readonly caFile: string | null;
+  /** EndpointSlices are watched instead of Endpoints. */
+  readonly slices: boolean;
   readonly weight: number;
   readonly namespaces: {
     readonly equal?: string;

@@ -115,15 +115,20 @@ export function shownHost(host: string): string {
 /** Weights are multiplied by at most so much. */
 const MAX_SCALE = 1_000;
 
-function commonMultiple(counts: readonly number[]): number {
+/** The least common multiple of the counts, 1,000 at most. */
+export function commonMultiple(counts: readonly number[]): number {
   let multiple = 1;
   for (const count of counts) {
-    let [a, b] = [multiple, count];
-    while (b > 0) [a, b] = [b, a % b];
-    multiple = (multiple / a) * count;
+    multiple = (multiple / commonDivisor(multiple, count)) * count;
     if (multiple > MAX_SCALE) return MAX_SCALE;
   }
   return multiple;
+}
+
+/** The greatest common divisor; of 0 and a number, the number. */
+export function commonDivisor(a: number, b: number): number {
+  while (b > 0) [a, b] = [b, a % b];
+  return a;
 }
 
 function isList(nodes: Nodes): nodes is Exclude<Nodes, Readonly<Record<string, number>>> {

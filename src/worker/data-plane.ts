@@ -202,7 +202,8 @@ export class DataPlane {
 
   #receive(message: ControlToWorker): void {
     if (message.type === "dump") {
-      this.#post({ type: "dump", revision: this.#revision, resources: this.#engine.resources() });
+      const [resources, targets] = [this.#engine.resources(), this.#engine.targets()];
+      this.#post({ type: "dump", revision: this.#revision, resources, targets });
     } else if (message.type === "exposition") {
       this.#scrapes.answered(message.id, message.text);
     } else if (message.type === "cache-news") {

@@ -51,7 +51,7 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     },
     trustedCertificates: null,
     matching: { encodedSlash: false, graphqlMaxSize: 1_048_576, postArgMaxSize: 67_108_864 },
-    dns: { servers: null, validMs: null, timeoutMs: 5_000, search: true },
+    dns: { servers: null, validMs: null, timeoutMs: 5_000, search: true, ipv6: true },
     discovery: { dns: null, consul: null, kubernetes: [] },
     healthChecksOff: false,
     router: "radixtree_host_uri",

@@ -17,6 +17,10 @@ export class StandInConsul {
   /** The target and the token of every request. */
   readonly asked: string[] = [];
   status = 200;
+  /** No question is answered. */
+  silent = false;
+  /** The catalogue is all there is. */
+  catalogOnly = false;
   /** What is answered. */
   text = "[]";
   /** 0: none is told, so nothing can be held back. */
@@ -32,7 +36,7 @@ export class StandInConsul {
   take(path: string, token: string, response: ServerResponse): void {
     this.asked.push(`${path} ${token}`);
     const after = new URL(path, this.url).searchParams.get("index");
-    if (after !== null && Number(after) === this.index) {
+    if (this.silent || (after !== null && Number(after) === this.index)) {
       this.held.add(response);
       response.once("close", () => this.held.delete(response));
     } else this.#answer(response);
@@ -53,7 +57,8 @@ export class StandInConsul {
 
   #answer(response: ServerResponse): void {
     const headers = this.index === 0 ? {} : { "X-Consul-Index": this.index };
-    response.writeHead(this.status, headers).end(this.text);
+    const missing = this.catalogOnly && response.req.url?.startsWith("/v1/catalog/") !== true;
+    response.writeHead(missing ? 404 : this.status, headers).end(this.text);
   }
 }
 

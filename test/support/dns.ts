@@ -26,10 +26,13 @@ export interface StandInDns {
   readonly questions: readonly string[];
   /** Answers over UDP are cut, so that TCP has to be asked. */
   truncate: boolean;
+  /** Types that are answered with REFUSED, whatever the name. */
+  readonly refused: Set<string>;
   /** Resolves with the next question for the name. */
   asked(name: string): Promise<void>;
 }
 
+const codes = { SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 } as const;
 const types = { A: 1, CNAME: 5, AAAA: 28, SRV: 33 } as const;
 
 export async function startDns(t: TestContext): Promise<StandInDns> {
@@ -44,16 +47,18 @@ export async function startDns(t: TestContext): Promise<StandInDns> {
     answers,
     questions,
     truncate: false,
+    refused: new Set<string>(),
     asked: (name: string) => new Promise<void>((resolve) => waiting.push({ name, resolve })),
   };
   const respond = async (query: Buffer, overUdp: boolean): Promise<Buffer | null> => {
     const { name, type, end } = questionOf(query);
-    questions.push(`${Object.entries(types).find(([, code]) => code === type)?.[0] ?? type} ${name}`);
+    const typeName = Object.entries(types).find(([, code]) => code === type)?.[0] ?? String(type);
+    questions.push(`${typeName} ${name}`);
     for (const one of waiting.filter((other) => other.name === name)) {
       waiting.splice(waiting.indexOf(one), 1);
       one.resolve();
     }
-    const answer = (await answers.get(name)) ?? "NXDOMAIN";
+    const answer = dns.refused.has(typeName) ? "REFUSED" : ((await answers.get(name)) ?? "NXDOMAIN");
     if (answer === "silent") return null;
     if (answer === "garbage") return Buffer.from("no message of the DNS");
     return responseTo(query.subarray(0, end), answer, type, overUdp && dns.truncate);
@@ -98,12 +103,12 @@ function questionOf(query: Buffer): { name: string; type: number; end: number } 
 
 function responseTo(
   query: Buffer,
-  answer: readonly StandInRecord[] | "SERVFAIL" | "NXDOMAIN",
+  answer: readonly StandInRecord[] | "SERVFAIL" | "NXDOMAIN" | "REFUSED",
   type: number,
   cut: boolean,
 ): Buffer {
   const message = Buffer.from(query);
-  const code = answer === "SERVFAIL" ? 2 : answer === "NXDOMAIN" ? 3 : 0;
+  const code = typeof answer === "string" ? codes[answer] : 0;
   message.writeUInt16BE(0x8180 | (cut ? 0x0200 : 0) | code, 2);
   message.fill(0, 6, 12);
   if (typeof answer === "string" || cut) return message;

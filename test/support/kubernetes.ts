@@ -1,6 +1,8 @@
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
+import { certificate, privateKey } from "./certificate.ts";
 
 /** An object of the kind Endpoints as the API server sends it; one more address is never ready. */
 export function endpoints(
@@ -12,6 +14,30 @@ export function endpoints(
   return {
     metadata: { name, namespace: "default", resourceVersion: version },
     subsets: [{ addresses: ips.map((ip) => ({ ip })), notReadyAddresses: [{ ip: "10.9.9.9" }], ports: [port] }],
+  };
+}
+
+/** An EndpointSlice of a service; of its endpoints one is not ready, and one says nothing of it. */
+export function slice(
+  service: string,
+  name: string,
+  ips: readonly string[],
+  port: object = { name: "http", port: 80, protocol: "TCP" },
+  version = "10",
+): object {
+  return {
+    metadata: {
+      name,
+      namespace: "default",
+      resourceVersion: version,
+      labels: { "kubernetes.io/service-name": service },
+    },
+    addressType: "IPv4",
+    endpoints: [
+      ...ips.map((ip, i) => ({ addresses: [ip], conditions: i === 0 ? {} : { ready: true, serving: true } })),
+      { addresses: ["10.9.9.9"], conditions: { ready: false, serving: true, terminating: true } },
+    ],
+    ports: [port],
   };
 }
 
@@ -31,10 +57,11 @@ export interface StandInKubernetes {
   endWatch(): void;
 }
 
-export async function startKubernetes(t: TestContext): Promise<StandInKubernetes> {
+/** With `secure` over TLS, with the certificate of the tests. */
+export async function startKubernetes(t: TestContext, secure = false): Promise<StandInKubernetes> {
   let open: ServerResponse | null = null;
   let waiting: (() => void)[] = [];
-  const server = createServer((request, response) => {
+  const answer: RequestListener = (request, response) => {
     const url = new URL(request.url ?? "", "http://api");
     api.asked.push(`${request.headers.authorization} ${url.pathname}${url.search}`);
     if (url.searchParams.get("watch") === "true") {
@@ -51,7 +78,8 @@ export async function startKubernetes(t: TestContext): Promise<StandInKubernetes
       const rest = url.searchParams.get("continue") === null ? api.items : api.items.slice(1);
       response.end(JSON.stringify({ items: rest, metadata: { resourceVersion: "5" } }));
     }
-  });
+  };
+  const server = secure ? createSecureServer({ cert: certificate, key: privateKey }, answer) : createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => {
     server.closeAllConnections();

@@ -76,12 +76,13 @@ const idOf = (settings: KubernetesSettings | undefined): object =>
   settings === undefined || settings.id === null ? {} : { id: settings.id };
 
 function configOf(settings: KubernetesSettings): object {
-  const { secure, host, port, token, tokenFile, weight, labelSelector } = settings;
+  const { secure, host, port, token, tokenFile, weight, labelSelector, slices } = settings;
   return {
     ...idOf(settings),
     service: { schema: secure ? "https" : "http", host, port: String(port) },
     client: tokenFile === null ? { token: masked(token) } : { token_file: tokenFile },
     default_weight: weight,
     ...(labelSelector === null ? {} : { label_selector: labelSelector }),
+    ...(slices ? { watch_endpoint_slices: true } : {}),
   };
 }

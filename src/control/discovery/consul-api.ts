@@ -19,7 +19,7 @@ export interface ConsulQuestion {
   readonly server: string;
   readonly service: string;
   readonly token: string | null;
-  /** Weight of an instance that says none. */
+  /** Weight of an instance; one that has a weight of its own in Consul has so many times as much. */
   readonly weight: number;
   /** For an answer that is not held back. */
   readonly answerMs: number;
@@ -31,11 +31,31 @@ export interface ConsulQuestion {
 export async function askConsul(question: ConsulQuestion, signal: AbortSignal): Promise<ConsulAnswer> {
   const { server, service, token, weight, answerMs, after } = question;
   const held = after === null ? "" : `&index=${after.index}&wait=${Math.ceil(after.waitMs / 1_000)}s`;
-  const url = `${server}/v1/health/service/${encodeURIComponent(service)}?passing=true${held}`;
   // Consul adds up to a sixteenth, so that not all clients come back at once.
   const limitMs = answerMs + (after === null ? 0 : after.waitMs * (17 / 16));
-  const { text, index } = await get(url, token, limitMs, signal);
+  const ask = (path: string): Promise<HttpAnswer> =>
+    get(`${server}/v1/${path}${encodeURIComponent(service)}?passing=true${held}`, token, limitMs, signal);
+  let answer = await ask("health/service/");
+  // Other registries that speak Consul's protocol may have its catalogue alone.
+  if (answer.status === 404) answer = await ask("catalog/service/");
+  const { status, text, index } = answer;
+  if (status !== 200) throw new Error(`status ${status}`);
   return { targets: readService(JSON.parse(text), weight), index };
+}
+
+interface HttpAnswer {
+  readonly status: number;
+  readonly text: string;
+  /** 0: none was told. */
+  readonly index: number;
+}
+
+/** One row of `/v1/catalog/service`, as far as it is read. */
+interface CatalogRow {
+  readonly Address?: unknown;
+  readonly ServiceAddress?: unknown;
+  readonly ServicePort?: unknown;
+  readonly ServiceWeights?: { readonly Passing?: unknown } | null;
 }
 
 /** One row of `/v1/health/service`, as far as it is read. */
@@ -52,24 +72,31 @@ interface Row {
 function readService(answer: unknown, weight: number): readonly Target[] {
   if (!Array.isArray(answer)) throw new Error("the answer is no list");
   const targets = new Map<string, Target>();
-  for (const { Node: node, Service: service } of answer as readonly Row[]) {
+  for (const { Node: node, Service: service } of (answer as readonly (Row & CatalogRow)[]).map(nested)) {
     const host = typeof service?.Address === "string" && service.Address !== "" ? service.Address : node?.Address;
-    const port = service?.Port;
+    // An instance without a port is registered with 0: as in APISIX it is asked at 80.
+    const port = service?.Port === 0 || service?.Port === undefined ? 80 : service.Port;
     if (typeof host !== "string" || host === "" || typeof port !== "number" || port < 1 || port > 65_535) continue;
     const given = service?.Weights?.Passing;
-    const own = typeof given === "number" && given >= 1 ? given : weight;
+    // 1 is what Consul says of an instance that was given none.
+    const own = typeof given === "number" && given >= 1 ? given * weight : weight;
     targets.set(`${host} ${port}`, { host, port, weight: own, priority: 0 });
   }
   return [...targets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
 }
 
-function get(
-  url: string,
-  token: string | null,
-  limitMs: number,
-  signal: AbortSignal,
-): Promise<{ readonly text: string; readonly index: number }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ readonly text: string; readonly index: number }>();
+/** A row of the catalogue in the form of the other. */
+function nested(row: Row & CatalogRow): Row {
+  if (row.ServicePort === undefined) return row;
+  const { Address: node, ServiceAddress: address, ServicePort: port, ServiceWeights: weights } = row;
+  return {
+    Node: { Address: node },
+    Service: { Address: address, Port: port, ...(weights === undefined ? {} : { Weights: weights }) },
+  };
+}
+
+function get(url: string, token: string | null, limitMs: number, signal: AbortSignal): Promise<HttpAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   const send = url.startsWith("https:") ? loadHttps().request : httpRequest;
   const headers = { Accept: "application/json", ...(token === null ? {} : { "X-Consul-Token": token }) };
   const outgoing = send(url, { headers, agent: false, signal }, (response) => {
@@ -83,8 +110,8 @@ function get(
     response.once("error", reject);
     response.once("end", () => {
       const index = Number(response.headers["x-consul-index"] ?? 0);
-      if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode}`));
-      else resolve({ text: Buffer.concat(parts).toString("utf8"), index: Number.isSafeInteger(index) ? index : 0 });
+      const text = Buffer.concat(parts).toString("utf8");
+      resolve({ status: response.statusCode ?? 0, text, index: Number.isSafeInteger(index) ? index : 0 });
     });
   });
   const timer = setTimeout(() => outgoing.destroy(new Error("no answer")), limitMs);

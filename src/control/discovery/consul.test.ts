@@ -35,13 +35,19 @@ function following(
 }
 
 test("passing instances with their weights; the next server where one does not answer", async (t) => {
-  const rows = [instance("10.0.0.2", 81, { Passing: 10, Warning: 1 }), instance("", 80), instance("10.0.0.3", 0), {}];
+  const rows = [
+    instance("10.0.0.2", 81, { Passing: 10, Warning: 1 }),
+    instance("", 80, { Passing: 1, Warning: 1 }),
+    instance("10.0.0.3", 0),
+    {},
+  ];
   const [bad, good] = [await startConsul(t), await startConsul(t, rows)];
   bad.status = 500;
   const { consul } = following(t, ["http://127.0.0.1:1", bad.url, good.url], { intervalMs: 60_000 });
   const found = await consul.look("shop a");
   assert.deepEqual("targets" in found && found.targets, [
-    { host: "10.0.0.2", port: 81, weight: 10, priority: 0 },
+    { host: "10.0.0.2", port: 81, weight: 50, priority: 0 },
+    { host: "10.0.0.3", port: 80, weight: 5, priority: 0 },
     { host: "10.0.0.9", port: 80, weight: 5, priority: 0 },
   ]);
   assert.deepEqual(good.asked, ["/v1/health/service/shop%20a?passing=true secret"]);
@@ -124,7 +130,10 @@ test("default_service counts where no server knows an instance, skip_services is
   await gone;
   assert.equal(await hosts(), "10.9.9.9");
   const skipped = await consul.look("hidden");
-  assert.match("failure" in skipped ? skipped.failure : "", /skip_services/);
+  assert.equal("targets" in skipped && skipped.targets[0]?.host, "10.9.9.9");
+  const bare = following(t, [server.url], { skipped: ["hidden"] }).consul;
+  const none = await bare.look("hidden");
+  assert.match("failure" in none ? none.failure : "", /skip_services/);
   assert.ok(server.asked.every((path) => !path.includes("hidden")));
 });
 
@@ -143,4 +152,25 @@ test("what comes to nothing has a reason, and never the token", async (t) => {
     assert.match(found.failure, reason);
     assert.doesNotMatch(found.failure, /secret/);
   }
+});
+
+test("a registry that has the catalogue alone", async (t) => {
+  const server = await startConsul(t);
+  server.catalogOnly = true;
+  const row = (address: string, more: object): object => ({
+    Node: "n",
+    Address: "10.0.0.9",
+    ServiceAddress: address,
+    ...more,
+  });
+  server.now(
+    [row("10.0.0.1", { ServicePort: 81, ServiceWeights: { Passing: 3, Warning: 1 } }), row("", { ServicePort: 0 })],
+    0,
+  );
+  const { consul } = following(t, [server.url], { intervalMs: 60_000 });
+  const found = await consul.look("shop");
+  assert.deepEqual("targets" in found && found.targets, [
+    { host: "10.0.0.1", port: 81, weight: 15, priority: 0 },
+    { host: "10.0.0.9", port: 80, weight: 5, priority: 0 },
+  ]);
 });

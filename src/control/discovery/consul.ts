@@ -19,6 +19,8 @@ export interface ConsulParts {
   readonly changed: (service: string) => void;
 }
 
+/** What Consul calls its own servers: no service for requests. */
+const ITSELF = "consul";
 /** How long a look at what is known already counts: changes are told besides. */
 const TTL_MS = 60_000;
 /** From one answer that was held back to the next question at least: a service that changes all the time must not cost more. */
@@ -32,8 +34,10 @@ export function createConsul({ settings, changed }: ConsulParts): Consul {
   };
   return {
     async look(service) {
-      if (settings.skipped.includes(service)) {
-        return { failure: `${service} is one of discovery.consul.skip_services` };
+      const { skipped, fallback } = settings;
+      if (service === ITSELF || skipped.includes(service)) {
+        if (fallback !== null) return { targets: [{ ...fallback, priority: 0 }], ttlMs: TTL_MS };
+        return { failure: `${service} is skipped (discovery.consul.skip_services)` };
       }
       let watch = services.get(service);
       if (watch === undefined) {
@@ -118,16 +122,17 @@ class ServiceWatch {
         failure = `${server}: ${reasonOf(thrown)}`;
       }
     }
-    this.#learn(this.#instead(answers === this.#settings.servers.length) ?? { failure });
+    this.#learn(this.#instead(failure, answers === this.#settings.servers.length));
     return null;
   }
 
   /** What counts where no server named an instance: `default_service`, once that is sure, or nothing is known. */
-  #instead(sure: boolean): Lookup | null {
+  #instead(failure: string, sure: boolean): Lookup {
     const { fallback } = this.#settings;
-    if (fallback === null) return null;
-    const known = this.#known !== null && "targets" in this.#known;
-    return !sure && known ? this.#known : { targets: [{ ...fallback, priority: 0 }], ttlMs: TTL_MS };
+    if (fallback === null) return { failure };
+    const targets = [{ ...fallback, priority: 0 }];
+    if (sure) return { targets, ttlMs: TTL_MS };
+    return this.#known !== null && "targets" in this.#known ? this.#known : { failure, otherwise: targets };
   }
 
   /** The server that answered last; the others where it fails or knows none any more. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { endpoints, startKubernetes, type StandInKubernetes } from "../../../test/support/kubernetes.ts";
+import { endpoints, slice, startKubernetes, type StandInKubernetes } from "../../../test/support/kubernetes.ts";
 import { checkConfig } from "../../settings/check.ts";
 import type { KubernetesConfig } from "../../settings/checked-config.ts";
 import { kubernetesSettings } from "../../settings/kubernetes-settings.ts";
@@ -30,6 +30,7 @@ async function cluster(
       for (const resolve of told) resolve(name);
       told = [];
     },
+    authorities: () => [],
     log: { warn: (message) => logged!.push(message) },
   });
   t.after(() => k8s.close());
@@ -94,10 +95,28 @@ test("a watch that ends goes on from the last version; one that is too old leads
 });
 
 test("namespaces; a server that fails says why, and never the token", async (t) => {
-  const { api, k8s, logged } = await cluster(t, { namespace_selector: { match: ["^prod-"] } });
-  api.items = [endpoints("shop", ["10.0.0.1"])];
-  await api.watched();
-  assert.match(await hosts(k8s, "default/shop:http"), /no ready endpoint/);
+  // An expression counts for the whole name.
+  for (const [selector, taken] of [
+    [{ match: ["^prod-"] }, false],
+    [{ match: ["def", "fault"] }, false],
+    [{ match: ["x", "de.*"] }, true],
+    [{ not_match: ["def"] }, true],
+    [{ not_match: ["default"] }, false],
+    [{ equal: "default" }, true],
+    [{ not_equal: "default" }, false],
+  ] as const) {
+    const { api, k8s } = await cluster(t, { namespace_selector: selector });
+    api.items = [endpoints("shop", ["10.0.0.1"])];
+    await api.watched();
+    assert.match(await hosts(k8s, "default/shop:http"), taken ? /^10\.0\.0\.1/ : /no ready/, JSON.stringify(selector));
+    const [key] = Object.keys(selector);
+    const field = key === "equal" ? "%3D" : "%21%3D";
+    assert.equal(
+      api.asked.every((path) => path.includes(`fieldSelector=metadata.namespace${field}default`)),
+      key === "equal" || key === "not_equal",
+    );
+  }
+  const { logged } = await cluster(t);
   const broken = await cluster(t, { namespace_selector: { match: ["("] } });
   assert.match(await hosts(broken.k8s, "default/shop:http"), /^namespace_selector: /);
   assert.match(broken.logged.join(), /namespace_selector: /);
@@ -106,4 +125,34 @@ test("namespaces; a server that fails says why, and never the token", async (t) 
   const { failure } = (await failing.k8s.look("default/shop:http")) as { failure: string };
   assert.equal(failure, "status 500 of the API server");
   assert.doesNotMatch(logged.concat(failing.logged).join(), /secret/);
+});
+
+test("slices of a service are put together, whatever their number, and follow its label", async (t) => {
+  const { api, k8s, next } = await cluster(t, { watch_endpoint_slices: true });
+  api.items = [
+    slice("shop", "shop-a", ["10.0.0.2", "10.0.0.1"]),
+    slice("shop", "shop-b", ["10.0.0.3", "10.0.0.1"]),
+    slice("plain", "plain-a", ["10.0.0.4"], { name: "", port: 8080 }),
+    { metadata: { name: "nobody's", namespace: "default" }, endpoints: null, ports: null },
+  ];
+  await api.watched();
+  assert.ok(api.asked.every((line) => line.startsWith("Bearer secret /apis/discovery.k8s.io/v1/endpointslices?")));
+  assert.equal(await hosts(k8s, "default/shop:http"), "10.0.0.1:80*50 10.0.0.2:80*50 10.0.0.3:80*50");
+  assert.equal(await hosts(k8s, "default/plain:8080"), "10.0.0.4:8080*50");
+  const event = async (type: string, object: object): Promise<void> => {
+    const changed = next();
+    api.event(type, object);
+    await changed;
+  };
+  await event("MODIFIED", slice("shop", "shop-a", ["10.0.0.5"], undefined, "11"));
+  assert.equal(await hosts(k8s, "default/shop:http"), "10.0.0.1:80*50 10.0.0.3:80*50 10.0.0.5:80*50");
+  await event("ADDED", slice("shop", "shop-c", ["fd00::1"], undefined, "12"));
+  assert.match(await hosts(k8s, "default/shop:http"), /fd00::1:80/);
+  await event("DELETED", slice("shop", "shop-b", [], undefined, "13"));
+  await event("MODIFIED", slice("plain", "shop-c", ["10.0.0.6"], { port: 8080 }, "14"));
+  assert.equal(await hosts(k8s, "default/shop:http"), "10.0.0.5:80*50");
+  assert.equal(await hosts(k8s, "default/plain:8080"), "10.0.0.4:8080*50 10.0.0.6:8080*50");
+  await event("DELETED", slice("shop", "shop-a", [], undefined, "15"));
+  const gone = await k8s.look("default/shop:http");
+  assert.deepEqual(gone, { failure: "default/shop:http has no ready endpoint", gone: true });
 });

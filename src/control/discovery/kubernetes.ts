@@ -1,15 +1,12 @@
-import { readFileSync } from "node:fs";
-import type { IncomingMessage } from "node:http";
-import type { RequestOptions } from "node:https";
-import { loadHttps } from "../../lib/lazy-https.ts";
 import { reasonOf } from "../../lib/errors.ts";
-import { request as httpRequest } from "../../lib/node-http.ts";
 import { compileSafeRegex } from "../../plugin/safe-regex.ts";
 import type { KubernetesSettings } from "../../settings/settings.ts";
 import type { Target } from "../../upstream/targets.ts";
+import { KnownServices } from "./known-services.ts";
+import { listPage, watchLines } from "./kubernetes-api.ts";
+import { endpointsKind, slicesKind, type EndpointsKind } from "./kubernetes-objects.ts";
 import { pause } from "./pause.ts";
 import type { Lookup } from "./target-watch.ts";
-import { readAtMost } from "../../lib/read-at-most.ts";
 
 /** The endpoints of one cluster: listed once, then watched. */
 export interface Kubernetes {
@@ -24,28 +21,23 @@ export interface KubernetesParts {
   readonly settings: KubernetesSettings;
   /** The endpoints of `namespace/name` are others now. */
   readonly changed: (endpoints: string) => void;
+  /** Certificates that the server's is checked by where the cluster's own authority is not known. */
+  readonly authorities: () => readonly string[];
   readonly log: { warn(message: string): void };
-}
-
-/** An object of the kind Endpoints, as far as it is read. */
-interface Endpoints {
-  readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown; readonly resourceVersion?: unknown };
-  readonly subsets?: readonly Subset[] | null;
-}
-
-interface Subset {
-  readonly addresses?: readonly { readonly ip?: unknown }[] | null;
-  readonly ports?: readonly { readonly name?: unknown; readonly port?: unknown }[] | null;
 }
 
 /** How long a look at what is known already counts: changes are told besides. */
 const TTL_MS = 60_000;
 /** How long the first list is waited for. */
 const FIRST_LIST_MS = 5_000;
-/** Bytes of one list, and of one line of a watch. */
-const MAX_BYTES = 268_435_456;
 /** Objects of one answer to a list; more come in further answers. */
 const PAGE = 500;
+
+/** One event of a watch. */
+interface WatchEvent {
+  readonly type?: unknown;
+  readonly object?: { readonly metadata?: { readonly resourceVersion?: unknown } | null };
+}
 
 export function createKubernetes(parts: KubernetesParts): Kubernetes {
   return new EndpointsWatch(parts);
@@ -54,20 +46,24 @@ export function createKubernetes(parts: KubernetesParts): Kubernetes {
 class EndpointsWatch implements Kubernetes {
   readonly #settings: KubernetesSettings;
   readonly #changed: KubernetesParts["changed"];
+  readonly #authorities: KubernetesParts["authorities"];
   readonly #log: KubernetesParts["log"];
+  readonly #kind: EndpointsKind;
   readonly #takes: (namespace: string) => boolean;
-  /** By `namespace/name`; replaced as a whole by a list. */
-  #known = new Map<string, Endpoints>();
+  /** Replaced as a whole by a list. */
+  #known = new KnownServices();
   /** The first list has come, or could not be had. */
   readonly #tried = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
   #failure = "the first list has not come yet";
   #hasList = false;
 
-  constructor({ settings, changed, log }: KubernetesParts) {
+  constructor({ settings, changed, authorities, log }: KubernetesParts) {
     this.#settings = settings;
     this.#changed = changed;
+    this.#authorities = authorities;
     this.#log = log;
+    this.#kind = settings.slices ? slicesKind : endpointsKind;
     try {
       this.#takes = compileNamespaces(settings.namespaces);
     } catch (thrown) {
@@ -86,19 +82,14 @@ class EndpointsWatch implements Kubernetes {
     if (!this.#hasList) return { failure: this.#failure };
     const [, name = "", port = ""] = /^([^/]+\/[^/:]+):(.+)$/.exec(service) ?? [];
     if (name === "") return { failure: `${service} is not of the form namespace/name:port` };
-    const targets = nodesOf(this.#known.get(name), port, this.#settings.weight);
-    return targets.length === 0 ? { failure: `${service} has no ready endpoint` } : { targets, ttlMs: TTL_MS };
+    const targets = this.#known.nodesOf(name, port, this.#settings.weight);
+    // The cluster gives the addresses of what is gone to somebody else: they must not be used any more.
+    if (targets.length === 0) return { failure: `${service} has no ready endpoint`, gone: true };
+    return { targets, ttlMs: TTL_MS };
   }
 
   endpoints(): ReadonlyMap<string, Readonly<Record<string, readonly Target[]>>> {
-    const { weight } = this.#settings;
-    const known = [...this.#known].sort(([a], [b]) => (a < b ? -1 : 1));
-    return new Map(
-      known.map(([name, endpoints]) => {
-        const ports = [...portsOf(endpoints)];
-        return [name, Object.fromEntries(ports.map((port) => [port, nodesOf(endpoints, port, weight)]))];
-      }),
-    );
+    return this.#known.all(this.#settings.weight);
   }
 
   close(): void {
@@ -131,141 +122,79 @@ class EndpointsWatch implements Kubernetes {
 
   /** Everything there is, and the version of it. */
   async #list(): Promise<string> {
-    const known = new Map<string, Endpoints>();
+    const known = new KnownServices();
     let version = "";
     let next = "";
     do {
       const path = this.#path({ limit: String(PAGE), ...(next === "" ? {} : { continue: next }) });
-      const response = await this.#open(path);
-      const list = JSON.parse(await textOf(response)) as {
-        readonly items?: readonly Endpoints[];
-        readonly metadata?: { readonly resourceVersion?: unknown; readonly continue?: unknown };
-      };
+      const list = await listPage(this.#settings, path, this.#closing.signal, this.#authorities);
       for (const item of list.items ?? []) this.#keep(known, item);
       version = String(list.metadata?.resourceVersion ?? "");
       next = typeof list.metadata?.continue === "string" ? list.metadata.continue : "";
     } while (next !== "");
-    const before = this.#known;
+    const differences = known.differences(this.#known);
     this.#known = known;
     this.#hasList = true;
     this.#tried.resolve();
-    for (const name of new Set([...before.keys(), ...known.keys()])) {
-      if (JSON.stringify(before.get(name)?.subsets) !== JSON.stringify(known.get(name)?.subsets)) this.#changed(name);
-    }
+    for (const name of differences) this.#changed(name);
     return version;
   }
 
   /** Follows the changes after a version, until the server ends the watch. Throws where it has to be listed anew. */
   async #watch(from: string): Promise<void> {
+    const { signal } = this.#closing;
     let version = from;
     for (;;) {
       const { watchSeconds, jitterSeconds } = this.#settings;
-      const timeoutSeconds = String(watchSeconds + Math.floor(Math.random() * (jitterSeconds + 1)));
-      const path = this.#path({ watch: "true", allowWatchBookmarks: "true", resourceVersion: version, timeoutSeconds });
-      const response = await this.#open(path);
+      const seconds = watchSeconds + Math.floor(Math.random() * (jitterSeconds + 1));
+      const path = this.#path({
+        watch: "true",
+        allowWatchBookmarks: "true",
+        resourceVersion: version,
+        timeoutSeconds: String(seconds),
+      });
       // A server that ends every watch at once is not asked without a pause.
-      const atLeast = pause(1_000, this.#closing.signal);
-      for await (const line of linesOf(response)) {
-        const { type, object } = JSON.parse(line) as { readonly type?: unknown; readonly object?: Endpoints };
+      const atLeast = pause(1_000, signal);
+      for await (const line of watchLines(this.#settings, path, seconds, signal, this.#authorities)) {
+        const { type, object } = JSON.parse(line) as WatchEvent;
         // 410 Gone: the version is too old to go on from.
         if (type === "ERROR" || object === undefined) throw new Error("the watch was ended by the server");
         version = String(object.metadata?.resourceVersion ?? version);
         if (type === "BOOKMARK") continue;
-        const name = this.#keep(this.#known, object, type === "DELETED");
-        if (name !== null) this.#changed(name);
+        for (const name of this.#keep(this.#known, object, type === "DELETED")) this.#changed(name);
       }
       await atLeast;
     }
   }
 
-  /** Notes or forgets an object; its name, or `null` where it is in no namespace that counts. */
-  #keep(known: Map<string, Endpoints>, object: Endpoints, gone = false): string | null {
-    const { name, namespace } = object.metadata ?? {};
-    if (typeof name !== "string" || typeof namespace !== "string" || !this.#takes(namespace)) {
-      return null;
-    }
-    const key = `${namespace}/${name}`;
-    if (gone) known.delete(key);
-    else known.set(key, object);
-    return key;
+  /** Notes or forgets an object; the services that it has changed: none where its namespace does not count. */
+  #keep(known: KnownServices, object: unknown, gone = false): readonly string[] {
+    const part = this.#kind.read(object);
+    if (part === null || !this.#takes(part.namespace)) return [];
+    return gone ? known.delete(part.object) : known.set(part);
   }
 
   #path(query: Readonly<Record<string, string>>): string {
-    const { labelSelector } = this.#settings;
+    const { labelSelector, namespaces } = this.#settings;
     const all = new URLSearchParams(labelSelector === null ? query : { ...query, labelSelector });
-    return `/api/v1/endpoints?${all}`;
-  }
-
-  async #open(path: string): Promise<IncomingMessage> {
-    const { secure, host, port, caFile, tokenFile } = this.#settings;
-    // The file is read anew each time: its token is replaced every hour.
-    const token = this.#settings.token ?? (tokenFile === null ? null : readFileSync(tokenFile, "utf8").trim());
-    const headers = { Accept: "application/json", ...(token === null ? {} : { Authorization: `Bearer ${token}` }) };
-    const options: RequestOptions = { host, port, path, headers, agent: false, signal: this.#closing.signal };
-    const tls = { ...options, ...(caFile === null ? { rejectUnauthorized: false } : { ca: readFileSync(caFile) }) };
-    return await new Promise((resolve, reject) => {
-      const outgoing = secure ? loadHttps().request(tls) : httpRequest(options);
-      outgoing.once("response", (response) => {
-        if (response.statusCode === 200) resolve(response);
-        else {
-          response.resume();
-          reject(new Error(`status ${response.statusCode} of the API server`));
-        }
-      });
-      outgoing.once("error", reject);
-      outgoing.end();
-    });
+    // What the server leaves out need not be sent.
+    const { equal, notEqual } = namespaces;
+    if (equal !== undefined) all.set("fieldSelector", `metadata.namespace=${equal}`);
+    else if (notEqual !== undefined) all.set("fieldSelector", `metadata.namespace!=${notEqual}`);
+    return `${this.#kind.path}?${all}`;
   }
 }
 
+/** An expression counts where it matches the whole name: `shop` is not `shop-test`. */
 function compileNamespaces(selector: KubernetesSettings["namespaces"]): (namespace: string) => boolean {
   const { equal, notEqual, match, notMatch } = selector;
   const some = match?.map((pattern) => compileSafeRegex(pattern));
   const none = notMatch?.map((pattern) => compileSafeRegex(pattern));
+  const isOneOf = (regexes: readonly RegExp[], namespace: string): boolean =>
+    regexes.some((regex) => regex.exec(namespace)?.[0] === namespace);
   return (namespace) =>
     (equal === undefined || namespace === equal) &&
     (notEqual === undefined || namespace !== notEqual) &&
-    (some === undefined || some.some((regex) => regex.test(namespace))) &&
-    none?.some((regex) => regex.test(namespace)) !== true;
-}
-
-/** Addresses that are ready, at the port of that name, or of that number where ports have no name; sorted. */
-function nodesOf(endpoints: Endpoints | undefined, wanted: string, weight: number): readonly Target[] {
-  const targets = new Map<string, Target>();
-  for (const { addresses, ports } of endpoints?.subsets ?? []) {
-    for (const { name, port } of ports ?? []) {
-      if (typeof port !== "number" || portName(name, port) !== wanted) continue;
-      for (const { ip } of addresses ?? []) {
-        if (typeof ip === "string") targets.set(`${ip} ${port}`, { host: ip, port, weight, priority: 0 });
-      }
-    }
-  }
-  return [...targets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
-}
-
-/** What a port is called by a service: its name, or its number where it has none. */
-const portName = (name: unknown, port: number): string =>
-  typeof name === "string" && name !== "" ? name : String(port);
-
-function portsOf({ subsets }: Endpoints): ReadonlySet<string> {
-  const ports = (subsets ?? []).flatMap((subset) => subset.ports ?? []);
-  return new Set(ports.flatMap(({ name, port }) => (typeof port === "number" ? [portName(name, port)] : [])));
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const list = await readAtMost(response, MAX_BYTES);
-  if (list === null) throw new Error("the list is too long");
-  return list.toString("utf8");
-}
-
-async function* linesOf(response: IncomingMessage): AsyncIterable<string> {
-  response.setEncoding("utf8");
-  let rest = "";
-  for await (const part of response as AsyncIterable<string>) {
-    rest += part;
-    const lines = rest.split("\n");
-    rest = lines.pop() ?? "";
-    if (rest.length > MAX_BYTES) throw new Error("a line of the watch is too long");
-    yield* lines.filter((line) => line !== "");
-  }
+    (some === undefined || isOneOf(some, namespace)) &&
+    (none === undefined || !isOneOf(none, namespace));
 }

@@ -4,8 +4,8 @@ import { startDns } from "../../../test/support/dns.ts";
 import type { DiscoverySettings } from "../../settings/settings.ts";
 import { createLookup } from "./lookup.ts";
 
-const dnsSettings = { servers: [], validMs: null, timeoutMs: 30_000, search: true };
-const none = { changed: () => undefined, log: { warn: () => undefined } };
+const dnsSettings = { servers: [], validMs: null, timeoutMs: 30_000, search: true, ipv6: true };
+const none = { changed: () => undefined, authorities: () => [], log: { warn: () => undefined } };
 const nowhere: DiscoverySettings = { dns: null, consul: null, kubernetes: [] };
 
 test("services in the DNS: SRV records turned into nodes, a port in the name wins", async (t) => {
@@ -28,6 +28,16 @@ test("services in the DNS: SRV records turned into nodes, a port in the name win
     ],
     ttlMs: 40_000,
   });
+  for (const [service, host, port] of [
+    ["127.0.0.1:1980", "127.0.0.1", 1980],
+    ["10.0.0.9", "10.0.0.9", null],
+    ["[::1]:80", "::1", 80],
+    ["::1", "::1", null],
+  ] as const) {
+    const found = await look(`dns/${service}`);
+    assert.deepEqual("targets" in found && found.targets, [{ host, port, weight: 1, priority: 0 }], service);
+  }
+  assert.deepEqual(await look("dns/a.example:70000"), { failure: "70000 is no port" });
   assert.deepEqual(await look("dns/a.example:8080"), {
     targets: [{ host: "10.0.0.1", port: 8080, weight: 1, priority: 0 }],
     ttlMs: 40_000,
@@ -36,5 +46,8 @@ test("services in the DNS: SRV records turned into nodes, a port in the name win
 
 test("a source that is not configured says so", async () => {
   const { look } = createLookup(dnsSettings, nowhere, none);
-  assert.deepEqual(await look("consul/shop"), { failure: "discovery.consul is not configured in config.yaml" });
+  assert.deepEqual(await look("consul/shop"), {
+    failure: "discovery.consul is not configured in config.yaml",
+    gone: true,
+  });
 });

@@ -1,8 +1,13 @@
+import { isIP } from "node:net";
 import type { DiscoverySettings, DnsSettings } from "../../settings/settings.ts";
 import { createConsul } from "./consul.ts";
 import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
 import { createResolver, type Resolver } from "./resolver.ts";
 import type { Lookup } from "./target-watch.ts";
+
+/** How long an address counts that was written as one. */
+const ADDRESS_TTL_MS = 3_600_000;
+const MAX_PORT = 65_535;
 
 /** Where keys are looked up. */
 export interface Lookups {
@@ -18,6 +23,8 @@ export interface Lookups {
 export interface LookupParts {
   /** A key stands for something else now: it is to be looked up again. */
   readonly changed: (key: string) => void;
+  /** Certificates of `apisix.ssl.ssl_trusted_certificate`, or those that the system trusts. */
+  readonly authorities: () => readonly string[];
   readonly log: { warn(message: string): void };
 }
 
@@ -44,7 +51,7 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
     discovery.kubernetes.map((settings) => {
       const before = settings.id === null ? "kubernetes/" : `kubernetes/${settings.id}/`;
       const changed = (endpoints: string): void => parts.changed(`${before}${endpoints}`);
-      return [before, createKubernetes({ settings, changed, log: parts.log })];
+      return [before, createKubernetes({ settings, changed, authorities: parts.authorities, log: parts.log })];
     }),
   );
   const look = async (key: string): Promise<Lookup> => {
@@ -56,7 +63,7 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
     for (const [before, cluster] of clusters) {
       if (key.startsWith(before)) return await cluster.look(key.slice(before.length));
     }
-    return { failure: `discovery.${type} is not configured in config.yaml` };
+    return { failure: `discovery.${type} is not configured in config.yaml`, gone: true };
   };
   return {
     look,
@@ -73,19 +80,25 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
 
 async function lookUpName(resolver: Resolver, name: string): Promise<Lookup> {
   const found = await resolver.resolve(name);
-  if ("failure" in found) return found;
+  if ("failure" in found) return { failure: found.failure };
   const targets = found.addresses.map((host) => ({ host, port: null, weight: 1, priority: 0 }));
   return { targets, ttlMs: found.ttlMs };
 }
 
-/** `name` or `name:port`; a port in the name wins over that of SRV records. */
+/** `name` or `name:port`; a port in the name wins over that of SRV records. An address stands for itself. */
 async function lookUpDnsService(resolver: Resolver, service: string): Promise<Lookup> {
-  const [, name = "", given] = /^(.*?)(?::(\d{1,5}))?$/.exec(service) ?? [];
+  const [, bracketed, plain = service, written] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d{1,5}))?$/.exec(service) ?? [];
+  const name = bracketed ?? plain;
+  const given = written === undefined ? null : Number(written);
+  if (given === 0 || (given ?? 0) > MAX_PORT) return { failure: `${written} is no port` };
+  if (isIP(name) !== 0) {
+    return { targets: [{ host: name, port: given, weight: 1, priority: 0 }], ttlMs: ADDRESS_TTL_MS };
+  }
   const found = await resolver.resolveService(name);
-  if ("failure" in found) return found;
+  if ("failure" in found) return { failure: found.failure };
   const targets = found.records.map(({ host, port, weight, priority }) => ({
     host,
-    port: given === undefined ? port : Number(given),
+    port: given ?? port,
     weight,
     // A lower number is preferred in the DNS, a higher one in an upstream.
     priority: priority === 0 ? 0 : -priority,

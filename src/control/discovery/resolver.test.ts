@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import * as fc from "fast-check";
-import { startDns, type StandInDns } from "../../../test/support/dns.ts";
+import { startDns, type StandInDns, type StandInRecord } from "../../../test/support/dns.ts";
 import type { DnsRecordOrder } from "../../settings/settings.ts";
 import { decodeResponse, encodeQuery } from "./dns-message.ts";
 import { createResolver, type Resolver } from "./resolver.ts";
@@ -28,13 +28,14 @@ async function resolving(
     validMs?: number | null;
     search?: boolean;
     timeoutMs?: number;
+    ipv6?: boolean;
   } = {},
 ): Promise<{ dns: StandInDns; resolver: Resolver }> {
   const dns = await startDns(t);
   // Whoever answers has time; a server that is silent is waited for.
-  const { hosts = "", resolv = "", validMs = null, search = true, timeoutMs = 30_000 } = changes;
+  const { hosts = "", resolv = "", validMs = null, search = true, timeoutMs = 30_000, ipv6 = true } = changes;
   const servers = [{ ip: "127.0.0.1", port: dns.port }];
-  const resolver = createResolver({ servers, validMs, timeoutMs, search }, { files: files(t, hosts, resolv) });
+  const resolver = createResolver({ servers, validMs, timeoutMs, search, ipv6 }, { files: files(t, hosts, resolv) });
   return { dns, resolver };
 }
 
@@ -63,7 +64,7 @@ test("what comes to nothing has a reason", async (t) => {
   dns.answers.set("silent.example", "silent");
   dns.answers.set("garbage.example", "garbage");
   const hasty = createResolver(
-    { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 60, search: true },
+    { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 60, search: true, ipv6: true },
     { files: files(t, "", "") },
   );
   const reason = async (name: string, by = resolver): Promise<string> => {
@@ -81,7 +82,7 @@ test("what comes to nothing has a reason", async (t) => {
 
 test("a server that no packet can be sent to has a reason, too", async (t) => {
   const servers = [{ ip: "255.255.255.255", port: 53 }];
-  const settings = { servers, validMs: null, timeoutMs: 1_000, search: false };
+  const settings = { servers, validMs: null, timeoutMs: 1_000, search: false, ipv6: true };
   const found = await createResolver(settings, { files: files(t, "", "") }).resolve("a.example");
   assert.match("failure" in found ? found.failure : "found", /^connect EACCES.* from 255\.255\.255\.255:53$/);
 });
@@ -101,7 +102,13 @@ test("dns_resolver_valid counts instead of the TTL; a cut answer is asked for ov
 test("the hosts file comes first, and is read again when it changes", async (t) => {
   const dns = await startDns(t);
   const paths = files(t, "10.9.9.9 local.example alias # not this\n::1 both\n127.0.0.1 Both\n", "");
-  const settings = { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 30_000, search: true };
+  const settings = {
+    servers: [{ ip: "127.0.0.1", port: dns.port }],
+    validMs: null,
+    timeoutMs: 30_000,
+    search: true,
+    ipv6: true,
+  };
   const resolver = createResolver(settings, { files: paths });
   dns.answers.set("local.example", [{ type: "A", value: "10.0.0.1" }]);
   assert.deepEqual(await resolver.resolve("LOCAL.example"), { addresses: ["10.9.9.9"], ttlMs: 5_000 });
@@ -126,7 +133,7 @@ test("the search list, by ndots; nothing of it answers for a name that cannot be
   dns.answers.set("db.ns.svc.cluster.example", "SERVFAIL");
   assert.match(String(await address("db")), /SERVFAIL/);
   const plain = createResolver(
-    { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 30_000, search: false },
+    { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 30_000, search: false, ipv6: true },
     { files: files(t, "", resolv) },
   );
   assert.deepEqual(await plain.resolve("db"), { addresses: ["10.0.0.2"], ttlMs: 1_000 });
@@ -134,7 +141,13 @@ test("the search list, by ndots; nothing of it answers for a name that cannot be
 
 test("services: types in the order that is configured, first the one that was found the last time", async (t) => {
   const dns = await startDns(t);
-  const settings = { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 60, search: false };
+  const settings = {
+    servers: [{ ip: "127.0.0.1", port: dns.port }],
+    validMs: null,
+    timeoutMs: 60,
+    search: false,
+    ipv6: true,
+  };
   const of = async (resolver: Resolver): Promise<readonly unknown[]> => {
     const found = await resolver.resolveService("shop.example");
     return "records" in found ? found.records.map(({ host, port }) => [host, port]) : [found.failure];
@@ -157,6 +170,54 @@ test("services: types in the order that is configured, first the one that was fo
   assert.deepEqual(dns.questions.slice(asked), ["SRV shop.example", "AAAA shop.example", "AAAA shop.example"]);
 });
 
+test("services: what one was found by and cannot be asked for now is not replaced by another type", async (t) => {
+  const dns = await startDns(t);
+  const settings = {
+    servers: [{ ip: "127.0.0.1", port: dns.port }],
+    validMs: null,
+    timeoutMs: 30_000,
+    search: false,
+    ipv6: true,
+  };
+  const resolver = createResolver(settings, { files: files(t, "", "") });
+  const find = async (): Promise<unknown> => {
+    const found = await resolver.resolveService("shop.example");
+    return "records" in found ? found.records.map(({ host, port }) => `${host}:${port}`).join() : found.failure;
+  };
+  const all: readonly StandInRecord[] = [
+    { type: "SRV", value: "1 1 80 shop.example" },
+    { type: "A", value: "10.0.0.1" },
+  ];
+  dns.refused.add("SRV");
+  dns.answers.set("shop.example", all);
+  assert.equal(await find(), "10.0.0.1:null", "the first time, what there is");
+  dns.refused.clear();
+  assert.equal(await find(), "10.0.0.1:80", "which is not kept as its type");
+  dns.refused.add("SRV");
+  assert.match(String(await find()), /^REFUSED/);
+  dns.refused.clear();
+  dns.answers.set("shop.example", all.slice(1));
+  assert.equal(await find(), "10.0.0.1:null");
+});
+
+test("an alias whose target the server does not tell is followed, an endless one is not", async (t) => {
+  const { dns, resolver } = await resolving(t);
+  dns.answers.set("alias.example", [{ type: "CNAME", value: "other.example", ttl: 9 }]);
+  dns.answers.set("other.example", [{ type: "CNAME", value: "a.example", ttl: 7 }]);
+  dns.answers.set("a.example", [{ type: "A", value: "10.0.0.1", ttl: 60 }]);
+  assert.deepEqual(await resolver.resolve("alias.example"), { addresses: ["10.0.0.1"], ttlMs: 7_000 });
+  dns.answers.set("other.example", [{ type: "CNAME", value: "alias.example" }]);
+  assert.ok("failure" in (await resolver.resolve("alias.example")));
+});
+
+test("without IPv6 no name is asked for it", async (t) => {
+  const { dns, resolver } = await resolving(t, { ipv6: false, hosts: "::1 six.example\n" });
+  dns.answers.set("six.example", [{ type: "AAAA", value: "fd00::1" }]);
+  assert.ok("failure" in (await resolver.resolve("six.example")));
+  assert.ok("failure" in (await resolver.resolveService("six.example")));
+  assert.ok(dns.questions.length > 0 && dns.questions.every((question) => !question.startsWith("AAAA")));
+});
+
 test("services: SRV with targets, their weights and priorities; addresses where there is no SRV", async (t) => {
   const { dns, resolver } = await resolving(t);
   dns.answers.set("srv.example", [
@@ -177,6 +238,16 @@ test("services: SRV with targets, their weights and priorities; addresses where 
     ],
     ttlMs: 300_000,
   });
+  dns.answers.set("srv.example", [
+    { type: "SRV", value: "1 1 80 b.example" },
+    { type: "SRV", value: "1 0 80 a.example" },
+  ]);
+  const odd = await resolver.resolveService("srv.example");
+  assert.deepEqual("records" in odd && odd.records.map(({ host, weight }) => [host, weight]), [
+    ["10.0.0.2", 1],
+    ["10.0.0.3", 1],
+    ["10.0.0.1", 2],
+  ]);
   assert.deepEqual(await resolver.resolveService("a.example"), {
     records: [{ host: "10.0.0.1", port: null, weight: 1, priority: 0 }],
     ttlMs: 300_000,

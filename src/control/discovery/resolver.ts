@@ -1,18 +1,27 @@
 import { reasonOf } from "../../lib/errors.ts";
 import type { DnsRecordOrder, DnsSettings } from "../../settings/settings.ts";
+import { commonDivisor, commonMultiple } from "../../upstream/targets.ts";
 import { createDnsClient, type DnsClient } from "./dns-client.ts";
 import { recordTypes, type DnsRecord, type RecordType } from "./dns-message.ts";
 import { candidates, createFileReader, parseHosts, parseResolverFile } from "./system-names.ts";
 
 /** What a name stands for, for so long. */
-export type Resolution =
-  | { readonly addresses: readonly string[]; readonly ttlMs: number }
-  /** Why there is no address now. */
-  | { readonly failure: string };
+export type Resolution = Found | Failure;
+
+interface Found {
+  readonly addresses: readonly string[];
+  readonly ttlMs: number;
+}
 
 /** A service by its SRV records, their targets resolved, or by its A or AAAA records. */
-export type ServiceResolution =
-  { readonly records: readonly ServiceAddress[]; readonly ttlMs: number } | { readonly failure: string };
+export type ServiceResolution = { readonly records: readonly ServiceAddress[]; readonly ttlMs: number } | Failure;
+
+interface Failure {
+  /** Why there is no address now. */
+  readonly failure: string;
+  /** It could not be asked for: that is no "no". */
+  readonly unanswered?: true;
+}
 
 export interface ServiceAddress {
   readonly host: string;
@@ -60,8 +69,10 @@ export function createResolver(settings: DnsSettings, parts: ResolverParts = {})
   return new SystemResolver(settings, { ...SYSTEM, ...parts.files }, parts.order ?? ORDER);
 }
 
-/** What records of services are found by; a CNAME is followed whatever is asked for. */
-type ServiceType = "SRV" | "A" | "AAAA";
+type AddressType = "A" | "AAAA";
+/** What records of services are found by. */
+type ServiceType = "SRV" | "CNAME" | AddressType;
+type ServiceRecord = NonNullable<DnsRecord["service"]>;
 
 class SystemResolver implements Resolver {
   readonly #settings: DnsSettings;
@@ -83,34 +94,62 @@ class SystemResolver implements Resolver {
   }
 
   async resolveService(name: string): Promise<ServiceResolution> {
-    let found: ServiceResolution = { failure: "no type of record is asked for" };
+    let failure: Failure = { failure: "no type of record is asked for" };
     for (const type of this.#typesFor(name)) {
-      found = await this.#resolveBy(name, type);
-      if ("failure" in found) continue;
-      if (this.#last.size >= MAX_KEPT) this.#last.clear();
-      this.#last.set(name, type);
-      break;
+      const found = await this.#resolveBy(name, type);
+      if ("records" in found) {
+        // Where another type could not be asked for, this one is not what the service has for good.
+        if (failure.unanswered !== true) this.#keepType(name, type);
+        return found;
+      }
+      // What it was found by could not be asked for: another type may say something else of it, and less.
+      if (found.unanswered === true && this.#last.get(name) === type) return found;
+      if (failure.unanswered !== true) failure = found;
     }
-    return found;
+    return failure;
+  }
+
+  #keepType(name: string, type: ServiceType): void {
+    if (this.#last.size >= MAX_KEPT) this.#last.clear();
+    this.#last.set(name, type);
   }
 
   #typesFor(name: string): ReadonlySet<ServiceType> {
     const types = this.#order.map((type) => (type === "last" ? this.#last.get(name) : type));
-    return new Set(types.filter((type) => type !== undefined && type !== "CNAME"));
+    const known = types.filter((type) => type !== undefined);
+    return new Set(known.filter((type) => type !== "AAAA" || this.#settings.ipv6));
   }
 
   async #resolveBy(name: string, type: ServiceType): Promise<ServiceResolution> {
     if (type === "SRV") {
       return await this.#search(name, async (client, candidate) => await this.#services(client, candidate));
     }
-    const found = await this.#addresses(name, [type]);
+    // Whatever is asked for, aliases are followed: asking for one finds those that are told in no other way.
+    const found = type === "CNAME" ? await this.#alias(name) : await this.#addresses(name, [type]);
     if ("failure" in found) return found;
     const records = found.addresses.map((host) => ({ host, port: null, weight: 1, priority: 0 }));
     return { records, ttlMs: found.ttlMs };
   }
 
+  /** The addresses of what a name is an alias of. */
+  async #alias(name: string): Promise<Found | Failure> {
+    return await this.#search(name, async (client, candidate) => {
+      const aliases = await recordsOf(client, candidate, "CNAME");
+      const [alias] = aliases?.records ?? [];
+      if (aliases === null || alias === undefined) return null;
+      const found = await addressesOf(client, alias.value, this.#addressTypes(["A", "AAAA"]));
+      return found === null ? null : { addresses: found.values, ttlMs: this.#ttl(Math.min(aliases.ttl, found.ttl)) };
+    });
+  }
+
+  /** Without IPv6 where that is not wanted. */
+  #addressTypes(types: readonly AddressType[]): readonly AddressType[] {
+    return this.#settings.ipv6 ? types : types.filter((type) => type === "A");
+  }
+
   /** Of the first type that there is, in the hosts file or else in the DNS. */
-  async #addresses(name: string, types: readonly ("A" | "AAAA")[]): Promise<Resolution> {
+  async #addresses(name: string, wanted: readonly AddressType[]): Promise<Found | Failure> {
+    const types = this.#addressTypes(wanted);
     const local = this.#hosts().get(name.toLowerCase().replace(/\.$/, "")) ?? [];
     for (const type of types) {
       const addresses = local.filter((address) => address.includes(":") === (type === "AAAA")).sort();
@@ -126,42 +165,49 @@ class SystemResolver implements Resolver {
   async #search<T>(
     name: string,
     look: (client: DnsClient, candidate: string) => Promise<T | null>,
-  ): Promise<T | { failure: string }> {
+  ): Promise<T | Failure> {
     const file = this.#file();
     const { servers, search, timeoutMs } = this.#settings;
     const client = createDnsClient(servers ?? file.servers, timeoutMs);
     const names = candidates(name, search ? file : { search: [], ndots: 0 });
-    let failure = "no such name, or it has no address";
     for (const candidate of names) {
       try {
         const found = await look(client, candidate);
         if (found !== null) return found;
       } catch (thrown) {
-        failure = reasonOf(thrown);
         // What is next on the list must not answer for a name that could not be asked for.
-        break;
+        return { failure: reasonOf(thrown), unanswered: true };
       }
     }
-    return { failure };
+    return { failure: "no such name, or it has no address" };
   }
 
   async #services(client: DnsClient, name: string): Promise<{ records: ServiceAddress[]; ttlMs: number } | null> {
     const found = await recordsOf(client, name, "SRV");
     if (found === null) return null;
-    const records: ServiceAddress[] = [];
+    const targets: { record: ServiceRecord; hosts: readonly string[]; weight: number }[] = [];
     let ttl = found.ttl;
     for (const { value, service } of found.records) {
       // RFC 2782: a target of `.` says that the service is not available.
       if (service === null || value === "") continue;
-      const addresses = await addressesOf(client, value);
+      const addresses = await addressesOf(client, value, this.#addressTypes(["A", "AAAA"]));
       if (addresses === null) continue;
       ttl = Math.min(ttl, addresses.ttl);
-      // Weight 0 means a very small chance, and addresses of one target share its weight.
-      const weight = Math.max(1, Math.round(service.weight / addresses.values.length));
-      for (const host of addresses.values) {
-        records.push({ host, port: service.port === 0 ? null : service.port, weight, priority: service.priority });
-      }
+      // Weight 0 means a very small chance.
+      targets.push({ record: service, hosts: addresses.values, weight: Math.max(1, service.weight) });
     }
+    // Addresses of one target share its weight: all weights grow until there are whole numbers.
+    const scale = commonMultiple(
+      targets.map(({ hosts, weight }) => hosts.length / commonDivisor(weight, hosts.length)),
+    );
+    const records = targets.flatMap(({ record: { port, priority }, hosts, weight }) =>
+      hosts.map((host) => ({
+        host,
+        port: port === 0 ? null : port,
+        weight: Math.max(1, Math.round((weight * scale) / hosts.length)),
+        priority,
+      })),
+    );
     return records.length === 0 ? null : { records, ttlMs: this.#ttl(ttl) };
   }
 
@@ -170,8 +216,8 @@ class SystemResolver implements Resolver {
   }
 }
 
-interface Found<T> {
-  readonly records: readonly T[];
+interface Records {
+  readonly records: readonly DnsRecord[];
   /** Seconds: the shortest on the way. */
   readonly ttl: number;
 }
@@ -180,7 +226,7 @@ interface Found<T> {
 async function addressesOf(
   client: DnsClient,
   name: string,
-  types: readonly ("A" | "AAAA")[] = ["A", "AAAA"],
+  types: readonly AddressType[],
 ): Promise<{ values: readonly string[]; ttl: number } | null> {
   for (const type of types) {
     const found = await recordsOf(client, name, type);
@@ -190,19 +236,28 @@ async function addressesOf(
   return null;
 }
 
-/** The records of that type, along the CNAMEs of the answer; `null` where there are none. */
-async function recordsOf(client: DnsClient, name: string, type: RecordType): Promise<Found<DnsRecord> | null> {
-  const { answers } = await client.query(name, type);
+/**
+ * The records of that type, along the CNAMEs of the answer; `null` where there are none.
+ * Where a server tells an alias and not what it leads to, that is asked for.
+ */
+async function recordsOf(client: DnsClient, name: string, type: RecordType): Promise<Records | null> {
   let owner = name.toLowerCase().replace(/\.$/, "");
+  let asked = owner;
+  let { code, answers } = await client.query(name, type);
   let ttl = Infinity;
   for (let i = 0; i < MAX_CHAIN; i++) {
     const records = answers.filter((record) => record.name === owner && record.type === recordTypes[type]);
     if (records.length > 0)
       return { records, ttl: records.reduce((least, record) => Math.min(least, record.ttl), ttl) };
     const alias = answers.find((record) => record.name === owner && record.type === recordTypes.CNAME);
-    if (alias === undefined) return null;
-    ttl = Math.min(ttl, alias.ttl);
-    owner = alias.value;
+    if (alias !== undefined) {
+      ttl = Math.min(ttl, alias.ttl);
+      owner = alias.value;
+    } else {
+      if (owner === asked || code !== 0) return null;
+      asked = owner;
+      ({ code, answers } = await client.query(owner, type));
+    }
   }
   return null;
 }

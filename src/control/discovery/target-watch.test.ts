@@ -68,6 +68,49 @@ test("a failure keeps the last answer, is told once, and is tried again soon", a
   assert.match(logged.at(-1) ?? "", /can be resolved again/);
 });
 
+test("what is certain to be gone is used no more, until it is back", async (t) => {
+  const { watch, say, changes, logged } = watching(t);
+  const gone: Lookup = { failure: "no ready endpoint", gone: true };
+  say(gone);
+  watch.add("kubernetes/a");
+  await setImmediate();
+  assert.equal(watch.get("kubernetes/a"), undefined);
+  assert.equal(watch.isReady("kubernetes"), false);
+  say({ targets: [at("10.0.0.1")], ttlMs: 1_000 });
+  for (const lookup of [gone, gone, { targets: [at("10.0.0.1")], ttlMs: 1_000 }]) {
+    t.mock.timers.tick(1_000);
+    await setImmediate();
+    say(lookup);
+  }
+  assert.deepEqual(watch.get("kubernetes/a"), []);
+  t.mock.timers.tick(1_000);
+  await setImmediate();
+  assert.deepEqual(changes.slice(1), ["kubernetes/a 10.0.0.1", "kubernetes/a ", "kubernetes/a 10.0.0.1"]);
+  assert.equal(logged.filter((line) => /cannot be resolved/.test(line)).length, 2, "once each time");
+});
+
+test("what was known before counts until it has been looked up; a failure has something else where nothing was", async (t) => {
+  const { watch, say, changes } = watching(t);
+  say({ failure: "away", otherwise: [at("10.9.9.9")] });
+  watch.expect([
+    ["consul/a", [at("10.0.0.1")]],
+    ["consul/b", null],
+  ]);
+  watch.add("consul/a");
+  assert.equal(watch.isComplete, true);
+  watch.add("consul/b");
+  watch.expect([]);
+  assert.equal(watch.isComplete, false);
+  await setImmediate();
+  assert.deepEqual(changes, ["consul/b 10.9.9.9"]);
+  assert.deepEqual([watch.isComplete, watch.isReady("consul")], [true, true]);
+  assert.deepEqual(watch.get("consul/a"), [at("10.0.0.1")]);
+  say({ targets: [at("10.0.0.2")], ttlMs: 1_000 });
+  t.mock.timers.tick(1_000);
+  await setImmediate();
+  assert.deepEqual(changes.slice(1).sort(), ["consul/a 10.0.0.2", "consul/b 10.0.0.2"]);
+});
+
 test("that nothing has come of the first lookup is told, also to who asks later", async (t) => {
   const { watch, say, changes } = watching(t);
   say({ failure: "SERVFAIL" });

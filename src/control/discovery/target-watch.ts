@@ -1,7 +1,15 @@
-import type { Target } from "../../upstream/targets.ts";
+import type { Target, TargetEntry } from "../../upstream/targets.ts";
 
 /** What one key stands for, for so long; or why that cannot be found out now. */
-export type Lookup = { readonly targets: readonly Target[]; readonly ttlMs: number } | { readonly failure: string };
+export type Lookup =
+  | { readonly targets: readonly Target[]; readonly ttlMs: number }
+  | {
+      readonly failure: string;
+      /** It is certain that it stands for nobody: what it stood for last must not be used any more. */
+      readonly gone?: true;
+      /** What it stands for where nothing was known of it before. */
+      readonly otherwise?: readonly Target[];
+    };
 
 export interface TargetWatchParts {
   /** Finds out what a key stands for; never rejects. */
@@ -21,13 +29,17 @@ const MAX_LOOKUPS = 64;
 /**
  * Keeps what keys stand for up to date: each is looked up again when its time is over. A
  * key that cannot be looked up, or stands for nothing any more, keeps what it stood for
- * last, so that traffic goes on.
+ * last, so that traffic goes on; unless that is certain to be gone.
  */
 export class TargetWatch {
   readonly #parts: TargetWatchParts;
   readonly #entries = new Map<string, Entry>();
   readonly #waiting: Entry[] = [];
   #running = 0;
+  /** Keys of which nothing is known yet. */
+  #unknown = 0;
+  /** What keys stood for that are still to be added. */
+  #expected: ReadonlyMap<string, readonly Target[]> = new Map();
 
   constructor(parts: TargetWatchParts) {
     this.#parts = parts;
@@ -38,6 +50,16 @@ export class TargetWatch {
     return this.#entries.get(key)?.targets;
   }
 
+  /** Whether something is known of every key. */
+  get isComplete(): boolean {
+    return this.#unknown === 0;
+  }
+
+  /** Whether the key is watched. */
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
   /** Everything that is known. */
   *known(): Iterable<readonly [key: string, targets: readonly Target[]]> {
     for (const { key, targets } of this.#entries.values()) if (targets !== undefined) yield [key, targets];
@@ -45,7 +67,9 @@ export class TargetWatch {
 
   /** Everything that `changed` has told of: what was looked up in vain, too. */
   *told(): Iterable<readonly [key: string, targets: readonly Target[]]> {
-    for (const { key, targets, looked } of this.#entries.values()) if (looked) yield [key, targets ?? []];
+    for (const { key, targets, looked } of this.#entries.values()) {
+      if (looked || targets !== undefined) yield [key, targets ?? []];
+    }
   }
 
   /** Whether all keys of a type have been looked up, and one of them at least with success; true without any. */
@@ -57,11 +81,20 @@ export class TargetWatch {
     );
   }
 
+  /** Keys that are added from now on stand for this until they have been looked up; replaces what was expected before. */
+  expect(entries: readonly TargetEntry[]): void {
+    this.#expected = new Map(
+      entries.filter((entry): entry is readonly [string, readonly Target[]] => (entry[1]?.length ?? 0) > 0),
+    );
+  }
+
   /** Begins to look up a key that is not watched yet. */
   add(key: string): void {
     if (this.#entries.has(key)) return;
-    const entry = { key, targets: undefined, timer: null, failures: 0, looked: false, again: false, closed: false };
+    const targets = this.#expected.get(key);
+    const entry = { key, targets, timer: null, failures: 0, looked: false, again: false, closed: false };
     this.#entries.set(key, entry);
+    if (targets === undefined) this.#unknown++;
     this.#look(entry);
   }
 
@@ -83,6 +116,7 @@ export class TargetWatch {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
+    if (entry.targets === undefined) this.#unknown--;
     end(entry);
   }
 
@@ -106,25 +140,32 @@ export class TargetWatch {
     });
   }
 
+  #set(entry: Entry, targets: readonly Target[]): void {
+    if (entry.targets === undefined) this.#unknown--;
+    entry.targets = targets;
+    this.#parts.changed(entry.key, targets);
+  }
+
   #take(entry: Entry, lookup: Lookup): void {
-    const { log, changed } = this.#parts;
+    const { log } = this.#parts;
     let pauseMs: number;
     if ("failure" in lookup) {
       pauseMs = RETRY_MS[Math.min(entry.failures, RETRY_MS.length - 1)]!;
-      if (entry.failures++ === 0) {
-        const rest = entry.targets === undefined ? "" : "; what it stood for last stays";
+      const known = entry.targets !== undefined && entry.targets.length > 0;
+      const gone = lookup.gone === true && known;
+      if (entry.failures++ === 0 || gone) {
+        const rest = known && !gone ? "; what it stood for last stays" : "";
         log.warn(`${entry.key} cannot be resolved: ${lookup.failure}${rest}`);
-        // Who waits for the first word of it need not wait any longer.
-        if (entry.targets === undefined) changed(entry.key, []);
       }
+      if (gone) this.#set(entry, []);
+      else if (entry.targets === undefined && lookup.otherwise !== undefined) this.#set(entry, lookup.otherwise);
+      // Who waits for the first word of it need not wait any longer.
+      else if (entry.targets === undefined && !entry.looked) this.#parts.changed(entry.key, []);
     } else {
       pauseMs = lookup.ttlMs;
       if (entry.failures > 0) log.notice(`${entry.key} can be resolved again`);
       entry.failures = 0;
-      if (JSON.stringify(entry.targets) !== JSON.stringify(lookup.targets)) {
-        entry.targets = lookup.targets;
-        changed(entry.key, lookup.targets);
-      }
+      if (JSON.stringify(entry.targets) !== JSON.stringify(lookup.targets)) this.#set(entry, lookup.targets);
     }
     const first = !entry.looked;
     entry.looked = true;

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { HealthTable } from "../../board/health-table.ts";
 import { monotonicMs } from "../../lib/clock.ts";
 import type { HealthChecks } from "../../schema/health-check.ts";
@@ -29,14 +30,15 @@ interface Probed {
   /** On the monotonic clock; `-Infinity`: never. */
   startedAt: number;
   busy: boolean;
+  /** It is gone, or probed otherwise now: what a probe under way finds says nothing any more. */
+  over: boolean;
 }
 
 interface Checked {
   readonly key: string;
-  checks: HealthChecks;
-  judgement: Judgement;
-  nodes: readonly Probed[];
-  busy: number;
+  readonly checks: HealthChecks;
+  readonly judgement: Judgement;
+  readonly nodes: readonly Probed[];
 }
 
 /**
@@ -50,6 +52,8 @@ export class Prober {
   readonly #upstreams = new Map<string, Checked>();
   readonly #timer: NodeJS.Timeout;
   #probes = 0;
+  /** The upstream that a tick begins with: where the one before had to stop. */
+  #next = 0;
   #nextFullWarning = -Infinity;
 
   constructor(table: HealthTable, log: ProberLog) {
@@ -68,20 +72,30 @@ export class Prober {
     const held = this.#upstreams.get(key);
     const before = new Map(held?.nodes.map((probed) => [probed.node.address, probed]));
     const wanted = new Map(checks === null || nodes.length < 2 ? [] : nodes.map((node) => [node.address, node]));
-    for (const [address, { place }] of before) if (!wanted.has(address)) this.#table.release(place);
+    for (const [address, probed] of before) {
+      if (wanted.has(address)) continue;
+      probed.over = true;
+      this.#table.release(probed.place);
+    }
     if (checks === null || wanted.size === 0) {
       this.#upstreams.delete(key);
       return;
     }
+    const sameProbes = held !== undefined && isDeepStrictEqual(held.checks.active, checks.active);
     const probed = Array.from(wanted.values(), (node): Probed | null => {
       const known = before.get(node.address);
-      if (known !== undefined) return { ...known, node, busy: false };
+      if (known !== undefined) {
+        // Probes go on through changes of other things, however fast they come.
+        if (sameProbes && isSameTarget(known.node, node)) return known;
+        known.over = true;
+        return { ...known, node, busy: false, over: false };
+      }
       const place = this.#table.claim(healthKey(key, node.address));
       if (place < 0) this.#warnFull();
-      return place < 0 ? null : { node, place, startedAt: -Infinity, busy: false };
+      return place < 0 ? null : { node, place, startedAt: -Infinity, busy: false, over: false };
     });
     const judgement = activeJudgement(checks);
-    this.#upstreams.set(key, { key, checks, judgement, nodes: probed.filter((one) => one !== null), busy: 0 });
+    this.#upstreams.set(key, { key, checks, judgement, nodes: probed.filter((one) => one !== null) });
   }
 
   /** Gives back the places of an earlier control thread whose upstreams are gone; once everything is set. */
@@ -134,18 +148,35 @@ export class Prober {
 
   close(): void {
     clearInterval(this.#timer);
+    for (const { nodes } of this.#upstreams.values()) for (const probed of nodes) probed.over = true;
     this.#upstreams.clear();
   }
 
+  /** Every upstream has its turn, and every node of it, however many probes hang. */
   #tick(): void {
     const now = monotonicMs();
-    for (const upstream of this.#upstreams.values()) {
-      for (const probed of upstream.nodes) {
-        if (this.#probes >= MAX_PROBES) return;
-        if (upstream.busy >= Math.max(1, upstream.checks.active.concurrency)) break;
-        if (!probed.busy && this.#isDue(upstream, probed, now)) this.#start(upstream, probed, now);
+    const upstreams = [...this.#upstreams.values()];
+    const first = this.#next;
+    this.#next = 0;
+    for (let i = 0; i < upstreams.length; i++) {
+      const at = (first + i) % upstreams.length;
+      for (const probed of this.#due(upstreams[at]!, now)) {
+        if (this.#probes >= MAX_PROBES) {
+          this.#next = at;
+          return;
+        }
+        this.#start(upstreams[at]!, probed, now);
       }
     }
+  }
+
+  /** The nodes that are to be probed now, as many as may be at once: those first that have waited longest. */
+  #due(upstream: Checked, now: number): readonly Probed[] {
+    const due = upstream.nodes.filter((probed) => !probed.busy && this.#isDue(upstream, probed, now));
+    if (due.length === 0) return due;
+    const busy = upstream.nodes.filter((probed) => probed.busy).length;
+    const room = Math.max(0, Math.max(1, upstream.checks.active.concurrency) - busy);
+    return due.length <= room ? due : due.sort((a, b) => a.startedAt - b.startedAt).slice(0, room);
   }
 
   /** In a state that has no interval a node is not probed. */
@@ -158,14 +189,11 @@ export class Prober {
     const { active } = upstream.checks;
     probed.busy = true;
     probed.startedAt = now;
-    upstream.busy++;
     this.#probes++;
     void probe(probed.node, active, upstream.judgement).then((event) => {
       probed.busy = false;
-      upstream.busy--;
       this.#probes--;
-      // It may have been set anew meanwhile: its successor sends a probe of its own.
-      if (event === null || this.#upstreams.get(upstream.key) !== upstream) return;
+      if (event === null || probed.over) return;
       const { limits } = upstream.judgement;
       const { place, node } = probed;
       const turned = this.#table.update(place, (counts, healthy) => judge(counts, healthy, event, limits));
@@ -185,4 +213,10 @@ export class Prober {
       `the health table is full (${this.#table.taken} nodes): further nodes are not checked and count as healthy`,
     );
   }
+}
+
+function isSameTarget(a: CheckedNode, b: CheckedNode): boolean {
+  return (
+    a.host === b.host && a.port === b.port && a.name === b.name && a.hostHeader === b.hostHeader && a.tls === b.tls
+  );
 }

@@ -185,7 +185,10 @@ export function dnsServerKey(description: string): Key {
 /** Keys under `apisix`. */
 export const apisixKeys: Keys = {
   node_listen: nodeListen,
-  enable_ipv6: flag(true, "Whether entries of node_listen without an ip listen on [::] too."),
+  enable_ipv6: flag(
+    true,
+    "Whether entries of node_listen without an ip listen on [::] too, and names are asked for addresses of IPv6.",
+  ),
   status,
   enable_control: flag(true, "Whether the Control API is served."),
   control,

@@ -36,10 +36,14 @@ const consul = mapping("Consul.", {
     wait: count(60, "Seconds for which an answer may be held back.", { maximum: 600 }),
   }),
   fetch_interval: count(3, "Seconds between two looks at a service where no answer is held back."),
-  weight: count(1, "Weight of a node that says none."),
-  skip_services: list(text("One service."), "Services that upstreams may not name: they have no node.", {
-    default: [],
-  }),
+  weight: count(1, "Weight of a node; one to which Consul gives a weight has so many times as much.", { minimum: 1 }),
+  skip_services: list(
+    text("One service."),
+    "Services that are not looked up, besides `consul`: they have no node but `default_service`.",
+    {
+      default: [],
+    },
+  ),
   default_service: mapping("The node of a service for which no server knows an instance.", {
     host: text("Its address or name.", { minLength: 1 }),
     port: port(undefined, "Its port."),
@@ -51,6 +55,7 @@ const consul = mapping("Consul.", {
   }),
   dump: foreign("Workers and the control thread keep what they know."),
   sort_type: foreign("Nodes are always sorted."),
+  preserve_metadata: foreign("Nothing here reads it."),
   shared_size: foreign("There is no Lua."),
 });
 
@@ -73,6 +78,11 @@ const clusterKeys = {
       description: "Its port; ${NAME} is a variable of the environment.",
       default: "${KUBERNETES_SERVICE_PORT}",
     } satisfies Key,
+    ssl_verify: {
+      type: "boolean",
+      expected: "true or false",
+      description: "Whether its certificate is checked; by default in a pod that asks its own cluster.",
+    } satisfies Key,
   }),
   client: section("Who the gateway is to it.", {
     token: text("Token of the service account."),
@@ -92,7 +102,7 @@ const clusterKeys = {
     maximum: 3600,
   }),
   watch_retry_max_seconds: count(5, "Seconds to wait at most.", { maximum: 3600 }),
-  watch_endpoint_slices: flag(false, "EndpointSlices instead of Endpoints.", planned),
+  watch_endpoint_slices: flag(false, "Whether EndpointSlices are watched instead of Endpoints."),
   shared_size: foreign("There is no Lua."),
 } as const;
 

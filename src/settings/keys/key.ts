@@ -80,11 +80,12 @@ export function choice(values: readonly string[], description: string, rest: Res
 
 /** A whole number; under `nginx_config` APISIX takes digits in a string as well. */
 export function count(fallback: number | undefined, description: string, rest: Rest = {}): Key {
+  const { minimum = 0, maximum } = rest;
   return {
     type: ["integer", "string"],
     pattern: "^\\d+$",
     minimum: 0,
-    expected: "a whole number, 0 or more",
+    expected: `a whole number, ${maximum === undefined ? `${minimum} or more` : `from ${minimum} to ${maximum}`}`,
     description,
     ...(fallback === undefined ? {} : { default: fallback }),
     ...rest,
