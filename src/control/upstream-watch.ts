@@ -1,5 +1,5 @@
 import type { HealthTable } from "../board/health-table.ts";
-import { monotonicMs, monotonicUs } from "../lib/clock.ts";
+import { monotonicUs } from "../lib/clock.ts";
 import type { CheckedNodes, ControlToWorker, DiscoveryReport, WorkerTargets } from "../messages/messages.ts";
 import type { Change, Kind } from "../schema/kinds.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
@@ -8,15 +8,12 @@ import {
   defaultPort,
   expandNodes,
   formatAddress,
-  pluginUpstreamKey,
-  serviceKey,
   targetKeys,
   type Target,
   type TargetEntry,
 } from "../upstream/targets.ts";
 import type { StagedEntry } from "../store/stage.ts";
-import { splitUpstreams } from "../plugins/traffic-split-upstreams.ts";
-import type { Plugins } from "../schema/plugins.ts";
+import { EarlyLookups } from "./discovery/early-lookups.ts";
 import { createLookup, type Lookups } from "./discovery/lookup.ts";
 import { TargetWatch } from "./discovery/target-watch.ts";
 import type { HealthReport } from "./control-api/healthcheck.ts";
@@ -25,6 +22,7 @@ import type { Ssl } from "../schema/ssl.ts";
 import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
 import { createCheckedNodesFeed, type CheckedNodesFeed } from "./health/checked-nodes.ts";
 import { Prober } from "./health/prober.ts";
+import { mayHoldUpstream, pluginUpstreams, servicesOf, upstreamOf } from "./written-upstreams.ts";
 
 /** What the watch is made of. */
 export interface UpstreamWatchParts {
@@ -58,23 +56,6 @@ const kinds = new Set<Kind>([
   "consumer_groups",
 ]);
 
-/** How long a change waits at most for the services that it names. */
-const PREPARE_MS = 500;
-/** After one that waited so long in vain no other one waits for so long. */
-const NO_WAIT_MS = 10_000;
-
-/** For how long what was looked up for a change is kept until that has come. */
-const EARLY_MS = 10_000;
-
-/** Services that a change names for the first time. */
-interface Preparation {
-  readonly missing: Set<string>;
-  readonly done: () => void;
-}
-
-/** Kinds that may have an upstream of their own. */
-const holders = new Set<Kind>(["routes", "services", "upstreams", "stream_routes"]);
-
 /**
  * What control does for upstreams besides passing them on: finds out the addresses of
  * their names, and checks the health of their nodes. Everything else of the
@@ -97,11 +78,7 @@ export class UpstreamWatch {
   #told = 0;
   /** The configured sources; `null`: nothing was told of it yet. */
   readonly #sources: Map<string, boolean | null>;
-  /** What a change waits for. */
-  #preparation: Preparation | null = null;
-  #mayWaitAt = -Infinity;
-  /** Keys that were looked up before an upstream named them, with the time: a change may also be refused. */
-  readonly #early = new Map<string, number>();
+  readonly #early: EarlyLookups;
   /** The first configuration is here. */
   #applied = false;
   #settled = false;
@@ -128,12 +105,16 @@ export class UpstreamWatch {
       look: (key) => this.#lookups.look(key),
       changed: (key, targets) => this.#changed(key, targets),
       looked: (key) => {
-        const missing = this.#preparation?.missing;
-        if (missing?.delete(key) === true && missing.size === 0) this.#preparation?.done();
+        this.#early.looked(key);
         this.#reportSources();
         this.#settle();
       },
       log,
+    });
+    this.#early = new EarlyLookups({
+      add: (key) => this.#targets.add(key),
+      forget: (key) => this.#forget(key),
+      isUsed: (key) => this.#byTarget.has(key),
     });
     this.#prober = healthChecksOff ? null : new Prober(table, log);
     this.#checkedNodes = createCheckedNodesFeed(
@@ -154,7 +135,7 @@ export class UpstreamWatch {
         continue;
       }
       const owner = `${kind}/${id}`;
-      if (holders.has(kind)) this.#set(owner, upstreamOf(kind, text));
+      if (mayHoldUpstream(kind)) this.#set(owner, upstreamOf(kind, text));
       this.#setInPlugins(owner, text === null ? [] : pluginUpstreams(owner, text));
     }
     this.#applied = true;
@@ -169,33 +150,7 @@ export class UpstreamWatch {
    */
   prepare(entries: readonly StagedEntry[]): Promise<void> | null {
     if (!this.#applied || this.#sources.size === 0) return null;
-    this.#forgetEarly();
-    const missing = new Set(entries.flatMap(servicesOf).filter((key) => this.#isNew(key)));
-    if (missing.size === 0 || monotonicMs() < this.#mayWaitAt) return null;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => {
-      this.#mayWaitAt = monotonicMs() + NO_WAIT_MS;
-      resolve();
-    }, PREPARE_MS);
-    this.#preparation = { missing, done: resolve };
-    for (const key of missing) {
-      this.#early.set(key, monotonicMs());
-      this.#targets.add(key);
-    }
-    return promise.then(() => {
-      clearTimeout(timer);
-      this.#preparation = null;
-    });
-  }
-
-  /** Gives up what no upstream has come to name. */
-  #forgetEarly(): void {
-    for (const [key, at] of this.#early) {
-      const isUsed = this.#byTarget.has(key);
-      if (!isUsed && monotonicMs() < at + EARLY_MS) continue;
-      this.#early.delete(key);
-      if (!isUsed) this.#forget(key);
-    }
+    return this.#early.prepare(entries.flatMap(servicesOf).filter((key) => this.#isNew(key)));
   }
 
   #isNew(key: string): boolean {
@@ -349,36 +304,4 @@ export class UpstreamWatch {
     this.#told = Math.max(this.#told + 1, monotonicUs());
     this.#publish({ type: "targets", entries, told: this.#told });
   }
-}
-
-/** The upstream of a resource; `null` where it has none of its own. Looks at no more text than it must. */
-function upstreamOf(kind: Kind, text: string | null): InlineUpstream | null {
-  if (text === null || (kind !== "upstreams" && !text.includes('"upstream":'))) return null;
-  const conf = JSON.parse(text) as InlineUpstream & { readonly upstream?: InlineUpstream };
-  return kind === "upstreams" ? conf : (conf.upstream ?? null);
-}
-
-/** The keys of services that a resource names; it may not have been checked yet. */
-function servicesOf({ kind, key, content }: StagedEntry): readonly string[] {
-  if (content.state !== "read" || !content.raw.includes('"discovery_type"')) return [];
-  try {
-    const own = holders.has(kind) ? upstreamOf(kind, content.raw) : null;
-    const all = [...(own === null ? [] : [own]), ...pluginUpstreams(key, content.raw).map(([, upstream]) => upstream)];
-    const named = all.filter(({ service_name: service }) => typeof service === "string");
-    return named.map(serviceKey).filter((service) => service !== null);
-  } catch {
-    // What is wrong with it will be told by whoever checks it.
-    return [];
-  }
-}
-
-/** The upstreams inside the plugins of a resource. Looks at no more text than it must. */
-function pluginUpstreams(owner: string, text: string): readonly (readonly [key: string, upstream: InlineUpstream])[] {
-  if (!text.includes('"traffic-split":')) return [];
-  const conf = (JSON.parse(text) as { readonly plugins?: Plugins }).plugins?.["traffic-split"];
-  if (conf === undefined || conf._meta?.disable === true) return [];
-  return splitUpstreams(conf as object).map(([part, upstream]) => [
-    pluginUpstreamKey(owner, "traffic-split", part),
-    upstream,
-  ]);
 }
