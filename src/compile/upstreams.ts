@@ -154,7 +154,7 @@ function compileNodes(
   return expandNodes(conf, targets).map((node) => {
     // Names that discovery gives are in no target of their own.
     const isName = conf.nodes !== undefined && nameKey(node.host) !== null;
-    return { ...compileNode(node, key, conf, health), lookup: isName ? lookup : undefined };
+    return compileNode(node, key, conf, health, isName ? lookup : undefined);
   });
 }
 
@@ -163,6 +163,7 @@ function compileNode(
   upstreamKey: string,
   { scheme, keepalive_pool: pool }: InlineUpstream,
   health: HealthLookup | null,
+  lookup: LookupFunction | undefined,
 ): UpstreamNode {
   const schemePort = defaultPort(scheme);
   const { host, weight, priority } = node;
@@ -171,6 +172,7 @@ function compileNode(
   const name = shownHost(node.name);
   return {
     host,
+    lookup,
     port,
     weight,
     priority,

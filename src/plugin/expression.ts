@@ -4,7 +4,7 @@ import { bodyUseOf, compileBodyVariable, type BodyValue } from "./body-variables
 import type { BodyUse, RequestContext } from "./context.ts";
 import { decodeQuery } from "./query.ts";
 import { compileSafeRegex, MAX_SUBJECT } from "./safe-regex.ts";
-import { compileTextVariable } from "./variables.ts";
+import { compileTextVariable, scalarText } from "./variables.ts";
 import { textOfWire } from "./wire-text.ts";
 
 /**
@@ -153,12 +153,6 @@ function numeric(compare: (left: number, right: number) => boolean): (right: unk
   };
 }
 
-/** Numbers and booleans as the texts that they are; `undefined` for lists, and where there is no value. */
-function textOf(value: Value): string | undefined {
-  if (typeof value === "string") return value;
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : undefined;
-}
-
 /** What Lua's `tonumber` makes of a text: decimal or hexadecimal, blanks around it allowed. */
 function toNumber(value: unknown): number | undefined {
   if (typeof value === "number") return value;
@@ -179,7 +173,7 @@ function find(right: unknown, flags: string): Matches {
     throw new Error(`regular expression ${right}: ${reasonOf(thrown)}`, { cause: thrown });
   }
   return (value) => {
-    const text = textOf(value);
+    const text = scalarText(value);
     return text !== undefined && expression.test(text.slice(0, MAX_SUBJECT));
   };
 }

@@ -242,11 +242,13 @@ export function compileVariable(name: string): VariableAccessor {
       return typeof value === "string" || value === undefined ? value : JSON.stringify(value);
     };
   }
-  return (ctx) => {
-    const value = ctx.values.get(name);
-    if (typeof value === "string") return value;
-    return typeof value === "number" || typeof value === "boolean" ? String(value) : undefined;
-  };
+  return (ctx) => scalarText(ctx.values.get(name));
+}
+
+/** Numbers and booleans as the texts that they are; `undefined` for everything else that is no text. */
+export function scalarText(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : undefined;
 }
 
 /** The same as text (Unicode): bytes of the wire are read as UTF-8. For bodies, JSON and comparisons. */

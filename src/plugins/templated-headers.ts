@@ -1,6 +1,6 @@
 import type { RequestContext } from "../plugin/context.ts";
 import { compileHeaderValue } from "../plugin/header-edits.ts";
-import { answerHeaderName, isHeaderName, isHeaderText, isOwnedByGateway } from "../plugin/header-text.ts";
+import { answerHeaderName, isHeaderName, isHeaderText, isOwnedByGateway, utf8Bytes } from "../plugin/header-text.ts";
 
 type Headers = readonly (readonly [name: string, value: string])[];
 
@@ -15,9 +15,13 @@ export function compileHeaders(conf: Readonly<Record<string, unknown>>): (ctx: R
     if (!isHeaderName(name)) throw new Error(`${JSON.stringify(name)} cannot name a header`);
     if (!isHeaderText(text)) throw new Error(`the value of header ${name} holds control characters`);
     if (isOwnedByGateway(name)) throw new Error(`header ${name} is written by the gateway itself`);
-    return [name, compileHeaderValue(text)] as const;
+    return { name, text, render: compileHeaderValue(text) };
   });
-  return (ctx) => compiled.map(([name, render]) => [name, render(ctx, null)] as const);
+  if (compiled.every(({ text }) => !text.includes("$"))) {
+    const fixed = compiled.map(({ name, text }) => [name, utf8Bytes(text)] as const);
+    return () => fixed;
+  }
+  return (ctx) => compiled.map(({ name, render }) => [name, render(ctx, null)] as const);
 }
 
 /** The same for answers to clients. */

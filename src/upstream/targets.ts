@@ -16,6 +16,12 @@ export interface Target {
   readonly priority: number;
 }
 
+/** Each address with its port once, the last of several; sorted, so that equal lists are equal texts. */
+export function distinctTargets(targets: readonly Target[]): readonly Target[] {
+  const byAddress = new Map(targets.map((target) => [`${target.host} ${target.port}`, target]));
+  return [...byAddress].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
+}
+
 /** What a key stands for now; `null`: nothing is known any more. */
 export type TargetEntry = readonly [key: string, targets: readonly Target[] | null];
 

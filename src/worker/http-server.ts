@@ -17,7 +17,7 @@ import { addressFailure, formatListen } from "./listen-failure.ts";
 import type { ProxiedEnds } from "../plugin/context.ts";
 import { type Peer, withoutMapping } from "./peer.ts";
 import { statusPage } from "../lib/status-pages.ts";
-import { quietTurn } from "./quiet-turn.ts";
+import { closeListeners } from "./quiet-turn.ts";
 import { loadHttp2, loadProxyHeader, loadTlsAcceptor } from "./rare-parts.ts";
 import { tlsPeer } from "./tls-peer.ts";
 
@@ -135,8 +135,7 @@ class RawHttpServer implements HttpServer {
   }
 
   async stopListening(): Promise<void> {
-    if (this.#listeners.length > 0) await quietTurn(() => this.#accepted);
-    for (const listener of this.#listeners.splice(0)) listener.close();
+    await closeListeners(this.#listeners, () => this.#accepted);
   }
 
   async drain(timeoutMs: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { loadHttps } from "../../lib/lazy-https.ts";
 import { request as httpRequest } from "../../lib/node-http.ts";
-import type { Target } from "../../upstream/targets.ts";
+import { distinctTargets, type Target } from "../../upstream/targets.ts";
 
 /** Bytes of an answer. */
 const MAX_ANSWER = 16_777_216;
@@ -71,7 +71,7 @@ interface Row {
 /** Sorted, so that their order says nothing; rows that name no address are left out. */
 function readService(answer: unknown, weight: number): readonly Target[] {
   if (!Array.isArray(answer)) throw new Error("the answer is no list");
-  const targets = new Map<string, Target>();
+  const targets: Target[] = [];
   for (const { Node: node, Service: service } of (answer as readonly (Row & CatalogRow)[]).map(nested)) {
     const host = typeof service?.Address === "string" && service.Address !== "" ? service.Address : node?.Address;
     // An instance without a port is registered with 0: as in APISIX it is asked at 80.
@@ -80,9 +80,9 @@ function readService(answer: unknown, weight: number): readonly Target[] {
     const given = service?.Weights?.Passing;
     // 1 is what Consul says of an instance that was given none.
     const own = typeof given === "number" && given >= 1 ? given * weight : weight;
-    targets.set(`${host} ${port}`, { host, port, weight: own, priority: 0 });
+    targets.push({ host, port, weight: own, priority: 0 });
   }
-  return [...targets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
+  return distinctTargets(targets);
 }
 
 /** A row of the catalogue in the form of the other. */

@@ -1,4 +1,4 @@
-import type { Target } from "../../upstream/targets.ts";
+import { distinctTargets, type Target } from "../../upstream/targets.ts";
 import type { Endpoint, ServicePart } from "./kubernetes-objects.ts";
 
 /** What a cluster has told of its services: the objects that are there, put together by service. */
@@ -32,13 +32,9 @@ export class KnownServices {
 
   /** The nodes of one port, sorted; each once, however many objects name it. */
   nodesOf(service: string, port: string, weight: number): readonly Target[] {
-    const targets = new Map<string, Target>();
-    for (const { ports } of this.#services.get(service)?.values() ?? []) {
-      for (const { host, port: number } of ports.get(port) ?? []) {
-        targets.set(`${host} ${number}`, { host, port: number, weight, priority: 0 });
-      }
-    }
-    return [...targets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
+    const parts = [...(this.#services.get(service)?.values() ?? [])];
+    const endpoints = parts.flatMap(({ ports }) => ports.get(port) ?? []);
+    return distinctTargets(endpoints.map((endpoint) => ({ ...endpoint, weight, priority: 0 })));
   }
 
   /** The nodes of every port of every service, services sorted by name. */

@@ -13,7 +13,7 @@ import { withoutMapping } from "../peer.ts";
 import { ProxyHeaderReader } from "../proxy-protocol/read-header.ts";
 import { Complaints } from "../complaints.ts";
 import { tlsPeer } from "../tls-peer.ts";
-import { quietTurn } from "../quiet-turn.ts";
+import { closeListeners } from "../quiet-turn.ts";
 import { type StreamEnvironment } from "./stream-environment.ts";
 import { HIGH_WATER, TcpStream } from "./tcp-stream.ts";
 import type { StreamPeer } from "./stream-context.ts";
@@ -107,8 +107,7 @@ export class StreamServer {
 
   /** Takes no connections any more; streams that are open and datagrams go on. */
   async stopListening(): Promise<void> {
-    if (this.#tcp.length > 0) await quietTurn(() => this.#accepted);
-    for (const listener of this.#tcp.splice(0)) listener.close();
+    await closeListeners(this.#tcp, () => this.#accepted);
   }
 
   /**
