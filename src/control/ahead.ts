@@ -45,8 +45,11 @@ export class Ahead {
 
   #compare(resources: readonly Change[]): readonly Change[] {
     this.#post();
-    const left = new Map(this.#sent.map((change) => [`${change.kind}/${change.id}`, change]));
-    const changes = resources.filter(({ kind, id, text }) => {
+    // Mostly all of it came out as it was sent, in the same order.
+    let same = 0;
+    while (same < resources.length && isSame(this.#sent[same], resources[same]!)) same++;
+    const left = new Map(this.#sent.slice(same).map((change) => [`${change.kind}/${change.id}`, change]));
+    const changes = resources.slice(same).filter(({ kind, id, text }) => {
       const key = `${kind}/${id}`;
       const sent = left.get(key);
       left.delete(key);
@@ -66,4 +69,8 @@ export class Ahead {
     const message: ControlToWorker = { type: "ahead", resources: this.#sent.slice(from, to) };
     for (const port of ports) port.postMessage(message);
   }
+}
+
+function isSame(sent: Change | undefined, { kind, id, text }: Change): boolean {
+  return sent !== undefined && sent.kind === kind && sent.id === id && sent.text === text;
 }

@@ -23,7 +23,8 @@ export interface Parcel extends Applied {
 export class Delivery {
   readonly #deliver: (parcel: Parcel) => void;
   #gathered: Omit<Parcel, "changes"> | null = null;
-  readonly #changes = new Map<string, Change>();
+  /** Of each step that was gathered. */
+  readonly #steps: (readonly Change[])[] = [];
   readonly #pace = new Pace(SPACING_MS);
   #timer: NodeJS.Timeout | null = null;
 
@@ -33,7 +34,7 @@ export class Delivery {
 
   /** Takes a step; `loaded` as in `Parcel`, `now` is Unix milliseconds. */
   add({ fromRevision, revision, hash, changes, rejected }: Applied, loaded: boolean, now: number): void {
-    for (const change of changes) this.#changes.set(`${change.kind}/${change.id}`, change);
+    if (changes.length > 0) this.#steps.push(changes);
     const before = this.#gathered;
     this.#gathered = {
       fromRevision: before?.fromRevision ?? fromRevision,
@@ -58,9 +59,16 @@ export class Delivery {
     this.#timer = null;
     if (gathered === null) return;
     this.#gathered = null;
-    const changes = [...this.#changes.values()];
-    this.#changes.clear();
+    const changes = merged(this.#steps.splice(0));
     this.#pace.done(performance.now());
     this.#deliver({ ...gathered, changes });
   }
+}
+
+/** What several steps change, each resource once, as it is at the end. */
+function merged(steps: readonly (readonly Change[])[]): readonly Change[] {
+  const [first = []] = steps;
+  // A step has each resource once; the one of a first load may have tens of thousands.
+  if (steps.length < 2) return first;
+  return [...new Map(steps.flat().map((change) => [`${change.kind}/${change.id}`, change])).values()];
 }

@@ -97,7 +97,8 @@ export class Publisher {
   serve(snapshot: () => Snapshot): void {
     if (this.#snapshot !== null) return;
     this.#snapshot = snapshot;
-    for (const link of this.#links.values()) this.#synchronise(link);
+    let first: Snapshot | null = null;
+    for (const link of this.#links.values()) this.#synchronise(link, () => (first ??= snapshot()));
   }
 
   /**
@@ -193,9 +194,9 @@ export class Publisher {
     link.port.postMessage({ type: "dump" } satisfies ControlToWorker);
   }
 
-  #synchronise(link: Link): void {
-    if (this.#snapshot === null || link.hello === null) return;
-    const { revision, hash, resources } = this.#snapshot();
+  #synchronise(link: Link, snapshot = this.#snapshot): void {
+    if (snapshot === null || link.hello === null) return;
+    const { revision, hash, resources } = snapshot();
     const text = formatHash(hash);
     link.synced = true;
     for (const before of this.#before) for (const message of before.greeting()) link.port.postMessage(message);
