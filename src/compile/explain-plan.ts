@@ -26,7 +26,7 @@ export interface ExplainedPlugin {
 export interface SupersededPlugin {
   readonly name: string;
   readonly from: string;
-  /** Why: another resource has the plugin, it is disabled, or the request is none of those that its filter lets by. */
+  /** Why: another resource has the plugin, it is disabled, its filter does not hold, or nobody finds the consumer who has it. */
   readonly why: string;
 }
 
@@ -39,6 +39,8 @@ export interface ExplainedPlan {
   readonly settings: Readonly<Record<string, { readonly value: unknown; readonly from: string }>>;
   /** `null`: there is nothing to proxy to. */
   readonly upstream: { readonly from: string; readonly conf: InlineUpstream } | null;
+  /** Whether a plugin may find out who the consumer is. */
+  readonly authenticates: boolean;
   /** What cannot be had: a service or plugin config that is not there. */
   readonly missing: readonly string[];
 }
@@ -64,7 +66,7 @@ export interface PlanParts {
  * the strongest resource that has it (consumer, its group, route, plugin config, service).
  */
 export function explainPlan(route: Route, parts: PlanParts): ExplainedPlan {
-  const { resources, registry, consumer, request } = parts;
+  const { resources, registry, consumer } = parts;
   const missing: string[] = [];
   const find = <T>(kind: "services" | "plugin_configs", id: string | undefined): T | undefined => {
     const found = id === undefined ? undefined : (resources.get(kind, id) as T | undefined);
@@ -73,19 +75,25 @@ export function explainPlan(route: Route, parts: PlanParts): ExplainedPlan {
   };
   const service = find<Service>("services", route.service_id);
   const config = find<PluginConfig>("plugin_configs", route.plugin_config_id);
-  const layers: Layer[] = [
+  const layers: readonly Layer[] = [
     { from: `services/${route.service_id ?? ""}`, plugins: service?.plugins },
     { from: `plugin_configs/${route.plugin_config_id ?? ""}`, plugins: config?.plugins },
     { from: `routes/${route.id}`, plugins: route.plugins },
-    ...consumerLayers(resources, registry, consumer, missing),
   ];
-  const { plugins, superseded } = merge(layers, registry, request);
+  const before = [...globalPlugins(parts, []), ...merge(layers, parts).plugins];
+  const authenticates = before.some(({ name }) => registry.get(name)?.type === "auth");
+  const brought = consumerLayers(resources, registry, consumer, missing);
+  const { plugins, superseded } = merge(authenticates ? [...layers, ...brought] : layers, parts);
+  for (const { from, plugins: idle = {} } of authenticates ? [] : brought) {
+    for (const name of Object.keys(idle)) superseded.push({ name, from, why: "nothing authenticates the consumer" });
+  }
   const upstream = upstreamOf(route, service, resources, missing);
   return {
     plugins: [...globalPlugins(parts, superseded), ...plugins],
     superseded,
     settings: settingsOf(route, service, upstream),
     upstream,
+    authenticates,
     missing,
   };
 }
@@ -94,7 +102,7 @@ export function explainPlan(route: Route, parts: PlanParts): ExplainedPlan {
 export function explainNoRoute(parts: Omit<PlanParts, "consumer">): ExplainedPlan {
   const superseded: SupersededPlugin[] = [];
   const plugins = globalPlugins(parts, superseded);
-  return { plugins, superseded, settings: {}, upstream: null, missing: [] };
+  return { plugins, superseded, settings: {}, upstream: null, authenticates: false, missing: [] };
 }
 
 /** Authentication plugins say who the consumer is and are taken over from nobody. */
@@ -122,8 +130,7 @@ function consumerLayers(
 
 function merge(
   layers: readonly Layer[],
-  registry: PluginRegistry,
-  request: RequestContext,
+  { registry, request }: Pick<PlanParts, "registry" | "request">,
 ): { plugins: readonly ExplainedPlugin[]; superseded: SupersededPlugin[] } {
   const taken = new Map<string, ExplainedPlugin>();
   const superseded: SupersededPlugin[] = [];

@@ -206,6 +206,15 @@ test("the plan: each plugin with the resource it comes from, and what does not c
     [],
   ]);
   assert.deepEqual((told("nobody") as unknown[])[2], ["consumers/nobody"]);
+  const open = { id: "open", uri: "/" } as unknown as Route;
+  const { plugins: run, superseded: idle } = explainPlan(open, { resources, registry, consumer: "jack", request });
+  assert.deepEqual(
+    [run.map(({ name }) => name), idle.map(({ name, why }) => `${name}: ${why}`)],
+    [
+      ["log"],
+      ["c: nothing authenticates the consumer", "d: nothing authenticates the consumer", "off: it is disabled"],
+    ],
+  );
   const { settings: own, upstream: found } = explainPlan(r, { resources, registry, consumer: null, request });
   assert.deepEqual(
     [Object.entries(own).map(([name, { from }]) => `${name} ${from}`), found?.from],

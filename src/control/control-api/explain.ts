@@ -64,12 +64,11 @@ export async function explain(
     return { status: 200, body: { ...shown, ...rows, answer: "404 Route Not Found" } };
   }
   const route = JSON.parse(matched.text) as Route;
-  const routed = { ...ctx, route: routeOf(route, resources), consumer: consumerOf(consumer, resources) };
+  const routed = { ...ctx, route: routeOf(route, resources) };
   const plan = explainPlan(route, { resources, registry, consumer, request: routed });
-  return {
-    status: 200,
-    body: { ...shown, ...planRows(plan, registry), upstream: upstreamRow(deps, plan, routed) },
-  };
+  const known = plan.authenticates ? consumerOf(consumer, resources) : null;
+  const upstream = upstreamRow(deps, plan, { ...routed, consumer: known });
+  return { status: 200, body: { ...shown, ...planRows(plan, registry), upstream } };
 }
 
 /** The route as variables of its requests name it. */
@@ -159,8 +158,7 @@ function upstreamRow(deps: ExplainDeps, plan: ExplainedPlan, ctx: RequestContext
   const usable = healthy.length > 0 ? healthy : weighted;
   const highest = Math.max(...usable.map(({ priority }) => priority));
   const candidates = usable.filter(({ priority }) => priority === highest).map(({ address }) => address);
-  const authenticates = plan.plugins.some(({ name }) => deps.registry.get(name)?.type === "auth");
-  const certain = candidates.length === 1 || (type === "chash" && isForetold(conf, ctx, authenticates));
+  const certain = candidates.length === 1 || (type === "chash" && isForetold(conf, ctx, plan.authenticates));
   return {
     ...row,
     nodes: nodes.map(({ address, weight, priority }) => ({
