@@ -179,6 +179,7 @@ export class PlanCompiler {
       }
       return new CompiledPlan({
         ...parts,
+        bodyUses: bodyUsesOf([...this.#globalPlugins(), ...merged.values()]),
         phases: { ...this.#phases([...merged.values()]), rewrite: base.rewrite },
         consumerRewrite: requestHandlers(added.sort(byPriority), "rewrite"),
         base,
