@@ -128,7 +128,7 @@ test("filters over the body of plugins that a consumer or its group brings", asy
   const gateway = await serving(t, {
     consumer_groups: [{ id: "g", plugins: { "response-rewrite": says("x-group") } }],
     consumers: [{ username: "j", group_id: "g", plugins: { ...key, "proxy-rewrite": says("X-Own") } }],
-    routes: [{ id: "1", uri: "/*", upstream: { nodes: { [echo.node]: 1 } }, plugins: { "key-auth": {} } }],
+    routes: [{ id: "1", uri: "/", upstream: { nodes: { [echo.node]: 1 } }, plugins: { "key-auth": {} } }],
   });
   for (const [name, holds, chunked] of [
     ["jack", true, {}],
@@ -146,6 +146,21 @@ test("filters over the body of plugins that a consumer or its group brings", asy
   }
   const headers = { apikey: "k" };
   assert.equal((await ask(gateway.httpPort, "/", { headers })).headers["x-group"], undefined, "no body, no wait");
+});
+
+test("filters over the body of plugins of global rules, where no route matches", async (t) => {
+  const _meta = { filter: [["post_arg.name", "==", "jack"]] };
+  const gateway = await serving(t, {
+    global_rules: [{ id: "r", plugins: { "response-rewrite": { headers: { set: { "x-global": "yes" } }, _meta } } }],
+  });
+  for (const [name, holds] of [
+    ["jack", "yes"],
+    ["jill", undefined],
+  ] as const) {
+    const headers = { "Content-Type": "application/json" };
+    const reply = await ask(gateway.httpPort, "/", { method: "POST", headers, body: JSON.stringify({ name }) });
+    assert.deepEqual([reply.status, reply.headers["x-global"]], [404, holds]);
+  }
 });
 
 test("a client that goes away while its body is read for a condition leaves nothing behind", async (t) => {

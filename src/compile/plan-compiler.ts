@@ -74,7 +74,8 @@ export class PlanCompiler {
 
   /** The plan where no route matches: the handlers of global rules alone. */
   notFound(): Plan {
-    this.#notFound ??= this.#unroutable(false, NOWHERE, compilePhases(this.#globalPlugins()));
+    const plugins = this.#globalPlugins();
+    this.#notFound ??= this.#unroutable(false, NOWHERE, compilePhases(plugins), bodyUsesOf(plugins));
     return this.#notFound;
   }
 
@@ -222,7 +223,7 @@ export class PlanCompiler {
   }
 
   /** A plan that proxies to nothing, whoever asks. */
-  #unroutable(found: boolean, route: RouteInfo, phases: Phases): Plan {
+  #unroutable(found: boolean, route: RouteInfo, phases: Phases, uses: readonly BodyUse[] | null = null): Plan {
     const plan: Plan = new CompiledPlan({
       found,
       route,
@@ -230,7 +231,7 @@ export class PlanCompiler {
       upstream: null,
       timeout: null,
       enableWebsocket: false,
-      bodyUses: null,
+      bodyUses: uses,
       consumerRewrite: null,
       base: null,
       merge: () => plan,
