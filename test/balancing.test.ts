@@ -255,6 +255,7 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     route("vars", { key: "arg_user" }),
     route("packed", { hash_on: "vars_combinations", key: "$binary_remote_addr" }),
     route("many", { hash_on: "vars_combinations", key: "$arg_user$http_x_user" }),
+    route("body", { hash_on: "vars_combinations", key: "$post_arg.user" }),
     route("apart", { hash_on: "vars_combinations", key: "$arg_user-$http_x_user" }),
     { id: "shares", uri: "/shares", upstream: { nodes: withWeights(origins, [5, 3, 2]) } },
   ];
@@ -305,6 +306,13 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     ).size,
     3,
   );
+  const byBody: string[] = [];
+  for (let user = 0; user < 40; user++) {
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify({ user: `u${user}` });
+    byBody.push(echoOf(await ask(gateway.httpPort, "/body", { method: "POST", headers, body })).origin);
+  }
+  assert.deepEqual(byBody, byHeader, "the body is read for it");
   const byAddress = await homes(
     () => "/packed",
     (user) => ({ "X-Real-IP": `10.0.0.${user}` }),
