@@ -1,42 +1,73 @@
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
+import { monotonicMs } from "../../lib/clock.ts";
 import type { Address } from "../../settings/settings.ts";
 import { decodeResponse, encodeQuery, type DnsResponse, type RecordType } from "./dns-message.ts";
 
+/** A server has answered, and could or would not say: that is no silence. */
+export class DnsRefusal extends Error {}
+
 /** Asks DNS servers: over UDP, and over TCP what does not fit (RFC 7766). */
 export interface DnsClient {
-  /** Rejects with the reason where no server gives an answer that can be used; `code` 0 and 3 can. */
+  /**
+   * Rejects with the reason where no server gives an answer that can be used (`code` 0 and 3
+   * can): a `DnsRefusal` where one of them has answered.
+   */
   query(name: string, type: RecordType): Promise<DnsResponse>;
 }
 
 /** Times that every server is asked. */
 const ROUNDS = 2;
+/** How long a server that gave no answer is asked after the others only. */
+const SHUNNED_MS = 30_000;
 /** Bytes of one response over TCP. */
 const MAX_TCP = 65_535;
 
 const codes: Readonly<Record<number, string>> = { 1: "FORMERR", 2: "SERVFAIL", 4: "NOTIMP", 5: "REFUSED" };
 const NO_SUCH_NAME = 3;
 
-/** @param timeoutMs for one answer of one server. */
-export function createDnsClient(servers: readonly Address[], timeoutMs: number): DnsClient {
+/** Servers that gave no answer, and until when (on the monotonic clock) they come after the others. */
+export type ShunnedServers = Map<string, number>;
+
+/**
+ * @param timeoutMs for one answer of one server.
+ * @param shunned is kept from client to client, so that a dead server costs its timeout now and then only.
+ */
+export function createDnsClient(
+  servers: readonly Address[],
+  timeoutMs: number,
+  shunned: ShunnedServers = new Map(),
+): DnsClient {
   return {
     async query(name, type) {
       const query = encodeQuery(name, type);
       let reason = "no DNS server is known";
+      let refused = false;
       for (let round = 0; round < ROUNDS; round++) {
-        for (const server of servers) {
+        for (const server of inOrder(servers, shunned)) {
           try {
             const response = await ask(server, query, timeoutMs);
+            shunned.delete(formatServer(server));
             if (response.code === 0 || response.code === NO_SUCH_NAME) return response;
+            refused = true;
             reason = `${codes[response.code] ?? `code ${response.code}`} from ${formatServer(server)}`;
           } catch (thrown) {
+            shunned.set(formatServer(server), monotonicMs() + SHUNNED_MS);
             reason = `${thrown instanceof Error ? thrown.message : String(thrown)} from ${formatServer(server)}`;
           }
         }
       }
-      throw new Error(reason);
+      throw refused ? new DnsRefusal(reason) : new Error(reason);
     },
   };
+}
+
+/** As they are configured, but those that gave no answer lately last. */
+function inOrder(servers: readonly Address[], shunned: ShunnedServers): readonly Address[] {
+  if (shunned.size === 0 || servers.length < 2) return servers;
+  const now = monotonicMs();
+  const isShunned = (server: Address): boolean => (shunned.get(formatServer(server)) ?? now) > now;
+  return [...servers.filter((server) => !isShunned(server)), ...servers.filter(isShunned)];
 }
 
 function formatServer({ ip, port }: Address): string {
