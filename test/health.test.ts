@@ -235,8 +235,10 @@ test("all nodes unhealthy: all of them are used; probes carry what is configured
   const heads: string[] = [];
   let body = "";
   const rewritten = Promise.withResolvers<string | undefined>();
+  const bare = Promise.withResolvers<void>();
   const origin = await startOrigin(t, "origin", (request, response) => {
     if (request.url === "/rewritten") rewritten.resolve(request.headers.host);
+    if (request.url === "/bare") bare.resolve();
     if (request.url !== "/probe?x=1") return void response.end("ok");
     heads.push(`${request.method} ${request.headers.host} ${request.headers["user-agent"]} ${request.headers["x-a"]}`);
     request.on("data", (chunk) => (body = String(chunk)));
@@ -266,11 +268,13 @@ test("all nodes unhealthy: all of them are used; probes carry what is configured
           nodes,
           checks: { active: { http_path: "/rewritten", healthy: { interval: 1 } } },
         },
+        { id: "bare", nodes, checks: { active: { http_path: "/bare" } } },
       ],
     },
     { workers: 1 },
   );
   assert.equal(await rewritten.promise, "up.example:81", "the Host that requests have");
+  await bare.promise;
   await logged(gateway, /unhealthy by probes \(http, 1 in a row\)/, 2);
   const seen = new Set<string>();
   for (let i = 0; i < 10; i++) {

@@ -2,7 +2,15 @@ import { isDeepStrictEqual } from "node:util";
 import type { HealthTable } from "../../board/health-table.ts";
 import { monotonicMs } from "../../lib/clock.ts";
 import type { HealthChecks } from "../../schema/health-check.ts";
-import { activeJudgement, countOf, healthKey, judge, statusText, type Judgement } from "../../upstream/health.ts";
+import {
+  activeJudgement,
+  countOf,
+  healthKey,
+  judge,
+  probeIntervalMs,
+  statusText,
+  type Judgement,
+} from "../../upstream/health.ts";
 import type { CheckedNodes, CheckedUpstream } from "../../messages/messages.ts";
 import type { HealthReport } from "../control-api/healthcheck.ts";
 import { probe, type ProbeTarget } from "./probe.ts";
@@ -179,10 +187,8 @@ export class Prober {
     return due.length <= room ? due : due.sort((a, b) => a.startedAt - b.startedAt).slice(0, room);
   }
 
-  /** In a state that has no interval a node is not probed. */
   #isDue({ checks: { active } }: Checked, { place, startedAt }: Probed, now: number): boolean {
-    const interval = (this.#table.isHealthy(place) ? active.healthy : active.unhealthy)?.interval;
-    return interval !== undefined && now >= startedAt + interval * 1_000;
+    return now >= startedAt + probeIntervalMs(active, this.#table.isHealthy(place));
   }
 
   #start(upstream: Checked, probed: Probed, now: number): void {
