@@ -213,6 +213,35 @@ test("nodes of services come from discovery: the DNS, Consul, Kubernetes", async
   assert.doesNotMatch(gateway.errorLog, /secret/);
 });
 
+test("a source that has answered is ready, also where it knows nobody; one that lists unasked is waited for", async (t) => {
+  const dns = await startDns(t);
+  const consul = await startConsul(t, []);
+  const kubernetes = await startKubernetes(t);
+  kubernetes.fails = true;
+  const discovery = {
+    dns: { servers: [dns.server] },
+    consul: { servers: [consul.url] },
+    kubernetes: {
+      service: { schema: "http", host: "127.0.0.1", port: String(kubernetes.port) },
+      client: { token: "x" },
+    },
+  };
+  const route = (type: string): object => ({
+    id: type,
+    uri: `/${type}`,
+    upstream: { type: "roundrobin", discovery_type: type, service_name: "nobody.test" },
+  });
+  const standalone = { routes: [route("dns"), route("consul")] };
+  const gateway = await startGateway(t, { standalone, workers: 1, config: { discovery } });
+  await gateway.until("kubernetes discovery not ready");
+  for (const source of ["dns", "consul"]) {
+    while ((await gateway.status(`/status/ready/discovery/${source}`)).status !== 200);
+    assert.equal((await ask(gateway.httpPort, `/${source}`)).status, 503);
+  }
+  kubernetes.fails = false;
+  await gateway.until(200);
+});
+
 test("several clusters of Kubernetes: slices over TLS, and nodes that are gone are asked no more", async (t) => {
   const [one, two] = [await startOrigin(t, "one"), await startOrigin(t, "two")];
   const [sliced, plain] = [await startKubernetes(t, true), await startKubernetes(t)];

@@ -37,7 +37,7 @@ export function createConsul({ settings, changed }: ConsulParts): Consul {
       const { skipped, fallback } = settings;
       if (service === ITSELF || skipped.includes(service)) {
         if (fallback !== null) return { targets: [{ ...fallback, priority: 0 }], ttlMs: TTL_MS };
-        return { failure: `${service} is skipped (discovery.consul.skip_services)` };
+        return { failure: `${service} is skipped (discovery.consul.skip_services)`, answered: true };
       }
       let watch = services.get(service);
       if (watch === undefined) {
@@ -129,7 +129,7 @@ class ServiceWatch {
   /** What counts where no server named an instance: `default_service`, once that is sure, or nothing is known. */
   #instead(failure: string, sure: boolean): Lookup {
     const { fallback } = this.#settings;
-    if (fallback === null) return { failure };
+    if (fallback === null) return sure ? { failure, answered: true } : { failure };
     const targets = [{ ...fallback, priority: 0 }];
     if (sure) return { targets, ttlMs: TTL_MS };
     return this.#known !== null && "targets" in this.#known ? this.#known : { failure, otherwise: targets };

@@ -5,6 +5,8 @@ export type Lookup =
   | { readonly targets: readonly Target[]; readonly ttlMs: number }
   | {
       readonly failure: string;
+      /** The source has answered: it knows nobody now. */
+      readonly answered?: true;
       /** It is certain that it stands for nobody: what it stood for last must not be used any more. */
       readonly gone?: true;
       /** What it stands for where nothing was known of it before. */
@@ -16,7 +18,7 @@ export interface TargetWatchParts {
   readonly look: (key: string) => Promise<Lookup>;
   /** The key stands for something else now; nothing, where it was looked up for the first time and in vain. */
   readonly changed: (key: string, targets: readonly Target[]) => void;
-  /** A key has been looked up: the first time whatever came of it, later with success. */
+  /** A key has been looked up: the first time whatever came of it, later where the source has answered. */
   readonly looked?: (key: string) => void;
   readonly log: { warn(message: string): void; notice(message: string): void };
 }
@@ -72,12 +74,21 @@ export class TargetWatch {
     }
   }
 
-  /** Whether all keys of a type have been looked up, and one of them at least with success; true without any. */
+  /** Whether keys of a type are watched. */
+  isAsked(type: string): boolean {
+    return this.#ofType(type).length > 0;
+  }
+
+  #ofType(type: string): readonly Entry[] {
+    return Array.from(this.#entries.values()).filter(({ key }) => key.startsWith(`${type}/`));
+  }
+
+  /** Whether all keys of a type have been looked up, and the source has answered for one of them at least; true without any. */
   isReady(type: string): boolean {
-    const entries = Array.from(this.#entries.values()).filter(({ key }) => key.startsWith(`${type}/`));
+    const entries = this.#ofType(type);
     return (
       entries.every(({ looked }) => looked) &&
-      (entries.length === 0 || entries.some(({ targets }) => targets !== undefined))
+      (entries.length === 0 || entries.some(({ targets, answered }) => answered || targets !== undefined))
     );
   }
 
@@ -92,7 +103,16 @@ export class TargetWatch {
   add(key: string): void {
     if (this.#entries.has(key)) return;
     const targets = this.#expected.get(key);
-    const entry = { key, targets, timer: null, failures: 0, looked: false, again: false, closed: false };
+    const entry: Entry = {
+      key,
+      targets,
+      timer: null,
+      failures: 0,
+      looked: false,
+      answered: false,
+      again: false,
+      closed: false,
+    };
     this.#entries.set(key, entry);
     if (targets === undefined) this.#unknown++;
     this.#look(entry);
@@ -169,7 +189,8 @@ export class TargetWatch {
     }
     const first = !entry.looked;
     entry.looked = true;
-    if (first || ("targets" in lookup && entry.failures === 0)) this.#parts.looked?.(entry.key);
+    entry.answered = "targets" in lookup || lookup.answered === true || lookup.gone === true;
+    if (first || entry.answered) this.#parts.looked?.(entry.key);
     const dueMs = entry.again ? 0 : pauseMs;
     entry.again = false;
     entry.timer = setTimeout(() => {
@@ -187,6 +208,8 @@ interface Entry {
   /** Failed lookups in a row. */
   failures: number;
   looked: boolean;
+  /** The source has answered the last time, even if it knew nobody. */
+  answered: boolean;
   /** What it stands for has changed while it was being looked up. */
   again: boolean;
   closed: boolean;
