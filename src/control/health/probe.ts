@@ -1,4 +1,4 @@
-import type { RequestOptions } from "node:http";
+import type { IncomingMessage, RequestOptions } from "node:http";
 import type { RequestOptions as HttpsOptions } from "node:https";
 import { connect, isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
@@ -9,6 +9,9 @@ import { request as httpRequest } from "../../lib/node-http.ts";
 import type { ActiveCheck } from "../../schema/health-check.ts";
 import type { NodeTls } from "../../upstream/node-tls.ts";
 import { eventOf, type HealthEvent, type Judgement } from "../../upstream/health.ts";
+
+/** Bytes that the head of an answer may have: as many as `proxy_buffer_size` can allow answers to requests. */
+const MAX_HEAD = 65_536;
 
 /** Where a probe goes. */
 export interface ProbeTarget {
@@ -72,9 +75,12 @@ async function probeHttp(target: ProbeTarget, check: ActiveCheck): Promise<numbe
       resolve(outcome);
       outgoing.destroy();
     };
-    outgoing.once("response", (response) => done(response.statusCode ?? 0));
+    // A CONNECT, and a change of protocol, are answered otherwise.
+    for (const answered of ["response", "connect", "upgrade"])
+      outgoing.once(answered, (response: IncomingMessage) => done(response.statusCode ?? 0));
     outgoing.on("error", () => done("tcp"));
-    outgoing.end(check.http_req_body === "" ? undefined : check.http_req_body);
+    // Bytes: a text would be sent together with the head, in its own encoding.
+    outgoing.end(check.http_req_body === "" ? undefined : Buffer.from(check.http_req_body));
   });
 }
 
@@ -95,6 +101,8 @@ function requestOptions(target: ProbeTarget, check: ActiveCheck): RequestOptions
     else if (known === "Host" || known === "User-Agent" || known === "Accept") headers.set(known, [value]);
     else if (known !== "Connection") headers.get(known)!.push(value);
   }
+  // What the body says of its length is not for others to say.
+  for (const field of headers.keys()) if (/^(content-length|transfer-encoding)$/i.test(field)) headers.delete(field);
   if (check.http_req_body !== "") headers.set("Content-Length", [String(Buffer.byteLength(check.http_req_body))]);
   return {
     host: target.host,
@@ -106,6 +114,7 @@ function requestOptions(target: ProbeTarget, check: ActiveCheck): RequestOptions
     ),
     agent: false,
     setHost: false,
+    maxHeaderSize: MAX_HEAD,
   };
 }
 
@@ -120,10 +129,12 @@ function tlsOptions(target: ProbeTarget, check: ActiveCheck): HttpsOptions & Pic
   };
 }
 
-/** `Name: value` lines; what is none is left out. */
+/** `Name: value` lines, in bytes of UTF-8 of one character each; what is none is left out. */
 function* readHeaders(lines: readonly string[]): Iterable<readonly [name: string, value: string]> {
   for (const line of lines) {
-    const match = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(line);
+    const match = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(
+      Buffer.from(line).toString("latin1"),
+    );
     if (match !== null) yield [match[1] ?? "", (match[2] ?? "").trim()];
   }
 }
