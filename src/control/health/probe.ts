@@ -119,14 +119,18 @@ function requestOptions(target: ProbeTarget, check: ActiveCheck): RequestOptions
 }
 
 function tlsOptions(target: ProbeTarget, check: ActiveCheck): HttpsOptions & Pick<ConnectionOptions, "secureContext"> {
-  const name =
-    check.host ?? (target.hostHeader === null ? target.name : hostName(target.hostHeader).replace(/^\[|\]$/g, ""));
+  const name = nameInTls(check.host ?? target.hostHeader ?? target.name);
   return {
     secureContext: target.tls.context(),
     rejectUnauthorized: target.tls.verify,
     checkServerIdentity: (_, certificate) => loadTls().checkServerIdentity(name, certificate),
     servername: target.tls.sendsName && isIP(name) === 0 ? name : "",
   };
+}
+
+/** A host as certificates and the server's name have it: without port, brackets and final dot. */
+function nameInTls(host: string): string {
+  return isIP(host) === 0 ? hostName(host).replace(/^\[|\]$/g, "") : host;
 }
 
 /** `Name: value` lines, in bytes of UTF-8 of one character each; what is none is left out. */

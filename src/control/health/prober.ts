@@ -47,6 +47,8 @@ interface Checked {
   readonly checks: HealthChecks;
   readonly judgement: Judgement;
   readonly nodes: readonly Probed[];
+  /** Before that no node can be due; on the monotonic clock. */
+  lookAt: number;
 }
 
 /**
@@ -103,7 +105,13 @@ export class Prober {
       return place < 0 ? null : { node, place, startedAt: -Infinity, busy: false, over: false };
     });
     const judgement = activeJudgement(checks);
-    this.#upstreams.set(key, { key, checks, judgement, nodes: probed.filter((one) => one !== null) });
+    this.#upstreams.set(key, {
+      key,
+      checks,
+      judgement,
+      nodes: probed.filter((one) => one !== null),
+      lookAt: -Infinity,
+    });
   }
 
   /** Gives back the places of an earlier control thread whose upstreams are gone; once everything is set. */
@@ -168,6 +176,7 @@ export class Prober {
     this.#next = 0;
     for (let i = 0; i < upstreams.length; i++) {
       const at = (first + i) % upstreams.length;
+      if (now < upstreams[at]!.lookAt) continue;
       for (const probed of this.#due(upstreams[at]!, now)) {
         if (this.#probes >= MAX_PROBES) {
           this.#next = at;
@@ -180,15 +189,25 @@ export class Prober {
 
   /** The nodes that are to be probed now, as many as may be at once: those first that have waited longest. */
   #due(upstream: Checked, now: number): readonly Probed[] {
-    const due = upstream.nodes.filter((probed) => !probed.busy && this.#isDue(upstream, probed, now));
-    if (due.length === 0) return due;
+    const due = upstream.nodes.filter((probed) => !probed.busy && now >= this.#dueAt(upstream, probed));
+    if (due.length === 0) {
+      upstream.lookAt = this.#nextLook(upstream, now);
+      return due;
+    }
     const busy = upstream.nodes.filter((probed) => probed.busy).length;
     const room = Math.max(0, Math.max(1, upstream.checks.active.concurrency) - busy);
     return due.length <= room ? due : due.sort((a, b) => a.startedAt - b.startedAt).slice(0, room);
   }
 
-  #isDue({ checks: { active } }: Checked, { place, startedAt }: Probed, now: number): boolean {
-    return now >= startedAt + probeIntervalMs(active, this.#table.isHealthy(place));
+  #dueAt({ checks: { active } }: Checked, { place, startedAt }: Probed): number {
+    return startedAt + probeIntervalMs(active, this.#table.isHealthy(place));
+  }
+
+  /** When the first node is due; requests may turn the state of one before, and with it the interval. */
+  #nextLook(upstream: Checked, now: number): number {
+    const { active } = upstream.checks;
+    const soonest = now + Math.min(probeIntervalMs(active, true), probeIntervalMs(active, false));
+    return upstream.nodes.reduce((least, probed) => Math.min(least, this.#dueAt(upstream, probed)), soonest);
   }
 
   #start(upstream: Checked, probed: Probed, now: number): void {
