@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestOptions } from "node:http";
 import type { RequestOptions as HttpsOptions } from "node:https";
 import { connect, isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
+import { monotonicMs } from "../../lib/clock.ts";
 import { hostName } from "../../lib/host-name.ts";
 import { loadHttps } from "../../lib/lazy-https.ts";
 import { loadTls } from "../../lib/lazy-tls.ts";
@@ -48,12 +49,29 @@ function timeoutMs({ timeout }: ActiveCheck): number {
   return timeout > 0 ? Math.ceil(timeout * 1_000) : 1_000;
 }
 
+/** More than that late, and this thread did not get to run. */
+const LATE_MS = 20;
+
+/**
+ * Calls `expired` after the time that a probe is given; the result stops it. Where this thread
+ * was kept from running meanwhile, the node gets the time once more: its answer may be there.
+ */
+function startTimeout(check: ActiveCheck, expired: () => void): () => void {
+  const ms = timeoutMs(check);
+  const began = monotonicMs();
+  let timer = setTimeout(() => {
+    if (monotonicMs() - began < ms + LATE_MS) expired();
+    else timer = setTimeout(expired, ms);
+  }, ms);
+  return () => clearTimeout(timer);
+}
+
 function probeTcp({ host, port }: ProbeTarget, check: ActiveCheck): Promise<HealthEvent> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });
-    const timer = setTimeout(() => done("timeout"), timeoutMs(check));
+    const stop = startTimeout(check, () => done("timeout"));
     const done = (event: HealthEvent): void => {
-      clearTimeout(timer);
+      stop();
       socket.destroy();
       resolve(event);
     };
@@ -69,9 +87,9 @@ async function probeHttp(target: ProbeTarget, check: ActiveCheck): Promise<numbe
     const outgoing = secure
       ? loadHttps().request({ ...requestOptions(target, check), ...tlsOptions(target, check) })
       : httpRequest(requestOptions(target, check));
-    const timer = setTimeout(() => done("timeout"), timeoutMs(check));
+    const stop = startTimeout(check, () => done("timeout"));
     const done = (outcome: number | "tcp" | "timeout"): void => {
-      clearTimeout(timer);
+      stop();
       resolve(outcome);
       outgoing.destroy();
     };
