@@ -8,11 +8,13 @@ import {
   activeJudgement,
   countOf,
   eventOf,
+  failureEventOf,
   judge,
   passiveJudgement,
   statusText,
   type HealthEvent,
   type HealthLimits,
+  type Judgement,
 } from "./health.ts";
 
 const events = ["success", "http", "tcp", "timeout"] as const;
@@ -103,6 +105,16 @@ test("a part that is absent has the counts of APISIX; without `passive` requests
   const passive = passiveJudgement({ active: {}, passive: { type: "http" } } as unknown as HealthChecks);
   assert.deepEqual(passive?.limits, { success: 5, http: 5, tcp: 2, timeout: 7 });
   assert.deepEqual([eventOf(301, passive!), eventOf(429, passive!), eventOf(502, passive!)], ["success", "http", null]);
+});
+
+test("failed requests that are not counted as such count as their status, where that is a failure", () => {
+  const judgement = (unhealthy: object): Judgement =>
+    passiveJudgement({ passive: { unhealthy } } as unknown as HealthChecks)!;
+  const statuses = { http_statuses: [502], http_failures: 1 };
+  const uncounted = judgement({ ...statuses, tcp_failures: 0, timeouts: 0 });
+  assert.equal(failureEventOf("tcp", uncounted), "http");
+  assert.equal(failureEventOf("timeout", uncounted), "timeout");
+  assert.equal(failureEventOf("tcp", judgement({ ...statuses, tcp_failures: 2, timeouts: 0 })), "tcp");
 });
 
 const newTable = (): HealthTable => new HealthTable(new Int32Array(new SharedArrayBuffer(HEALTH_WORDS * 4)));

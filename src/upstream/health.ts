@@ -97,6 +97,14 @@ export function eventOf(status: number, { healthyStatuses, unhealthyStatuses }: 
   return unhealthyStatuses.has(status) ? "http" : null;
 }
 
+/**
+ * What a request that got no answer says. Where such failures are not counted it says what
+ * the status does that stands for them, if that is one of failures.
+ */
+export function failureEventOf(kind: "tcp" | "timeout", { limits, unhealthyStatuses }: Judgement): HealthEvent {
+  return limits[kind] === 0 && unhealthyStatuses.has(kind === "tcp" ? 502 : 504) ? "http" : kind;
+}
+
 /** The key of a node's place in the table of the board. */
 export function healthKey(upstreamKey: string, address: string): string {
   return `${upstreamKey} ${address}`;
