@@ -242,7 +242,7 @@ test("a source that has answered is ready, also where it knows nobody; one that 
   await gateway.until(200);
 });
 
-test("several clusters of Kubernetes: slices over TLS, and nodes that are gone are asked no more", async (t) => {
+test("several clusters of Kubernetes, and Consul: slices over TLS, and nodes that are gone are asked no more", async (t) => {
   const [one, two] = [await startOrigin(t, "one"), await startOrigin(t, "two")];
   const [sliced, plain] = [await startKubernetes(t, true), await startKubernetes(t)];
   const port = (number: number): object => ({ name: "http", port: number });
@@ -255,7 +255,9 @@ test("several clusters of Kubernetes: slices over TLS, and nodes that are gone a
     client: { token: "secret" },
     ...more,
   });
+  const consul = await startConsul(t, [instance("127.0.0.1", one.port)], 1, true);
   const discovery = {
+    consul: { servers: [consul.url] },
     kubernetes: [
       cluster("a", sliced, "https", { watch_endpoint_slices: true, default_weight: 5 }),
       cluster("b", plain, "http", { namespace_selector: { match: ["def.*"] } }),
@@ -268,15 +270,20 @@ test("several clusters of Kubernetes: slices over TLS, and nodes that are gone a
   });
   const gateway = await serving(
     t,
-    { routes: [route("a"), route("b")] },
+    {
+      routes: [
+        route("a"),
+        route("b"),
+        { id: "c", uri: "/c", upstream: { discovery_type: "consul", service_name: "shop" } },
+      ],
+    },
     { workers: 2, config: { discovery, apisix: { ssl: { ssl_trusted_certificate: ca } } } },
   );
   /** Asks until this is answered. */
   const follows = async (path: string, pattern: RegExp): Promise<void> => {
     while (!pattern.test((await ask(gateway.httpPort, path)).text));
   };
-  await follows("/a", /^one/);
-  await follows("/b", /^one/);
+  for (const path of ["/a", "/b", "/c"]) await follows(path, /^one/);
   await sliced.watched();
   await plain.watched();
   sliced.event("ADDED", slice("shop", "shop-b", ["127.0.0.1"], port(two.port), "11"));

@@ -15,6 +15,8 @@ export interface Consul {
 
 export interface ConsulParts {
   readonly settings: ConsulSettings;
+  /** Certificates that those of servers are checked by. */
+  readonly authorities: () => readonly string[];
   /** A service has other instances now, or why it has none is known. */
   readonly changed: (service: string) => void;
 }
@@ -26,7 +28,7 @@ const TTL_MS = 60_000;
 /** From one answer that was held back to the next question at least: a service that changes all the time must not cost more. */
 const MIN_ROUND_MS = 1_000;
 
-export function createConsul({ settings, changed }: ConsulParts): Consul {
+export function createConsul({ settings, authorities, changed }: ConsulParts): Consul {
   const services = new Map<string, ServiceWatch>();
   const forget = (service: string): void => {
     services.get(service)?.close();
@@ -41,7 +43,7 @@ export function createConsul({ settings, changed }: ConsulParts): Consul {
       }
       let watch = services.get(service);
       if (watch === undefined) {
-        watch = new ServiceWatch(service, settings, () => changed(service));
+        watch = new ServiceWatch(service, settings, authorities, () => changed(service));
         services.set(service, watch);
       }
       return await watch.look();
@@ -66,14 +68,16 @@ interface Heard extends ConsulAnswer {
 class ServiceWatch {
   readonly #service: string;
   readonly #settings: ConsulSettings;
+  readonly #authorities: ConsulParts["authorities"];
   readonly #changed: () => void;
   readonly #closing = new AbortController();
   readonly #tried = Promise.withResolvers<void>();
   #known: Lookup | null = null;
 
-  constructor(service: string, settings: ConsulSettings, changed: () => void) {
+  constructor(service: string, settings: ConsulSettings, authorities: ConsulParts["authorities"], changed: () => void) {
     this.#service = service;
     this.#settings = settings;
+    this.#authorities = authorities;
     this.#changed = changed;
     void this.#run();
   }
@@ -155,7 +159,8 @@ class ServiceWatch {
   #ask(server: string, index: number): Promise<ConsulAnswer> {
     const { token, weight, waitMs, answerMs } = this.#settings;
     const after = index > 0 && waitMs !== null ? { index, waitMs } : null;
-    return askConsul({ server, service: this.#service, token, weight, answerMs, after }, this.#closing.signal);
+    const question = { server, service: this.#service, authorities: this.#authorities, token, weight, answerMs, after };
+    return askConsul(question, this.#closing.signal);
   }
 
   #learn(lookup: Lookup): void {

@@ -50,7 +50,11 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
   const consul =
     consulSettings === null
       ? null
-      : createConsul({ settings: consulSettings, changed: (service) => parts.changed(`consul/${service}`) });
+      : createConsul({
+          settings: consulSettings,
+          authorities: parts.authorities,
+          changed: (service) => parts.changed(`consul/${service}`),
+        });
   const clusters = new Map(
     discovery.kubernetes.map((settings) => {
       const before = settings.id === null ? "kubernetes/" : `kubernetes/${settings.id}/`;
