@@ -159,3 +159,21 @@ test("many keys are looked up a few at a time", async (t) => {
   for (let turn = 0; turn < 10; turn++) await setImmediate();
   assert.equal(lookups.length, 500);
 });
+
+test("neither a source that hangs nor what is removed keeps others from being looked up", async (t) => {
+  const { watch, say, lookups } = watching(t);
+  say({ targets: [at("10.0.0.1")], ttlMs: 60_000 });
+  for (let i = 0; i < 200; i++) watch.add(`kubernetes/default/${i}:http`);
+  watch.add("name/a");
+  assert.equal(lookups.filter((key) => key === "name/a").length, 1, "at once");
+  for (let i = 64; i < 199; i++) watch.remove(`kubernetes/default/${i}:http`);
+  await setImmediate();
+  assert.deepEqual(lookups.slice(65), ["kubernetes/default/199:http"]);
+  assert.equal(watch.isReady("kubernetes"), true);
+  watch.again("kubernetes/default/7");
+  watch.again("name/a");
+  assert.deepEqual(lookups.slice(66), ["kubernetes/default/7:http", "name/a"]);
+  for (let i = 0; i < 64; i++) watch.remove(`kubernetes/default/${i}:http`);
+  watch.remove("kubernetes/default/199:http");
+  assert.deepEqual([watch.isAsked("kubernetes"), watch.isAsked("name")], [false, true]);
+});
