@@ -62,6 +62,8 @@ export class Prober {
   readonly #upstreams = new Map<string, Checked>();
   readonly #timer: NodeJS.Timeout;
   #probes = 0;
+  /** Nodes of all upstreams. */
+  #nodes = 0;
   /** The upstream that a tick begins with: where the one before had to stop. */
   #next = 0;
   #nextFullWarning = -Infinity;
@@ -80,6 +82,7 @@ export class Prober {
    */
   set(key: string, checks: HealthChecks | null, nodes: readonly CheckedNode[]): void {
     const held = this.#upstreams.get(key);
+    this.#nodes -= held?.nodes.length ?? 0;
     const before = new Map(held?.nodes.map((probed) => [probed.node.address, probed]));
     const wanted = new Map(checks === null || nodes.length < 2 ? [] : nodes.map((node) => [node.address, node]));
     for (const [address, probed] of before) {
@@ -105,13 +108,9 @@ export class Prober {
       return place < 0 ? null : { node, place, startedAt: -Infinity, busy: false, over: false };
     });
     const judgement = activeJudgement(checks);
-    this.#upstreams.set(key, {
-      key,
-      checks,
-      judgement,
-      nodes: probed.filter((one) => one !== null),
-      lookAt: -Infinity,
-    });
+    const now = probed.filter((one) => one !== null);
+    this.#nodes += now.length;
+    this.#upstreams.set(key, { key, checks, judgement, nodes: now, lookAt: -Infinity });
   }
 
   /** Gives back the places of an earlier control thread whose upstreams are gone; once everything is set. */
@@ -213,7 +212,7 @@ export class Prober {
   #start(upstream: Checked, probed: Probed, now: number): void {
     const { active } = upstream.checks;
     probed.busy = true;
-    probed.startedAt = now;
+    probed.startedAt = probed.startedAt === -Infinity ? now - this.#head(upstream) : now;
     this.#probes++;
     void probe(probed.node, active, upstream.judgement).then((event) => {
       probed.busy = false;
@@ -228,6 +227,14 @@ export class Prober {
         `health of ${healthKey(upstream.key, node.address)}: ${state} by probes (${event}, ${limits[event]} in a row)`,
       );
     });
+  }
+
+  /**
+   * By how much the second probe of a node comes early: many nodes that came at once, as with
+   * a start, are not to be probed at the same moments for ever.
+   */
+  #head({ checks }: Checked): number {
+    return this.#nodes > MAX_PROBES ? Math.random() * 0.9 * probeIntervalMs(checks.active, true) : 0;
   }
 
   #warnFull(): void {
