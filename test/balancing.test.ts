@@ -90,11 +90,11 @@ test("an upstream with a scheme of streams serves no route, and the log says so"
   }
 });
 
-test("retries: the next node for GET, PUT and DELETE, never for POST and PATCH", async (t) => {
+test("retries: the next node for GET, PUT, DELETE and PURGE, never for POST and PATCH", async (t) => {
   const failing = await startRawOrigin(t, (socket) => socket.destroy());
   const echo = await startEcho(t);
   const gateway = await serving(t, { routes: [to({ [failing.node]: 1, [echo.node]: 1 })] });
-  for (const method of ["GET", "PUT", "DELETE"]) {
+  for (const method of ["GET", "PUT", "DELETE", "PURGE"]) {
     for (let i = 0; i < 4; i++) assert.equal((await ask(gateway.httpPort, "/", { method })).status, 200, method);
   }
   const before = failing.heads.length + echo.requests();
@@ -190,6 +190,31 @@ test("round robin is strict by weight; weight 0 gets nothing", async (t) => {
   assert.deepEqual({ ...(await tally("/w3", 12)) }, { a: 6, c: 6 });
 });
 
+test("a node that stands twice in a list counts once, as it stands last; what a file says of it breaks no other", async (t) => {
+  const origins = [await startEcho(t, "a"), await startEcho(t, "b")];
+  const [a, b] = origins.map(({ port }) => ({ host: "127.0.0.1", port, weight: 1 }));
+  const gateway = await serving(t, {
+    routes: [
+      { id: "1", uri: "/*", upstream: { nodes: [a, b, { ...a, weight: 3 }] }, plugins: { cors: { _meta: [] } } },
+      { id: "2", uri: "/lower", upstream: { nodes: [a, b, { ...a, priority: -1 }] } },
+    ],
+  });
+  const seen: string[] = [];
+  for (let i = 0; i < 8; i++) seen.push(echoOf(await ask(gateway.httpPort, "/")).origin);
+  assert.equal(seen.sort().join(""), "aaaaaabb");
+  const weights = async (path: string): Promise<unknown> => {
+    const { upstream } = (await gateway.control(`/v1/explain?path=${path}`, { method: "GET" })).json();
+    return (upstream as { nodes: { weight: number }[] }).nodes.map(({ weight }) => weight);
+  };
+  assert.deepEqual(
+    [await weights("/"), await weights("/lower")],
+    [
+      [3, 1],
+      [1, 1, 1],
+    ],
+  );
+});
+
 test("connections to the origin are kept, used again and limited as the pool says", async (t) => {
   const echo = await startEcho(t);
   const pool = { keepalive_pool: { size: 4, idle_timeout: 60, requests: 3 } };
@@ -230,6 +255,7 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     route("vars", { key: "arg_user" }),
     route("packed", { hash_on: "vars_combinations", key: "$binary_remote_addr" }),
     route("many", { hash_on: "vars_combinations", key: "$arg_user$http_x_user" }),
+    route("body", { hash_on: "vars_combinations", key: "$post_arg.user" }),
     route("apart", { hash_on: "vars_combinations", key: "$arg_user-$http_x_user" }),
     { id: "shares", uri: "/shares", upstream: { nodes: withWeights(origins, [5, 3, 2]) } },
   ];
@@ -280,6 +306,13 @@ test("two workers: shares are those of the weights; chash: what it hashes on, th
     ).size,
     3,
   );
+  const byBody: string[] = [];
+  for (let user = 0; user < 40; user++) {
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify({ user: `u${user}` });
+    byBody.push(echoOf(await ask(gateway.httpPort, "/body", { method: "POST", headers, body })).origin);
+  }
+  assert.deepEqual(byBody, byHeader, "the body is read for it");
   const byAddress = await homes(
     () => "/packed",
     (user) => ({ "X-Real-IP": `10.0.0.${user}` }),

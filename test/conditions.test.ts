@@ -120,6 +120,49 @@ test("conditions on the body: JSON, forms and GraphQL; the body goes upstream as
   assert.equal(got.match(/X-Route: graphql/g)?.length, 2, "pipelined requests");
 });
 
+test("filters over the body of plugins that a consumer or its group brings", async (t) => {
+  const echo = await startEcho(t);
+  const _meta = { filter: [["post_arg.name", "==", "jack"]] };
+  const says = (name: string): object => ({ headers: { set: { [name]: "yes" } }, _meta });
+  const key = { "key-auth": { key: "k" } };
+  const gateway = await serving(t, {
+    consumer_groups: [{ id: "g", plugins: { "response-rewrite": says("x-group") } }],
+    consumers: [{ username: "j", group_id: "g", plugins: { ...key, "proxy-rewrite": says("X-Own") } }],
+    routes: [{ id: "1", uri: "/", upstream: { nodes: { [echo.node]: 1 } }, plugins: { "key-auth": {} } }],
+  });
+  for (const [name, holds, chunked] of [
+    ["jack", true, {}],
+    ["jill", false, {}],
+    ["jack", true, { "Transfer-Encoding": "chunked" }],
+  ] as const) {
+    const body = JSON.stringify({ name });
+    const headers = { apikey: "k", "Content-Type": "application/json", ...chunked };
+    const reply = await ask(gateway.httpPort, "/", { method: "POST", headers, body });
+    const echoed = echoOf(reply);
+    assert.deepEqual(
+      [reply.headers["x-group"] === "yes", echoed.headers.includes("X-Own: yes"), echoed.body],
+      [holds, holds, body],
+    );
+  }
+  const headers = { apikey: "k" };
+  assert.equal((await ask(gateway.httpPort, "/", { headers })).headers["x-group"], undefined, "no body, no wait");
+});
+
+test("filters over the body of plugins of global rules, where no route matches", async (t) => {
+  const _meta = { filter: [["post_arg.name", "==", "jack"]] };
+  const gateway = await serving(t, {
+    global_rules: [{ id: "r", plugins: { "response-rewrite": { headers: { set: { "x-global": "yes" } }, _meta } } }],
+  });
+  for (const [name, holds] of [
+    ["jack", "yes"],
+    ["jill", undefined],
+  ] as const) {
+    const headers = { "Content-Type": "application/json" };
+    const reply = await ask(gateway.httpPort, "/", { method: "POST", headers, body: JSON.stringify({ name }) });
+    assert.deepEqual([reply.status, reply.headers["x-global"]], [404, holds]);
+  }
+});
+
 test("a client that goes away while its body is read for a condition leaves nothing behind", async (t) => {
   const echo = await startEcho(t);
   const upstream = { nodes: { [echo.node]: 1 } };

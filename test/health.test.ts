@@ -284,6 +284,9 @@ test("all nodes unhealthy: all of them are used; probes carry what is configured
     seen.add(reply.text.split(" ")[0] ?? "");
   }
   assert.deepEqual([...seen].sort(), ["ok", "other"]);
+  const explained = (await gateway.control("/v1/explain?path=/", { method: "GET" })).json();
+  const { candidates } = explained["upstream"] as { candidates: string[] };
+  assert.deepEqual(candidates.toSorted(), [origin.node, other.node].sort());
   assert.equal(heads[0], "POST probe.example mine 1, Zürich");
   assert.equal(body, "hello");
 });

@@ -61,6 +61,15 @@ export function describeRequest(request: DescribedRequest, settings: PathSetting
   };
 }
 
+/** Variables that have the value that they would have for the request, whoever takes it. */
+const toldVariables =
+  /^(?:(?:arg|cookie|http)_.+|args|content_(?:length|type)|document_uri|host|hostname|https?|is_args|method|query_string|(?:real_)?request_uri|remote_addr|remote_user|request(?:_line|_method)?|route_(?:id|name)|scheme|server_name|service_(?:id|name)|uri)$/;
+
+/** Whether the description of a request says what the variable's value is. */
+export function isTold(variable: string): boolean {
+  return toldVariables.test(variable);
+}
+
 /** A text as it would come: in UTF-8, one character for each byte. */
 const onTheWire = (text: string): string => Buffer.from(text).toString("latin1");
 

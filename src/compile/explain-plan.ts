@@ -1,3 +1,5 @@
+import type { RequestContext } from "../plugin/context.ts";
+import { compileExpression, variablesIn } from "../plugin/expression.ts";
 import type { PluginRegistry } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
 import type { ConsumerResource } from "../schema/consumer.ts";
@@ -7,9 +9,11 @@ import type { PluginConf, Plugins } from "../schema/plugins.ts";
 import type { Route } from "../schema/route.ts";
 import type { Service } from "../schema/service.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
+import { isTold } from "./described-request.ts";
 import type { LoadedResources } from "./explain.ts";
+import { byPriority } from "./phases.ts";
 
-/** A plugin that runs for a request, and where its configuration stands. */
+/** A plugin that runs for a request, as far as can be told, and where its configuration stands. */
 export interface ExplainedPlugin {
   readonly name: string;
   /** The resource that has it: `routes/1`, `services/1`, `global_rules/1`, … */
@@ -22,7 +26,7 @@ export interface ExplainedPlugin {
 export interface SupersededPlugin {
   readonly name: string;
   readonly from: string;
-  /** Why: another resource has the plugin, or it is disabled. */
+  /** Why: another resource has the plugin, it is disabled, its filter does not hold, or nobody finds the consumer who has it. */
   readonly why: string;
 }
 
@@ -35,6 +39,8 @@ export interface ExplainedPlan {
   readonly settings: Readonly<Record<string, { readonly value: unknown; readonly from: string }>>;
   /** `null`: there is nothing to proxy to. */
   readonly upstream: { readonly from: string; readonly conf: InlineUpstream } | null;
+  /** Whether a plugin may find out who the consumer is. */
+  readonly authenticates: boolean;
   /** What cannot be had: a service or plugin config that is not there. */
   readonly missing: readonly string[];
 }
@@ -51,13 +57,16 @@ export interface PlanParts {
   readonly registry: PluginRegistry;
   /** A consumer's name, as an authentication plugin would find it; `null`: nobody has authenticated. */
   readonly consumer: string | null;
+  /** The request, with its route where it has one. */
+  readonly request: RequestContext;
 }
 
 /**
  * The merged plan of a route, as the workers compile it: a plugin is taken whole from
  * the strongest resource that has it (consumer, its group, route, plugin config, service).
  */
-export function explainPlan(route: Route, { resources, registry, consumer }: PlanParts): ExplainedPlan {
+export function explainPlan(route: Route, parts: PlanParts): ExplainedPlan {
+  const { resources, registry, consumer } = parts;
   const missing: string[] = [];
   const find = <T>(kind: "services" | "plugin_configs", id: string | undefined): T | undefined => {
     const found = id === undefined ? undefined : (resources.get(kind, id) as T | undefined);
@@ -66,28 +75,34 @@ export function explainPlan(route: Route, { resources, registry, consumer }: Pla
   };
   const service = find<Service>("services", route.service_id);
   const config = find<PluginConfig>("plugin_configs", route.plugin_config_id);
-  const layers: Layer[] = [
+  const layers: readonly Layer[] = [
     { from: `services/${route.service_id ?? ""}`, plugins: service?.plugins },
     { from: `plugin_configs/${route.plugin_config_id ?? ""}`, plugins: config?.plugins },
     { from: `routes/${route.id}`, plugins: route.plugins },
-    ...consumerLayers(resources, registry, consumer, missing),
   ];
-  const { plugins, superseded } = merge(layers, registry);
+  const before = [...globalPlugins(parts, []), ...merge(layers, parts).plugins];
+  const authenticates = before.some(({ name }) => registry.get(name)?.type === "auth");
+  const brought = consumerLayers(resources, registry, consumer, missing);
+  const { plugins, superseded } = merge(authenticates ? [...layers, ...brought] : layers, parts);
+  for (const { from, plugins: idle = {} } of authenticates ? [] : brought) {
+    for (const name of Object.keys(idle)) superseded.push({ name, from, why: "nothing authenticates the consumer" });
+  }
   const upstream = upstreamOf(route, service, resources, missing);
   return {
-    plugins: [...globalPlugins(resources, registry, superseded), ...plugins],
+    plugins: [...globalPlugins(parts, superseded), ...plugins],
     superseded,
     settings: settingsOf(route, service, upstream),
     upstream,
+    authenticates,
     missing,
   };
 }
 
 /** What is done with a request that no route takes: global rules run all the same. */
-export function explainNoRoute({ resources, registry }: Pick<PlanParts, "resources" | "registry">): ExplainedPlan {
+export function explainNoRoute(parts: Omit<PlanParts, "consumer">): ExplainedPlan {
   const superseded: SupersededPlugin[] = [];
-  const plugins = globalPlugins(resources, registry, superseded);
-  return { plugins, superseded, settings: {}, upstream: null, missing: [] };
+  const plugins = globalPlugins(parts, superseded);
+  return { plugins, superseded, settings: {}, upstream: null, authenticates: false, missing: [] };
 }
 
 /** Authentication plugins say who the consumer is and are taken over from nobody. */
@@ -115,8 +130,8 @@ function consumerLayers(
 
 function merge(
   layers: readonly Layer[],
-  registry: PluginRegistry,
-): { plugins: ExplainedPlugin[]; superseded: SupersededPlugin[] } {
+  { registry, request }: Pick<PlanParts, "registry" | "request">,
+): { plugins: readonly ExplainedPlugin[]; superseded: SupersededPlugin[] } {
   const taken = new Map<string, ExplainedPlugin>();
   const superseded: SupersededPlugin[] = [];
   for (const { from, plugins = {} } of layers) {
@@ -126,14 +141,11 @@ function merge(
       taken.set(name, explainPlugin(name, from, conf, registry));
     }
   }
-  const all = [...taken.values()].sort((a, b) => b.priority - a.priority);
-  for (const { name, from, conf } of all) if (isDisabled(conf)) superseded.push({ name, from, why: "it is disabled" });
-  return { plugins: all.filter(({ conf }) => !isDisabled(conf)), superseded };
+  return { plugins: running([...taken.values()], superseded, request), superseded };
 }
 
 function globalPlugins(
-  resources: LoadedResources,
-  registry: PluginRegistry,
+  { resources, registry, request }: Omit<PlanParts, "consumer">,
   superseded: SupersededPlugin[],
 ): readonly ExplainedPlugin[] {
   const plugins = resources.ids("global_rules").flatMap((id) => {
@@ -142,17 +154,33 @@ function globalPlugins(
       explainPlugin(name, `global_rules/${id}`, conf, registry),
     );
   });
-  for (const { name, from, conf } of plugins) {
-    if (isDisabled(conf)) superseded.push({ name, from, why: "it is disabled" });
-  }
-  return plugins.filter(({ conf }) => !isDisabled(conf)).sort((a, b) => b.priority - a.priority);
+  return running(plugins, superseded, request);
+}
+
+/** Those that run, in their order; the others are added to `superseded`. */
+function running(
+  plugins: readonly ExplainedPlugin[],
+  superseded: SupersededPlugin[],
+  request: RequestContext,
+): readonly ExplainedPlugin[] {
+  return plugins.toSorted(byPriority).filter(({ name, from, conf }) => {
+    const why = whyNot(conf, request);
+    if (why !== null) superseded.push({ name, from, why });
+    return why === null;
+  });
+}
+
+/** Why the plugin does not run; a filter over what is not told of the request is taken to let it by. */
+function whyNot({ _meta: meta }: PluginConf, request: RequestContext): string | null {
+  if (meta?.disable === true) return "it is disabled";
+  const filter = meta?.filter ?? [];
+  const told = variablesIn(filter).every(isTold);
+  return told && !compileExpression(filter)(request) ? `its filter ${JSON.stringify(filter)} does not hold` : null;
 }
 
 function explainPlugin(name: string, from: string, conf: PluginConf, registry: PluginRegistry): ExplainedPlugin {
   return { name, from, priority: conf._meta?.priority ?? registry.get(name)?.priority ?? 0, conf };
 }
-
-const isDisabled = (conf: PluginConf): boolean => conf._meta?.disable === true;
 
 function settingsOf(
   route: Route,

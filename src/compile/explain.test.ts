@@ -182,7 +182,7 @@ test("the plan: each plugin with the resource it comes from, and what does not c
   const plugins = { auth: {}, a: { _meta: { priority: 1000 } }, b: { _meta: { disable: true } } };
   const r = { ...conf, plugins } as unknown as Route;
   const told = (consumer: string | null): unknown => {
-    const plan = explainPlan(r, { resources, registry, consumer });
+    const plan = explainPlan(r, { resources, registry, consumer, request });
     return [
       plan.plugins.map(({ name, from }) => `${name} ${from}`),
       plan.superseded.map(({ name, from, why }) => `${name} ${from}: ${why}`),
@@ -206,7 +206,16 @@ test("the plan: each plugin with the resource it comes from, and what does not c
     [],
   ]);
   assert.deepEqual((told("nobody") as unknown[])[2], ["consumers/nobody"]);
-  const { settings: own, upstream: found } = explainPlan(r, { resources, registry, consumer: null });
+  const open = { id: "open", uri: "/" } as unknown as Route;
+  const { plugins: run, superseded: idle } = explainPlan(open, { resources, registry, consumer: "jack", request });
+  assert.deepEqual(
+    [run.map(({ name }) => name), idle.map(({ name, why }) => `${name}: ${why}`)],
+    [
+      ["log"],
+      ["c: nothing authenticates the consumer", "d: nothing authenticates the consumer", "off: it is disabled"],
+    ],
+  );
+  const { settings: own, upstream: found } = explainPlan(r, { resources, registry, consumer: null, request });
   assert.deepEqual(
     [Object.entries(own).map(([name, { from }]) => `${name} ${from}`), found?.from],
     [["timeout routes/r", "enable_websocket services/s"], "upstreams/u"],
@@ -220,7 +229,7 @@ test("timeouts: the route's, else those of its upstream, wherever that comes fro
     change("upstreams", "u", { ...upstream(), timeout }),
   ]);
   const from = (fields: object): unknown => {
-    const parts = { resources, registry: new Map(), consumer: null };
+    const parts = { resources, registry: new Map(), consumer: null, request };
     return explainPlan({ id: "r", uri: "/", ...fields } as unknown as Route, parts).settings["timeout"];
   };
   assert.deepEqual(from({ upstream_id: "u" }), { value: timeout, from: "upstreams/u" });
@@ -236,7 +245,7 @@ test("the upstream: the route's before the service's, an id before an inline one
     change("upstreams", "u", upstream()),
   ]);
   const from = (fields: object): unknown => {
-    const parts = { resources, registry: new Map(), consumer: null };
+    const parts = { resources, registry: new Map(), consumer: null, request };
     const { upstream: found, missing } = explainPlan({ id: "r", uri: "/", ...fields } as unknown as Route, parts);
     return [found?.from ?? null, ...missing];
   };
@@ -246,6 +255,34 @@ test("the upstream: the route's before the service's, an id before an inline one
   assert.deepEqual(from({ upstream_id: "gone" }), [null, "upstreams/gone"]);
   assert.deepEqual(from({}), [null]);
 });
+
+test("the plan: plugins whose filters do not hold; equals by name, as they run", () => {
+  const filtered = (filter: unknown): object => ({ _meta: { priority: 7, filter } });
+  const resources = resourcesOf([
+    change("global_rules", "g", { plugins: { b: filtered([["http_x", "==", "1"]]) } }),
+    change("services", "s", {
+      plugins: {
+        d: filtered([["arg_a", "==", "1"]]),
+        c: filtered([["OR", ["arg_a", "==", "2"], ["request_method", "!", "==", "GET"]]]),
+        a: filtered([["status", "==", "500"]]),
+      },
+    }),
+  ]);
+  const told = (target: string): unknown => {
+    const parts = { resources, registry: new Map(), consumer: null, request: asked({ target }) };
+    const plan = explainPlan({ id: "r", uri: "/", service_id: "s" } as unknown as Route, parts);
+    return [plan.plugins.map(({ name }) => name).join(" "), plan.superseded.map(({ name, why }) => `${name}: ${why}`)];
+  };
+  const [global, d, c] = [
+    'b: its filter [["http_x","==","1"]] does not hold',
+    'd: its filter [["arg_a","==","1"]] does not hold',
+    'c: its filter [["OR",["arg_a","==","2"],["request_method","!","==","GET"]]] does not hold',
+  ];
+  assert.deepEqual(told("/?a=1"), ["a d", [c, global]]);
+  assert.deepEqual(told("/?a=2"), ["a c", [d, global]]);
+});
+
+const request = asked();
 
 function resourcesOf(changes: readonly Change[]) {
   return {

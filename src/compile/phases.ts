@@ -31,8 +31,10 @@ interface HeldHandler<F> extends Handler<F> {
   readonly place: number;
 }
 
+type Ranked = Pick<ActivePlugin, "name" | "priority">;
+
 /** Descending priority; the name decides between equals, so that every worker has the same order. */
-export function byPriority(a: ActivePlugin, b: ActivePlugin): number {
+export function byPriority(a: Ranked, b: Ranked): number {
   return b.priority - a.priority || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 }
 

@@ -74,7 +74,8 @@ export class PlanCompiler {
 
   /** The plan where no route matches: the handlers of global rules alone. */
   notFound(): Plan {
-    this.#notFound ??= this.#unroutable(false, NOWHERE, compilePhases(this.#globalPlugins()));
+    const plugins = this.#globalPlugins();
+    this.#notFound ??= this.#unroutable(false, NOWHERE, compilePhases(plugins), bodyUsesOf(plugins, null));
     return this.#notFound;
   }
 
@@ -104,7 +105,7 @@ export class PlanCompiler {
       upstream: upstream !== null && route.timeout !== undefined ? withTimeout(upstream, route.timeout) : upstream,
       timeout: route.timeout ?? null,
       enableWebsocket: route.enable_websocket ?? service?.enable_websocket ?? false,
-      bodyUses: bodyUsesOf([...this.#globalPlugins(), ...own]),
+      bodyUses: bodyUsesOf([...this.#globalPlugins(), ...own], upstream),
     };
     const plan: Plan = new CompiledPlan({
       ...parts,
@@ -179,6 +180,7 @@ export class PlanCompiler {
       }
       return new CompiledPlan({
         ...parts,
+        bodyUses: bodyUsesOf([...this.#globalPlugins(), ...merged.values()], parts.upstream),
         phases: { ...this.#phases([...merged.values()]), rewrite: base.rewrite },
         consumerRewrite: requestHandlers(added.sort(byPriority), "rewrite"),
         base,
@@ -221,7 +223,7 @@ export class PlanCompiler {
   }
 
   /** A plan that proxies to nothing, whoever asks. */
-  #unroutable(found: boolean, route: RouteInfo, phases: Phases): Plan {
+  #unroutable(found: boolean, route: RouteInfo, phases: Phases, uses: readonly BodyUse[] | null = null): Plan {
     const plan: Plan = new CompiledPlan({
       found,
       route,
@@ -229,7 +231,7 @@ export class PlanCompiler {
       upstream: null,
       timeout: null,
       enableWebsocket: false,
-      bodyUses: null,
+      bodyUses: uses,
       consumerRewrite: null,
       base: null,
       merge: () => plan,
@@ -238,9 +240,10 @@ export class PlanCompiler {
   }
 }
 
-/** What filters and plugins look into the body for. */
-function bodyUsesOf(plugins: readonly ActivePlugin[]): readonly BodyUse[] | null {
+/** What filters, plugins and the choice of a node look into the body for. */
+function bodyUsesOf(plugins: readonly ActivePlugin[], upstream: Upstream | null): readonly BodyUse[] | null {
   const uses = new Set(plugins.flatMap(({ meta, instance }) => [...bodyUses(meta?.filter), ...instance.bodyUses]));
+  for (const use of upstream?.bodyUses ?? []) uses.add(use);
   return uses.size === 0 ? null : [...uses];
 }
 

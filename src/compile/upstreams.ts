@@ -2,6 +2,7 @@ import type { LookupFunction } from "node:net";
 import type { Timeout } from "../schema/timeout.ts";
 import type { InlineUpstream } from "../schema/upstream.ts";
 import type { UpstreamSettings } from "../settings/settings.ts";
+import { notingBodyUses } from "../plugin/body-variables.ts";
 import { createPicker } from "../upstream/picker.ts";
 import {
   defaultPort,
@@ -15,13 +16,15 @@ import {
 } from "../upstream/targets.ts";
 import type { CertificatePair, NodeTls, NodeTlsSource } from "../upstream/node-tls.ts";
 import type { NodeHealth, StreamUpstream, Upstream, UpstreamNode } from "../upstream/upstream.ts";
-import type { UpstreamChoice } from "../plugin/context.ts";
+import type { BodyUse, UpstreamChoice } from "../plugin/context.ts";
 import type { Plan } from "./plan.ts";
 import { compileBalancing } from "./balancing.ts";
 import { shownCertificate } from "./client-certificates.ts";
 
 /** Seconds that APISIX gives to connecting, sending and reading where nothing is configured. */
 const DEFAULT_TIMEOUT: Timeout = { connect: 60, send: 60, read: 60 };
+
+const NO_USES: readonly BodyUse[] = [];
 
 /** Finds the health of the node `address` of the upstream `key`; `null` where it is not checked. */
 export type HealthLookup = (key: string, address: string) => NodeHealth | null;
@@ -51,6 +54,8 @@ export function compileUpstream(key: string, conf: InlineUpstream, surroundings:
   const health = surroundings.health?.(conf) ?? null;
   const nodes = compileNodes(key, conf, surroundings, health);
   const pool = conf.keepalive_pool;
+  const uses = new Set<BodyUse>();
+  const balancing = notingBodyUses(uses, () => compileBalancing(conf));
   return {
     key,
     scheme,
@@ -65,7 +70,8 @@ export function compileUpstream(key: string, conf: InlineUpstream, surroundings:
     keepaliveTimeoutMs: pool === undefined ? defaults.keepaliveTimeoutMs : milliseconds(pool.idle_timeout),
     keepaliveRequests: pool?.requests ?? defaults.keepaliveRequests,
     nodes,
-    picker: createPicker(key, nodes, compileBalancing(conf)),
+    picker: createPicker(key, nodes, balancing),
+    bodyUses: uses.size === 0 ? NO_USES : [...uses],
   };
 }
 

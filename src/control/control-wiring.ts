@@ -30,7 +30,7 @@ export interface ControlParts {
   /** There once this thread has taken over what is being served. */
   readonly served: Promise<Served>;
   /** What is known of names and of the health of nodes. */
-  readonly upstreams: Pick<UpstreamWatch, "health" | "get" | "targets" | "clusters">;
+  readonly upstreams: Pick<UpstreamWatch, "health" | "nodeHealth" | "get" | "targets" | "clusters">;
   drain(on: boolean): void;
   /** `PUT /v1/plugins/reload`. */
   reloadPlugins(): Promise<void>;
@@ -65,6 +65,7 @@ export function buildControlEndpoints({
     users,
     streamPlugins: settings.streamPlugins,
     health: () => upstreams.health(prefixOf(settings.source)),
+    nodeHealth: (key, address) => upstreams.nodeHealth(key, address),
     targets: upstreams,
     discovery: settings.discovery,
     discovered: upstreams,

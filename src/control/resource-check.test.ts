@@ -38,6 +38,7 @@ test("configurations of plugins are taken and refused as in APISIX", () => {
     assert.deepEqual([answer(name, good), answer(name, bad)], [null, expected], name);
   }
   for (const name of anything) assert.equal(answer(name, { any: 1 }), null, name);
+  for (const meta of [[], { filter: {} }]) assert.equal(answer("key-auth", { _meta: meta }), null, "Lua's empty table");
 });
 
 test("no plugin is forgotten here", () => {

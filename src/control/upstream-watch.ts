@@ -16,7 +16,7 @@ import type { StagedEntry } from "../store/stage.ts";
 import { EarlyLookups } from "./discovery/early-lookups.ts";
 import { createLookup, type Lookups } from "./discovery/lookup.ts";
 import { TargetWatch } from "./discovery/target-watch.ts";
-import type { HealthReport } from "./control-api/healthcheck.ts";
+import type { HealthNode, HealthReport } from "./control-api/healthcheck.ts";
 import { ClientCertificates, shownCertificate } from "../compile/client-certificates.ts";
 import type { Ssl } from "../schema/ssl.ts";
 import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
@@ -191,6 +191,11 @@ export class UpstreamWatch {
   /** The health of all checked upstreams, as `GET /v1/healthcheck` shows it. `prefix`: what stands before their keys. */
   health(prefix: string): readonly HealthReport[] {
     return this.#prober?.report(prefix) ?? [];
+  }
+
+  /** The health of one node; `null` where it is not checked. */
+  nodeHealth(key: string, address: string): HealthNode["status"] | null {
+    return this.#prober?.statusOf(key, address) ?? null;
   }
 
   close(): void {

@@ -40,6 +40,8 @@ export function notingBodyUses<T>(uses: Set<BodyUse>, compile: () => T): T {
     return compile();
   } finally {
     noted = before;
+    // What is compiled within something else is a use of both.
+    if (before !== null) for (const use of uses) before.add(use);
   }
 }
 

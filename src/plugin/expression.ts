@@ -34,11 +34,14 @@ export function compileExpression(rules: readonly unknown[]): Predicate {
 
 /** What an expression looks into the body for. */
 export function bodyUses(rules: unknown): readonly BodyUse[] {
+  return variablesIn(rules).flatMap((name) => bodyUseOf(name) ?? []);
+}
+
+/** The names of the variables that an expression compares. */
+export function variablesIn(rules: unknown): readonly string[] {
   if (!Array.isArray(rules)) return [];
   const [first] = rules as unknown[];
-  if (typeof first !== "string" || logicOf(first) !== null) return rules.flatMap(bodyUses);
-  const use = bodyUseOf(first);
-  return use === null ? [] : [use];
+  return typeof first === "string" && logicOf(first) === null ? [first] : rules.flatMap(variablesIn);
 }
 
 type Logic = "AND" | "OR" | "!AND" | "!OR";

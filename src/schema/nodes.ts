@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { hostSchema } from "./address.ts";
 import type { JsonSchema } from "./json-schema.ts";
 
@@ -52,10 +53,11 @@ export interface NodeAddress {
  * IPv6 address; a reason (text) for anything else.
  */
 export function parseNodeKey(key: string): NodeAddress | string {
-  if (/^[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*$/.test(key)) return { host: `[${key}]`, port: null };
+  if (isIPv6(key) && !key.includes("%")) return { host: `[${key}]`, port: null };
   const match = /^(\[[0-9a-fA-F:.]+\]|\*?[0-9a-zA-Z-._]+)(?::(\w*))?$/.exec(key);
   if (match === null) return `invalid address of a node: ${key}`;
   const [, host = "", port] = match;
+  if (host.startsWith("[") && !isIPv6(host.slice(1, -1))) return `invalid address of a node: ${key}`;
   if (port === undefined) return { host, port: null };
   const number = /^\d+$/.test(port) ? Number(port) : 0;
   return number >= 1 && number <= 65535 ? { host, port: number } : `invalid port ${port}`;

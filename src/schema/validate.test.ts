@@ -188,6 +188,8 @@ const answers: readonly (readonly [kind: Kind, value: unknown, error: string | n
   ["upstreams", { nodes: { "a b:80": 1 } }, "invalid address of a node: a b:80"],
   ["upstreams", { nodes: { "127.0.0.1:x": 1 } }, "invalid port x"],
   ["upstreams", { nodes: { "http://a.test": 1 } }, "invalid address of a node: http://a.test"],
+  ["upstreams", { nodes: { "::1:41901": 1 } }, "invalid address of a node: ::1:41901"],
+  ["upstreams", { nodes: { "[::1:41901]:80": 1 } }, "invalid address of a node: [::1:41901]:80"],
   ["upstreams", { nodes: null }, 'property "nodes" validation failed: object matches none of the required'],
   [
     "routes",

@@ -100,17 +100,18 @@ function checkPlugin(conf: PluginConf, plugin: KnownPlugin, check: PluginCheck):
 
 function checkConf(conf: PluginConf, plugin: KnownPlugin, check: PluginCheck): readonly SchemaFault[] {
   if (typeof conf !== "object" || conf === null || Array.isArray(conf)) return validatorOf(OBJECT).checkAll(conf);
-  const { _meta: meta } = conf;
-  if (meta !== undefined) {
-    const faults = validatorOf(META).checkAll({ _meta: meta });
-    if (faults.length > 0) return check.all ? faults : faults.slice(0, 1);
-    if (meta.disable === true) return [];
-  }
+  const fields = conf as { _meta?: PluginConf["_meta"] };
+  const held = { _meta: conf._meta };
+  const wrong = held._meta === undefined ? [] : validatorOf(META).checkAll(held);
+  if (wrong.length > 0) return check.all ? wrong : wrong.slice(0, 1);
+  const { _meta: meta } = held;
+  // Lua's empty table, again: the check has put an object in the place of a list.
+  if (meta !== undefined) fields._meta = meta;
+  if (meta?.disable === true) return [];
   const place = placeOf(check.kind);
   const early = place === "conf" ? applyRule(plugin.checkFirst, conf, check) : [];
   if (early.length > 0) return early;
   // The schema may forbid what it does not list; `_meta` belongs to all plugins.
-  const fields = conf as { _meta?: unknown };
   if (meta !== undefined) delete fields._meta;
   const validator = validatorOf(schemaIn(plugin, place) ?? OBJECT);
   const first = check.all ? null : validator.check(conf);

@@ -49,6 +49,7 @@ async function setUp(t: TestContext) {
     keepaliveRequests: 1_000,
     nodes: [node],
     picker: createRoundRobin("upstreams/1", [node]),
+    bodyUses: [],
   };
   const wheel = new TimerWheel();
   const pools = new UpstreamPools(wheel, 4_096);

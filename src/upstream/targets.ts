@@ -85,7 +85,7 @@ export function expandNodes(upstream: InlineUpstream, targets: Targets): readonl
   if (service !== null) {
     return (targets.get(service) ?? []).map((target) => ({ ...target, name: target.host }));
   }
-  const written = writtenNodes(upstream.nodes ?? []).map((node) => {
+  const written = distinctNodes(upstream).map((node) => {
     const key = nameKey(node.host);
     const found = key === null ? undefined : targets.get(key);
     return { node, hosts: found === undefined || found.length === 0 ? [node.host] : found.map(({ host }) => host) };
@@ -95,6 +95,16 @@ export function expandNodes(upstream: InlineUpstream, targets: Targets): readonl
     const weight = node.weight === 0 ? 0 : Math.max(1, Math.round((node.weight * scale) / hosts.length));
     return hosts.map((host) => ({ ...node, host, weight, name: node.host }));
   });
+}
+
+/** The nodes of an upstream, each once in its priority: of several the last one counts, as in APISIX. */
+function distinctNodes({ nodes = [], scheme }: InlineUpstream): readonly WrittenNode[] {
+  const written = writtenNodes(nodes);
+  if (written.length < 2) return written;
+  const keyOf = ({ host, port, priority }: WrittenNode): string =>
+    `${host.toLowerCase()} ${port ?? defaultPort(scheme)} ${priority}`;
+  const last = new Map(written.map((node) => [keyOf(node), node]));
+  return last.size === written.length ? written : [...last.values()];
 }
 
 /** One address of an upstream, and the name that led to it. */

@@ -1,5 +1,5 @@
 import type { LookupFunction } from "node:net";
-import type { RequestContext } from "../plugin/context.ts";
+import type { BodyUse, RequestContext } from "../plugin/context.ts";
 import type { NodeTls } from "./node-tls.ts";
 
 /**
@@ -80,6 +80,8 @@ export interface Upstream {
   readonly keepaliveRequests: number;
   readonly nodes: readonly UpstreamNode[];
   readonly picker: Picker;
+  /** What `picker` looks into the body of requests for. */
+  readonly bodyUses: readonly BodyUse[];
 }
 
 /** An upstream as streams use it; see `Upstream` for what the two have in common. */

@@ -109,6 +109,7 @@ export function upstreamOf(ports: readonly number[], changes: Partial<Upstream> 
     keepaliveRequests: 1_000,
     nodes,
     picker: createRoundRobin(key, nodes),
+    bodyUses: [],
     ...changes,
   };
 }

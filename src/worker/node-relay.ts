@@ -33,8 +33,10 @@ export const REPLAY_LIMIT = 65_536;
 
 const NONE: readonly UpstreamNode[] = [];
 
-/** RFC 9110, section 9.2.2; PATCH and POST are not among them. */
-const IDEMPOTENT = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "COPY", "MOVE", "MKCOL"]);
+/** RFC 9110, section 9.2.2, RFC 4918, and PURGE, which routes may name; POST, PATCH and LOCK are not among them. */
+const IDEMPOTENT = new Set(
+  "GET HEAD PUT DELETE OPTIONS TRACE PURGE PROPFIND PROPPATCH COPY MOVE MKCOL UNLOCK".split(" "),
+);
 
 /**
  * One request on its way to the nodes of an upstream: which of them is asked, what is told

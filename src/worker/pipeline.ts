@@ -77,7 +77,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       return;
     }
     if (ctx.bodyWanted !== null) {
-      this.#readBody(ctx.bodyWanted);
+      this.#readBody(ctx.bodyWanted, () => this.start());
       return;
     }
     this.#plan = plan;
@@ -89,24 +89,22 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     else this.#advance(Stage.rewrite, 0);
   }
 
-  /** Reads the body as far as the conditions of a route may look, and then matches again. */
-  #readBody(uses: ReadonlySet<BodyUse>): void {
+  /** Reads the body as far as conditions may look into it, and then goes on with `next`. */
+  #readBody(uses: ReadonlySet<BodyUse>, next: () => void): void {
+    const { ctx } = this;
     const { settings } = this.#env;
-    const { bodyLength } = this.ctx.head;
+    const { bodyLength } = ctx.head;
     const limit = Math.max(...Array.from(uses, (use) => limitOf(use, settings.matching)));
     const bodyLimit = settings.http.clientMaxBodySize;
     const early = (this.#early ??= new EarlyBody());
-    const done = (): void => this.#bodyRead(early);
+    const done = (): void => {
+      const bodies = (ctx.bodies ??= new Map());
+      for (const use of uses) bodies.set(use, early.seenBy(use, settings.matching));
+      ctx.bodyWanted = null;
+      next();
+    };
     if (bodyLength > limit || (bodyLimit > 0 && bodyLength > bodyLimit)) done();
     else early.read(this.#downstream, limit, done);
-  }
-
-  #bodyRead(early: EarlyBody): void {
-    const { ctx } = this;
-    const bodies = (ctx.bodies ??= new Map());
-    for (const use of ctx.bodyWanted ?? []) bodies.set(use, early.seenBy(use, this.#env.settings.matching));
-    ctx.bodyWanted = null;
-    this.start();
   }
 
   /** Reads the body for a plugin, as far as it allows. */
@@ -141,6 +139,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     const { consumer } = this.ctx;
     if (consumer === null) return null;
     this.#plan = this.#plan.withConsumer(consumer);
+    if (this.#plan.bodyUses !== null) for (const use of this.#plan.bodyUses) this.ctx.bodyFor(use);
     this.timed ||= this.#plan.log !== null || this.#plan.headerFilter !== null;
     return this.#plan.consumerRewrite;
   }
@@ -149,6 +148,13 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     let index = first;
     for (let stage = from; stage < Stage.relay; stage++, index = 0) {
       const handlers = index > 0 ? this.#plan[stageNames[stage] ?? "access"] : this.#handlers(stage);
+      if (stage === Stage.consumerRewrite && index === 0 && this.ctx.bodyWanted !== null) {
+        // What the consumer brought may look into it; no handler of this stage has run yet.
+        this.#readBody(this.ctx.bodyWanted, () => {
+          if (!this.#ended) this.#advance(stage, 0);
+        });
+        return;
+      }
       if (handlers === null) continue;
       for (; index < handlers.length; index++) {
         const handler = handlers[index]!;

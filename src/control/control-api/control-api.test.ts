@@ -37,6 +37,7 @@ async function startApi(t: TestContext, lists: Lists = {}, more: Partial<Control
     streamPlugins: ["ip-restriction"],
     reloadPlugins: () => Promise.resolve(),
     health: () => [],
+    nodeHealth: () => null,
     targets: { get: () => undefined },
     discovery: { dns: null, consul: null, kubernetes: [] },
     discovered: { targets: () => [], clusters: () => [] },
@@ -197,7 +198,7 @@ test("health checks: all, one, and why there is none", async (t) => {
     ],
     routes: [route("1", { upstream_id: "u" })],
   };
-  const { ask } = await startApi(t, lists, { health: () => [report] });
+  const { ask } = await startApi(t, lists, { health: () => [report], nodeHealth: () => "unhealthy" });
   assert.deepEqual(await bodyOf(ask("/v1/healthcheck")), [report]);
   assert.deepEqual(await bodyOf(ask("/v1/healthcheck/upstreams/u/y")), report);
   for (const path of ["/v1/healthcheck", "/v1/healthcheck/upstreams/u"]) {
@@ -218,7 +219,8 @@ test("health checks: all, one, and why there is none", async (t) => {
   const explained = (await bodyOf(ask("/v1/explain?path=/1"))) as { upstream: Record<string, unknown> };
   assert.deepEqual(
     [explained.upstream["nodes"], explained.upstream["node"]],
-    [[{ address: "127.0.0.1:80", weight: 1, priority: 0, health: "unhealthy" }], null],
+    [[{ address: "127.0.0.1:80", weight: 1, priority: 0, health: "unhealthy" }], "127.0.0.1:80"],
+    "where no node is healthy all of them are used",
   );
 });
 

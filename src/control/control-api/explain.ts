@@ -1,4 +1,4 @@
-import { describeRequest, type DescribedRequest, type PathSettings } from "../../compile/described-request.ts";
+import { describeRequest, isTold, type DescribedRequest, type PathSettings } from "../../compile/described-request.ts";
 import { explainNoRoute, explainPlan, type ExplainedPlan } from "../../compile/explain-plan.ts";
 import type { ExplainTable, NearMiss } from "../../compile/explain.ts";
 import type { RouteEntry } from "../../compile/route-entry.ts";
@@ -19,7 +19,7 @@ import { NodeTlsSource, TrustedAuthorities } from "../../upstream/node-tls.ts";
 import type { NodeHealth, Upstream } from "../../upstream/upstream.ts";
 import { refuse, type ControlAnswer, type ControlRequest } from "./endpoint.ts";
 import { readExplainRequest } from "./explain-request.ts";
-import type { HealthNode, HealthReport } from "./healthcheck.ts";
+import type { HealthNode } from "./healthcheck.ts";
 
 /** What `/v1/explain` reads. */
 export interface ExplainDeps {
@@ -30,9 +30,8 @@ export interface ExplainDeps {
   readonly settings: PathSettings & Pick<Settings, "upstream">;
   /** Addresses of names, and nodes of services, as they are known now. */
   readonly targets: Targets;
-  /** What stands before the keys in `HealthReport.name`. */
-  readonly prefix: string;
-  readonly health: () => readonly HealthReport[] | Promise<readonly HealthReport[]>;
+  /** The health of the node `address` of the upstream in the resource `key`; `null` where it is not checked. */
+  nodeHealth(key: string, address: string): HealthNode["status"] | null;
 }
 
 /**
@@ -61,16 +60,15 @@ export async function explain(
   };
   const { registry } = deps;
   if (matched === null) {
-    const rows = planRows(explainNoRoute({ resources, registry }), registry);
+    const rows = planRows(explainNoRoute({ resources, registry, request: ctx }), registry);
     return { status: 200, body: { ...shown, ...rows, answer: "404 Route Not Found" } };
   }
   const route = JSON.parse(matched.text) as Route;
-  const plan = explainPlan(route, { resources, registry, consumer });
-  const routed = { ...ctx, route: routeOf(route, resources), consumer: consumerOf(consumer, resources) };
-  return {
-    status: 200,
-    body: { ...shown, ...planRows(plan, registry), upstream: await upstreamRow(deps, plan, routed) },
-  };
+  const routed = { ...ctx, route: routeOf(route, resources) };
+  const plan = explainPlan(route, { resources, registry, consumer, request: routed });
+  const known = plan.authenticates ? consumerOf(consumer, resources) : null;
+  const upstream = upstreamRow(deps, plan, { ...routed, consumer: known });
+  return { status: 200, body: { ...shown, ...planRows(plan, registry), upstream } };
 }
 
 /** The route as variables of its requests name it. */
@@ -138,7 +136,7 @@ function masked(value: unknown, secrets: ReadonlySet<string>, path: string): unk
 }
 
 /** Where the request goes. Which of several nodes has its turn is a matter of each worker, but for `chash`. */
-async function upstreamRow(deps: ExplainDeps, plan: ExplainedPlan, ctx: RequestContext): Promise<object | null> {
+function upstreamRow(deps: ExplainDeps, plan: ExplainedPlan, ctx: RequestContext): object | null {
   const { upstream } = plan;
   if (upstream === null) return null;
   const { from, conf } = upstream;
@@ -151,31 +149,28 @@ async function upstreamRow(deps: ExplainDeps, plan: ExplainedPlan, ctx: RequestC
     ...(pass_host === "rewrite" && { upstream_host }),
     ...(service_name === undefined ? {} : { service_name, discovery_type }),
   };
-  const report = (await deps.health()).find(({ name }) => name === `${deps.prefix}/${from}`);
-  const compiled = compile(from, conf, deps, report);
+  const compiled = compile(from, conf, deps);
   if (typeof compiled === "string") return { ...row, error: compiled, nodes: [], node: null, candidates: [] };
   const { nodes, picker } = compiled;
-  const usable = nodes.filter(({ weight, health }) => weight > 0 && health?.usable !== false);
+  const weighted = nodes.filter(({ weight }) => weight > 0);
+  const healthy = weighted.filter(({ health }) => health?.usable !== false);
+  // Where not a single node is healthy all of them are used.
+  const usable = healthy.length > 0 ? healthy : weighted;
   const highest = Math.max(...usable.map(({ priority }) => priority));
   const candidates = usable.filter(({ priority }) => priority === highest).map(({ address }) => address);
-  const authenticates = plan.plugins.some(({ name }) => deps.registry.get(name)?.type === "auth");
-  const certain = candidates.length === 1 || (type === "chash" && isForetold(conf, ctx, authenticates));
+  const certain = candidates.length === 1 || (type === "chash" && isForetold(conf, ctx, plan.authenticates));
   return {
     ...row,
     nodes: nodes.map(({ address, weight, priority }) => ({
       address,
       weight,
       priority,
-      health: statusOf(address, report),
+      health: deps.nodeHealth(from, address),
     })),
     node: certain ? (picker.pick([], ctx)?.address ?? null) : null,
     candidates,
   };
 }
-
-/** Variables of which the description of a request says nothing. */
-const untold =
-  /^(?:remote_port|server_addr|server_port|connection(_requests)?|(apisix_)?request_id|msec|time_.*|ssl_.*|post_arg.*|graphql_.*)$/;
 
 /** Whether what `chash` hashes is known. `authenticates`: a consumer may still be found. */
 function isForetold(conf: InlineUpstream, { consumer }: RequestContext, authenticates: boolean): boolean {
@@ -183,29 +178,24 @@ function isForetold(conf: InlineUpstream, { consumer }: RequestContext, authenti
   const told = consumer !== null || !authenticates;
   if (on === "consumer") return told;
   const names = on === "vars" ? [key] : on === "vars_combinations" ? namesIn(key) : [];
-  return names.every((name) => !untold.test(name) && (told || !name.startsWith("consumer_")));
+  return names.every((name) => isTold(name) || (told && name.startsWith("consumer_")));
 }
 
 const namesIn = (template: string): readonly string[] =>
   parseTemplate(template, "apisix").flatMap(({ name }) => name ?? []);
 
 /** The upstream as workers have it, under a key of its own: it must not take turns from anybody. */
-function compile(
-  from: string,
-  conf: InlineUpstream,
-  { settings, targets }: ExplainDeps,
-  report: HealthReport | undefined,
-): Upstream | string {
+function compile(from: string, conf: InlineUpstream, deps: ExplainDeps): Upstream | string {
   const health = (address: string): NodeHealth | null => {
-    const status = statusOf(address, report);
+    const status = deps.nodeHealth(from, address);
     const usable = status === "healthy" || status === "mostly_healthy";
     return status === null
       ? null
       : { usable, answered: () => undefined, connected: () => undefined, failed: () => undefined };
   };
   const surroundings = {
-    defaults: settings.upstream,
-    targets,
+    defaults: deps.settings.upstream,
+    targets: deps.targets,
     health: () => (_: string, at: string) => health(at),
     tls: noTls,
     clientCertificate: () => "nothing is connected to",
@@ -218,10 +208,3 @@ function compile(
 }
 
 const noTls = new NodeTlsSource(new TrustedAuthorities(null));
-
-function statusOf(address: string, report: HealthReport | undefined): HealthNode["status"] | null {
-  const found = report?.nodes.find(({ hostname, ip, port }) =>
-    [`${ip}:${port}`, `${hostname}:${port}`].includes(address),
-  );
-  return found?.status ?? null;
-}

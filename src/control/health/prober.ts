@@ -12,7 +12,7 @@ import {
   type Judgement,
 } from "../../upstream/health.ts";
 import type { CheckedNodes, CheckedUpstream } from "../../messages/messages.ts";
-import type { HealthReport } from "../control-api/healthcheck.ts";
+import type { HealthNode, HealthReport } from "../control-api/healthcheck.ts";
 import { probe, type ProbeTarget } from "./probe.ts";
 
 /** A node as it is probed. */
@@ -117,6 +117,12 @@ export class Prober {
   settle(): void {
     const places = [...this.#upstreams.values()].flatMap(({ nodes }) => nodes.map(({ place }) => place));
     this.#table.retain(new Set(places));
+  }
+
+  /** The health of the node `address` of the upstream `key`; `null` where it is not checked. */
+  statusOf(key: string, address: string): HealthNode["status"] | null {
+    const found = this.#upstreams.get(key)?.nodes.find(({ node }) => node.address === address);
+    return found === undefined ? null : statusText(this.#table.read(found.place));
   }
 
   /** Every checked upstream with the health of its nodes. */
