@@ -64,6 +64,9 @@ const posix: Readonly<Record<string, string>> = {
   upper: "A-Z",
   word: "0-9A-Za-z_",
   xdigit: "0-9A-Fa-f",
+  "^digit": "\\D",
+  "^space": "\\S",
+  "^word": "\\W",
 };
 
 /** Parses a pattern; throws an Error that says what is wrong or not supported. */
@@ -169,7 +172,7 @@ class PcreParser {
         this.#at += 1;
         return `${source}]`;
       }
-      const named = this.#take(/\[:(\w+):\]/y);
+      const named = this.#take(/\[:(\^?\w+):\]/y);
       const escaped = named === null ? this.#take(/\\(x[0-9a-fA-F]{2}|[^])/y) : null;
       if (named !== null) source += posix[named[1] as string] ?? refuse(`the class ${named[0]}`);
       else if (escaped !== null) source += classEscape(escaped[1] as string);

@@ -19,6 +19,10 @@ test("patterns that APISIX's users write", () => {
     ["^/a\\x{2f}[/[]", "/a/[", []],
     ["(a)|b", "b", [undefined]],
     ["^/((?:a|b){2})(?=c)", "/abc", ["ab"]],
+    ["^((25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\.){3}0$", "10.249.255.0", ["255.", "255"]],
+    ["^[[:^digit:][:^space:]]$", "1", []],
+    ["[[:^digit:]]|[^[:^word:]-]", "1", []],
+    ["[[:^digit:]]", "1", null],
   ];
   for (const [pattern, text, groups] of rows) {
     const match = compileSafeRegex(pattern).exec(text);
@@ -44,7 +48,7 @@ test("what may take time without bound is refused", () => {
     "(\\w+\\d?)+$",
     "(?:(?:ab)*)*",
   ];
-  for (const pattern of [...patterns, "([a-z]+/?)*", "(\\1a)*", "(a+){4}", "((a+){2}){2}"]) {
+  for (const pattern of [...patterns, "([a-z]+/?)*", "(\\1a)*", "(a+){4}", "((a+){2}){2}", "(a?b?c?){5}"]) {
     assert.throws(() => compileSafeRegex(pattern), /may take time without bound/, pattern);
   }
 });
@@ -53,6 +57,7 @@ test("what JavaScript has no counterpart for is named", () => {
   assert.throws(() => compileSafeRegex("a++"), /the possessive quantifier \+\+ is not supported/);
   assert.throws(() => compileSafeRegex("(?>a)"), /the group \(\?>a… is not supported/);
   assert.throws(() => compileSafeRegex("\\Ka"), /the escape \\K is not supported/);
+  assert.throws(() => compileSafeRegex("[[:^alpha:]]"), /the class \[:\^alpha:\] is not supported/);
   assert.throws(() => compileSafeRegex("\\p{L}"), /the escape \\p is not supported/);
 });
 

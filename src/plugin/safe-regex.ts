@@ -10,7 +10,8 @@ import type { RegexNode } from "./pcre.ts";
  * - a group that may occur more than once must not hold another variable
  *   repetition, unless each round begins or ends with a character that the
  *   repetition cannot match: `(/[^/]+)*` and `(\w+\.)+` are fine;
- * - its alternatives must differ in their first character: `(foo|bar)*` is fine.
+ * - its alternatives must differ in their first character: `(foo|bar)*` is fine;
+ * - unless all of its rounds together have few ways: `((25[0-5]|1?\d?\d)\.){3}` is fine.
  *
  * What is left grows at worst with a power of the length (`.*.*x`), so callers
  * bound the length of what they match (`MAX_SUBJECT`).
@@ -58,9 +59,27 @@ function checkBranches(branches: readonly Branch[], flags: string): void {
   for (const node of branches.flat()) {
     const inner = node.kind === "repeat" ? node.of : node;
     if (inner.kind !== "group") continue;
-    if (node.kind === "repeat" && node.max > 1) checkRounds(inner.branches, flags);
+    if (node.kind === "repeat" && node.max > 1 && waysOf(node) > FEW_WAYS) checkRounds(inner.branches, flags);
     checkBranches(inner.branches, flags);
   }
+}
+
+/** Ways to match a repeated group that need no closer look. */
+const FEW_WAYS = 1_000;
+
+/** In how many ways a node can match at one place, at most. */
+function waysOf(node: RegexNode): number {
+  if (node.kind === "reference") return Infinity;
+  if (node.kind === "group") {
+    const ways = node.branches.map((branch) => branch.reduce((product, part) => product * waysOf(part), 1));
+    return ways.reduce((sum, one) => sum + one, 0);
+  }
+  if (node.kind !== "repeat") return 1;
+  if (node.max > FEW_WAYS) return Infinity;
+  const once = waysOf(node.of);
+  let ways = 0;
+  for (let rounds = node.min; rounds <= node.max; rounds++) ways += once ** rounds;
+  return ways;
 }
 
 const tooCostly = (why: string): never => {
