@@ -1,5 +1,6 @@
 import { parsePcre, writeBranches } from "./pcre.ts";
 import type { RegexNode } from "./pcre.ts";
+import { isAmbiguous, type CharacterSet } from "./regex-ambiguity.ts";
 
 /**
  * Regular expressions that people write into configurations, for JavaScript's
@@ -11,7 +12,8 @@ import type { RegexNode } from "./pcre.ts";
  *   repetition, unless each round begins or ends with a character that the
  *   repetition cannot match: `(/[^/]+)*` and `(\w+\.)+` are fine;
  * - its alternatives must differ in their first character: `(foo|bar)*` is fine;
- * - unless all of its rounds together have few ways: `((25[0-5]|1?\d?\d)\.){3}` is fine.
+ * - unless all of its rounds together have few ways (`((25[0-5]|1?\d?\d)\.){3}`), or a
+ *   closer look shows that every text has one way: `([a-z]+(-[a-z]+)*\.)+` is fine.
  *
  * What is left grows at worst with a power of the length (`.*.*x`), so callers
  * bound the length of what they match (`MAX_SUBJECT`).
@@ -53,13 +55,17 @@ export function compileSafeRegex(pattern: string, options = ""): RegExp {
 }
 
 type Branch = readonly RegexNode[];
-type ByteSet = Uint8Array;
 
 function checkBranches(branches: readonly Branch[], flags: string): void {
   for (const node of branches.flat()) {
     const inner = node.kind === "repeat" ? node.of : node;
     if (inner.kind !== "group") continue;
-    if (node.kind === "repeat" && node.max > 1 && waysOf(node) > FEW_WAYS) checkRounds(inner.branches, flags);
+    if (node.kind === "repeat" && node.max > 1 && waysOf(node) > FEW_WAYS) {
+      const fault = roundsFault(inner.branches, flags);
+      if (fault !== null && isAmbiguous(inner, (source) => bytesOf(source, flags))) {
+        throw new Error(`the pattern may take time without bound: ${fault}`);
+      }
+    }
     checkBranches(inner.branches, flags);
   }
 }
@@ -82,25 +88,22 @@ function waysOf(node: RegexNode): number {
   return ways;
 }
 
-const tooCostly = (why: string): never => {
-  throw new Error(`the pattern may take time without bound: ${why}`);
-};
-
-/** Every round of a repeated group must be the only way to match its text. */
-function checkRounds(branches: readonly Branch[], flags: string): void {
-  const seen = new Uint8Array(256);
+/** Why a round of a repeated group may not be the only way to match its text, at a glance; `null`: it is. */
+function roundsFault(branches: readonly Branch[], flags: string): string | null {
+  const seen = new Uint8Array(CHARACTERS);
   for (const branch of branches) {
     const variable = branch.filter(isVariable);
     if (variable.length > 0 && !isDelimited(branch, flags)) {
-      tooCostly("a repetition within a repeated group");
+      return "a repetition within a repeated group";
     }
     if (branches.length === 1) continue;
     const first = firstOf(branch, flags);
     if (first === null || first.some((member, byte) => member === 1 && seen[byte] === 1)) {
-      tooCostly("alternatives of a repeated group that begin alike");
+      return "alternatives of a repeated group that begin alike";
     }
-    first?.forEach((member, byte) => (seen[byte] = (seen[byte] as number) | member));
+    first.forEach((member, byte) => (seen[byte] = (seen[byte] as number) | member));
   }
+  return null;
 }
 
 /** Whether a node may match texts of different length, or something unknown. */
@@ -124,13 +127,13 @@ function isDelimited(branch: Branch, flags: string): boolean {
 }
 
 /** The bytes that a branch may begin with; `null` where that cannot be told. */
-function firstOf(branch: Branch, flags: string): ByteSet | null {
+function firstOf(branch: Branch, flags: string): CharacterSet | null {
   const node = branch.find((part) => part.kind !== "assertion");
   if (node === undefined || node.kind === "reference") return null;
   if (node.kind === "character") return bytesOf(node.source, flags);
   if (node.kind === "repeat") return node.min === 0 ? null : firstOf([node.of], flags);
   if (node.kind !== "group" || !/^\((?:\?:|\?<\w+>)?$/.test(node.open)) return null;
-  const union = new Uint8Array(256);
+  const union = new Uint8Array(CHARACTERS);
   for (const inner of node.branches) {
     const first = firstOf(inner, flags);
     if (first === null) return null;
@@ -139,8 +142,14 @@ function firstOf(branch: Branch, flags: string): ByteSet | null {
   return union;
 }
 
-/** The bytes that a single-character piece matches; those beyond ASCII count as one. */
-function bytesOf(source: string, flags: string): ByteSet {
+/** Bytes, and one character for all beyond them. */
+const CHARACTERS = 257;
+const BEYOND = "你";
+
+/** What a single-character piece matches. */
+function bytesOf(source: string, flags: string): CharacterSet {
   const regex = new RegExp(`^(?:${source})`, flags.replace("y", ""));
-  return Uint8Array.from({ length: 256 }, (_, byte) => (regex.test(String.fromCharCode(byte)) ? 1 : 0));
+  return Uint8Array.from({ length: CHARACTERS }, (_, byte) =>
+    regex.test(byte < 256 ? String.fromCharCode(byte) : BEYOND) ? 1 : 0,
+  );
 }
