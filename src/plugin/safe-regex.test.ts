@@ -25,6 +25,10 @@ test("patterns that APISIX's users write", () => {
     ["^(([a-z]+)(-[a-z]+)*\\.)+com$", "a-b.c.com", ["c.", "c", undefined]],
     ["^(?:\\.(?:0|[1-9]\\d*|\\d*[a-zA-Z-][0-9a-zA-Z-]*))*$", ".1.0.x-1", []],
     ["(?:a|ab)*c", "aabc", []],
+    ["(?i)^(?-i:a|A)*$", "aA", []],
+    ["^\\Qa.(b\\E+[\\Q]^\\E]$", "a.(bb]", []],
+    ["\\\\Q", "\\Q", []],
+    ["^(?#a comment)(?P<y>\\d)-(?P=y)$", "1-1", ["1"]],
     ["[[:^digit:]]|[^[:^word:]-]", "1", []],
     ["[[:^digit:]]", "1", null],
   ];
@@ -52,6 +56,8 @@ test("what may take time without bound is refused", () => {
     "((b?c?)?ad)*",
     "(a[^x]?你?)*",
     "(a|b|(?=c)d*)*",
+    "(?i:a|A)*",
+    "(?i:(a+A)*)",
   ]) {
     assert.throws(() => compileSafeRegex(pattern), /may take time without bound/, pattern);
   }
@@ -66,7 +72,7 @@ test("what JavaScript has no counterpart for is named", () => {
 });
 
 test("broken patterns", () => {
-  for (const pattern of ["[", "(", ")", "a)", "*", "a**", "\\", "[z-a]", "(?<a"]) {
+  for (const pattern of ["[", "(", ")", "a)", "*", "a**", "\\", "[z-a]", "(?<a", "(a)\\2", "\\k<x>", "(?P=x)"]) {
     assert.throws(() => compileSafeRegex(pattern), Error, pattern);
   }
 });

@@ -60,14 +60,21 @@ function checkBranches(branches: readonly Branch[], flags: string): void {
   for (const node of branches.flat()) {
     const inner = node.kind === "repeat" ? node.of : node;
     if (inner.kind !== "group") continue;
+    const within = flagsWithin(inner.open, flags);
     if (node.kind === "repeat" && node.max > 1 && waysOf(node) > FEW_WAYS) {
-      const fault = roundsFault(inner.branches, flags);
+      const fault = roundsFault(inner.branches, within);
       if (fault !== null && isAmbiguous(inner, (source) => bytesOf(source, flags))) {
         throw new Error(`the pattern may take time without bound: ${fault}`);
       }
     }
-    checkBranches(inner.branches, flags);
+    checkBranches(inner.branches, within);
   }
+}
+
+/** The flags that hold within a group: `(?i-s:` sets some and takes some away. */
+function flagsWithin(open: string, flags: string): string {
+  const [, set = "", unset = ""] = /^\(\?([ims]*)(?:-([ims]+))?:$/.exec(open) ?? [];
+  return [...new Set(flags + set)].filter((flag) => !unset.includes(flag)).join("");
 }
 
 /** Ways to match a repeated group that need no closer look. */
