@@ -157,6 +157,7 @@ const scenarios: readonly Scenario[] = [
       exact: { uri: "/*", host: "a.com:81" },
       wild: { uri: "/*", host: "*.b.com:81" },
       any: { uri: "/*", hosts: ["a.com", "*.b.com"] },
+      star: { uri: "/*", host: "*" },
     },
     cases: hosts({
       "a.com:81": "exact",
@@ -165,7 +166,8 @@ const scenarios: readonly Scenario[] = [
       "x.B.com:81": "wild",
       "x.b.com:82": "any",
       "x.b.com": "any",
-      "c.com:81": null,
+      "x.b.com.": "any",
+      "c.com:81": "star",
     }),
   },
   {

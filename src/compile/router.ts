@@ -91,6 +91,8 @@ export class Router<R extends Routable> {
   readonly #hosts = new Map<string, UriTable<R>>();
   /** By reversed host, so that a wildcard is a prefix. */
   readonly #wildcards = new RadixTree<UriTable<R>>();
+  /** Those that name a port, which are compared with the Host header as it came. */
+  readonly #wildcardsWithPort = new RadixTree<UriTable<R>>();
   readonly #any = new UriTable<R>();
   /** Hosts, wildcards among them, that name a port. */
   #withPort = 0;
@@ -111,19 +113,9 @@ export class Router<R extends Routable> {
     const withPort = this.#withPort > 0 ? (ctx.header("host")?.toLowerCase() ?? "") : "";
     let route = withPort === "" ? null : (this.#hosts.get(withPort)?.match(ctx, method) ?? null);
     route ??= this.#hosts.get(ctx.host)?.match(ctx, method) ?? null;
-    if (withPort !== "") route ??= this.#matchWildcards(withPort, ctx, method);
-    route ??= this.#matchWildcards(ctx.host, ctx, method);
+    if (withPort !== "") route ??= matchWildcards(this.#wildcardsWithPort, withPort, ctx, method);
+    route ??= matchWildcards(this.#wildcards, ctx.host, ctx, method);
     return route ?? this.#any.match(ctx, method);
-  }
-
-  /** Of the wildcards that end as the host does, the longest first. */
-  #matchWildcards(host: string, ctx: RequestContext, method: number): R | null {
-    let node: RadixNode<UriTable<R>> | null = this.#wildcards.deepestReversed(host);
-    for (; node !== null; node = node.parent) {
-      const route = node.value?.match(ctx, method) ?? null;
-      if (route !== null) return route;
-    }
-    return null;
   }
 
   /** Adds a route that is not in it. */
@@ -169,7 +161,7 @@ export class Router<R extends Routable> {
 
   #tableOf(host: HostPattern): UriTable<R> {
     if (host.wildcard) {
-      const node = this.#wildcards.insert(reversed(host.text));
+      const node = this.#wildcardsFor(host).insert(reversed(host.text));
       if (node.value === null && host.port) this.#withPort++;
       node.value ??= new UriTable<R>();
       return node.value;
@@ -188,11 +180,31 @@ export class Router<R extends Routable> {
       if (this.#hosts.delete(host.text) && host.port) this.#withPort--;
       return;
     }
-    const node = this.#wildcards.find(reversed(host.text));
+    const wildcards = this.#wildcardsFor(host);
+    const node = wildcards.find(reversed(host.text));
     if (node === null) return;
     if (host.port) this.#withPort--;
-    this.#wildcards.remove(node);
+    wildcards.remove(node);
   }
+
+  #wildcardsFor({ port }: HostPattern): RadixTree<UriTable<R>> {
+    return port ? this.#wildcardsWithPort : this.#wildcards;
+  }
+}
+
+/** Of the wildcards that end as the host does, the longest first. */
+function matchWildcards<R extends Routable>(
+  wildcards: RadixTree<UriTable<R>>,
+  host: string,
+  ctx: RequestContext,
+  method: number,
+): R | null {
+  let node: RadixNode<UriTable<R>> | null = wildcards.deepestReversed(host);
+  for (; node !== null; node = node.parent) {
+    const route = node.value?.match(ctx, method) ?? null;
+    if (route !== null) return route;
+  }
+  return null;
 }
 
 function isSame(a: HostPattern | null, b: HostPattern | null): boolean {
