@@ -43,3 +43,14 @@ export function giveWay(): boolean {
   restAt = then + (usual > CROWDED_MS ? usual * SHARE : WORK_MS);
   return true;
 }
+
+/**
+ * Lets others have the core for `ms` milliseconds, if they are busy; true where it did. For when
+ * what comes next is to be waited for anyway: nothing else of this thread goes on meanwhile.
+ */
+export function rest(ms: number): boolean {
+  if (ms <= 0 || busy?.() !== true) return false;
+  Atomics.wait(nothing, 0, 0, ms);
+  restAt = performance.now() + WORK_MS;
+  return true;
+}

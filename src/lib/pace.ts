@@ -35,12 +35,14 @@ export class Pace {
     return this.#first.wait;
   }
 
-  /** What has arrived is dealt with now. */
-  done(now: number): void {
+  /** What has arrived is dealt with now. True: it waited, and somebody joined late, as those do who come by themselves. */
+  done(now: number): boolean {
     const { at, wait } = this.#first ?? { at: now, wait: 0 };
-    if (wait > 0) this.#learn(this.#lastAt - at > wait / 4, now);
+    const joinedLate = wait > 0 && this.#lastAt - at > wait / 4;
+    if (wait > 0) this.#learn(joinedLate, now);
     this.#first = null;
     this.#doneAt = now;
+    return joinedLate;
   }
 
   /** From a wait that is over: whether somebody joined late. */

@@ -122,14 +122,24 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       return method === "HEAD" ? { status: 200, body: null } : page(404, "expected /apisix/admin/<kind>");
     }
     if (!routed.has(method)) return unknownMethod(method);
-    if (method !== "GET" && method !== "HEAD") {
-      const turn = gate.enter();
-      if (turn !== null) await turn;
+    const pass = async (): Promise<AdminAnswer> => {
+      giveWay();
+      const body = await readBody(request, response, bodyLimit(path));
+      if (typeof body !== "string") return body;
+      return await handler({ method, path, query, headers, body, encodedSlash, trailingSlash });
+    };
+    return await (method === "GET" || method === "HEAD" ? pass() : throughGate(pass));
+  }
+
+  async function throughGate<T>(write: () => Promise<T>): Promise<T> {
+    const turn = gate.enter();
+    if (turn !== null) await turn;
+    try {
+      return await write();
+    } finally {
+      // Once the answer is out.
+      setImmediate(() => gate.leave());
     }
-    giveWay();
-    const body = await readBody(request, response, bodyLimit(path));
-    if (typeof body !== "string") return body;
-    return await handler({ method, path, query, headers, body, encodedSlash, trailingSlash });
   }
 
   server.on("request", (request, response) => void handle(request, response));
