@@ -29,7 +29,8 @@ const several = fc.array(condition, { minLength: 2, maxLength: 3 });
 const vars = fc.oneof(
   fc.array(condition, { minLength: 1, maxLength: 3 }),
   fc.tuple(fc.constantFrom("AND", "and", "OR", "!AND"), several).map(([logic, rules]) => [logic, ...rules]),
-  several.map((rules) => [["OR", ...rules], rules[0]]),
+  fc.tuple(fc.constantFrom("OR", "AND", "!OR"), several).map(([logic, rules]) => [[logic, ...rules], rules[0]]),
+  fc.tuple(several, several).map(([these, those]) => [these, ["AND", ["or", ...these], ...those]]),
 );
 const host = fc.constantFrom("a.com", "b.a.com", "*.a.com", "*a.com", "*.com", "*", "a.com:80", "::1", "com");
 const uris: Readonly<Record<RouterKind, readonly string[]>> = {

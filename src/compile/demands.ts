@@ -26,9 +26,7 @@ const MAX_VALUES = 32;
 /** The demands of a route's `vars` and addresses; `null`: none. */
 export function demandsOf({ vars, remote_addr: one, remote_addrs: several }: Route): readonly Demand[] | null {
   const addresses = several ?? (one === undefined ? [] : [one]);
-  const rules = vars ?? [];
-  const conditions = Array.isArray(rules[0]) ? rules : isAnd(rules[0]) ? rules.slice(1) : [];
-  const demands = conditions.flatMap(demandOfCondition);
+  const demands = demandsOfRules(vars ?? []);
   if (addresses.length > 0 && addresses.length <= MAX_VALUES && addresses.every((entry) => IPV4.test(entry))) {
     demands.push({ of: "text remote_addr", values: addresses });
   }
@@ -36,12 +34,20 @@ export function demandsOf({ vars, remote_addr: one, remote_addrs: several }: Rou
 }
 
 const IPV4 = /^[\d.]+$/;
-const isAnd = (value: unknown): boolean => typeof value === "string" && value.toUpperCase() === "AND";
+
+/** Those of all conditions that must hold, however they are nested; of a choice, there are none. */
+function demandsOfRules(rules: unknown): Demand[] {
+  if (!Array.isArray(rules)) return [];
+  const [first] = rules as unknown[];
+  if (Array.isArray(first)) return rules.flatMap(demandsOfRules);
+  const isAnd = typeof first === "string" && first.toUpperCase() === "AND";
+  return isAnd ? rules.slice(1).flatMap(demandsOfRules) : demandOfCondition(rules);
+}
 
 /** `[variable, "==", value]` and `[variable, "in", values]`; everything else demands nothing that a table could hold. */
-function demandOfCondition(condition: unknown): Demand[] {
-  if (!Array.isArray(condition) || condition.length !== 3) return [];
-  const [name, operator, right] = condition as unknown[];
+function demandOfCondition(condition: readonly unknown[]): Demand[] {
+  if (condition.length !== 3) return [];
+  const [name, operator, right] = condition;
   // Parameters of the path have no value before a route is tried.
   if (typeof name !== "string" || isBodyVariable(name) || name.startsWith("uri_param_")) return [];
   if (operator === "==" && typeof right === "number") return [{ of: `number ${name}`, values: [String(right)] }];
