@@ -235,10 +235,13 @@ test("all nodes unhealthy: all of them are used; probes carry what is configured
   const heads: string[] = [];
   let body = "";
   const rewritten = Promise.withResolvers<string | undefined>();
+  const bare = Promise.withResolvers<void>();
   const origin = await startOrigin(t, "origin", (request, response) => {
     if (request.url === "/rewritten") rewritten.resolve(request.headers.host);
+    if (request.url === "/bare") bare.resolve();
     if (request.url !== "/probe?x=1") return void response.end("ok");
-    heads.push(`${request.method} ${request.headers.host} ${request.headers["user-agent"]} ${request.headers["x-a"]}`);
+    const { host, "user-agent": agent, "x-a": sent = "" } = request.headers;
+    heads.push(`${request.method} ${host} ${agent} ${Buffer.from(String(sent), "latin1").toString()}`);
     request.on("data", (chunk) => (body = String(chunk)));
     request.on("end", () => response.writeHead(503).end());
   });
@@ -249,7 +252,7 @@ test("all nodes unhealthy: all of them are used; probes carry what is configured
     http_req_body: "hello",
     host: "probe.example",
     port: origin.port,
-    req_headers: ["User-Agent: mine", "X-A: 1", "broken"],
+    req_headers: ["User-Agent: mine", "X-A: 1", "x-a: Zürich", "broken", "Content-Length: 1"],
     healthy: { interval: 1 },
     unhealthy: { interval: 1, http_failures: 1 },
   };
@@ -266,11 +269,13 @@ test("all nodes unhealthy: all of them are used; probes carry what is configured
           nodes,
           checks: { active: { http_path: "/rewritten", healthy: { interval: 1 } } },
         },
+        { id: "bare", nodes, checks: { active: { http_path: "/bare" } } },
       ],
     },
     { workers: 1 },
   );
   assert.equal(await rewritten.promise, "up.example:81", "the Host that requests have");
+  await bare.promise;
   await logged(gateway, /unhealthy by probes \(http, 1 in a row\)/, 2);
   const seen = new Set<string>();
   for (let i = 0; i < 10; i++) {
@@ -279,7 +284,7 @@ test("all nodes unhealthy: all of them are used; probes carry what is configured
     seen.add(reply.text.split(" ")[0] ?? "");
   }
   assert.deepEqual([...seen].sort(), ["ok", "other"]);
-  assert.equal(heads[0], "POST probe.example mine 1");
+  assert.equal(heads[0], "POST probe.example mine 1, Zürich");
   assert.equal(body, "hello");
 });
 

@@ -76,10 +76,25 @@ export class HealthTable {
 
   /** Gives a place back. Control only. */
   release(place: number): void {
-    const at = place * PLACE_WORDS;
-    Atomics.store(this.#words, at + Word.low, GIVEN_BACK);
-    Atomics.store(this.#words, at + Word.high, GIVEN_BACK);
     this.#taken = this.taken - 1;
+    this.#mark(place, GIVEN_BACK);
+    // Where nothing follows no search has to go on: or every search would be a long one some day.
+    let last = place;
+    if (!this.#isFree((last + 1) % HEALTH_CAPACITY)) return;
+    while (this.#isOpen(last) && !this.#isFree(last)) {
+      this.#mark(last, FREE);
+      last = (last + HEALTH_CAPACITY - 1) % HEALTH_CAPACITY;
+    }
+  }
+
+  #mark(place: number, mark: number): void {
+    const at = place * PLACE_WORDS;
+    Atomics.store(this.#words, at + Word.low, mark);
+    Atomics.store(this.#words, at + Word.high, mark);
+  }
+
+  #isFree(place: number): boolean {
+    return this.#isOpen(place) && Atomics.load(this.#words, place * PLACE_WORDS) === FREE;
   }
 
   /** Gives back every place but these: what an earlier control thread has left. Control only. */
@@ -138,10 +153,10 @@ export class HealthTable {
   }
 }
 
-/** 64 bits of a key that are neither of the two marks. */
+/** 64 bits of a key that are neither of the two marks. What stands before the key makes the second half another hash. */
 function hashOf(key: string): readonly [low: number, high: number] {
   const low = hashText(key) | 0;
-  const high = hashText(`${key}\n`) | 0;
+  const high = hashText(`\n${key}`) | 0;
   return low === high ? [low, high ^ 1] : [low, high];
 }
 

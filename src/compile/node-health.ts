@@ -1,5 +1,13 @@
 import type { HealthTable } from "../board/health-table.ts";
-import { eventOf, healthKey, judge, passiveJudgement, type HealthEvent, type Judgement } from "../upstream/health.ts";
+import {
+  eventOf,
+  failureEventOf,
+  healthKey,
+  judge,
+  passiveJudgement,
+  type HealthEvent,
+  type Judgement,
+} from "../upstream/health.ts";
 import type { NodeHealth } from "../upstream/upstream.ts";
 import type { EngineLog } from "./plugin-instances.ts";
 import type { UpstreamSurroundings } from "./upstreams.ts";
@@ -46,7 +54,8 @@ class BoardHealth implements NodeHealth {
   }
 
   failed(kind: "tcp" | "timeout"): void {
-    if (this.#passive !== null) this.#count(kind, kind === "tcp" ? "failed connections" : "timeouts");
+    if (this.#passive === null) return;
+    this.#count(failureEventOf(kind, this.#passive), kind === "tcp" ? "failed connections" : "timeouts");
   }
 
   #count(event: HealthEvent, what: string): void {

@@ -98,6 +98,7 @@ export class UpstreamWatch {
     );
     this.#lookups = createLookup(dns, discovery, {
       changed: (key) => this.#targets.again(key),
+      listed: () => this.#reportSources(),
       authorities: () => authorities.certificates(),
       log,
     });
@@ -245,11 +246,12 @@ export class UpstreamWatch {
     this.#prober?.settle();
   }
 
-  /** Once a source is ready it stays so: what it said last is kept. */
+  /** Once a source is ready it stays so: what it said last is kept. Nothing is told before the first configuration is here. */
   #reportSources(): void {
+    if (!this.#applied) return;
     let changed = false;
     for (const [name, ready] of this.#sources) {
-      const now = ready === true || this.#targets.isReady(name);
+      const now = ready === true || this.#isReady(name);
       if (now === ready) continue;
       this.#sources.set(name, now);
       changed = true;
@@ -257,6 +259,10 @@ export class UpstreamWatch {
     if (!changed) return;
     const told = this.#told;
     this.#discovered(Array.from(this.#sources, ([name, ready]) => ({ name, ready: ready === true, told })));
+  }
+
+  #isReady(source: string): boolean {
+    return this.#targets.isReady(source) && (this.#targets.isAsked(source) || this.#lookups.isListed(source));
   }
 
   #leave(target: string, key: string): void {

@@ -43,8 +43,32 @@ export interface FailureCounts {
   readonly timeouts: number;
 }
 
+/** What counts where a part of `checks` is absent: what its fields default to. */
+export const healthDefaults = {
+  active: {
+    healthy: { interval: 1, http_statuses: [200, 302], successes: 2 },
+    unhealthy: {
+      interval: 1,
+      http_statuses: [429, 404, 500, 501, 502, 503, 504, 505],
+      http_failures: 5,
+      tcp_failures: 2,
+      timeouts: 3,
+    },
+  },
+  passive: {
+    healthy: {
+      http_statuses: [200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308],
+      successes: 5,
+    },
+    unhealthy: { http_statuses: [429, 500, 503], http_failures: 5, tcp_failures: 2, timeouts: 7 },
+  },
+} as const satisfies { readonly active: Partial<ActiveCheck>; readonly passive: Omit<PassiveCheck, "type"> };
+
+const { active, passive } = healthDefaults;
+
 const typeSchema = { type: "string", enum: ["http", "https", "tcp"], default: "http" } as const satisfies JsonSchema;
-const interval = { type: "integer", minimum: 1, default: 1 } as const satisfies JsonSchema;
+const interval = <const D extends number>(byDefault: D) =>
+  ({ type: "integer", minimum: 1, default: byDefault }) as const satisfies JsonSchema;
 
 const statuses = <const D extends readonly number[]>(defaults: D) =>
   ({
@@ -77,16 +101,20 @@ export const healthChecksSchema = {
         req_headers: { type: "array", minItems: 1, items: { type: "string", uniqueItems: true } },
         healthy: {
           type: "object",
-          properties: { interval, http_statuses: statuses([200, 302]), successes: count(1, 2) },
+          properties: {
+            interval: interval(active.healthy.interval),
+            http_statuses: statuses(active.healthy.http_statuses),
+            successes: count(1, active.healthy.successes),
+          },
         },
         unhealthy: {
           type: "object",
           properties: {
-            interval,
-            http_statuses: statuses([429, 404, 500, 501, 502, 503, 504, 505]),
-            http_failures: count(1, 5),
-            tcp_failures: count(1, 2),
-            timeouts: count(1, 3),
+            interval: interval(active.unhealthy.interval),
+            http_statuses: statuses(active.unhealthy.http_statuses),
+            http_failures: count(1, active.unhealthy.http_failures),
+            tcp_failures: count(1, active.unhealthy.tcp_failures),
+            timeouts: count(1, active.unhealthy.timeouts),
           },
         },
       } satisfies Record<keyof ActiveCheck, JsonSchema>,
@@ -98,19 +126,17 @@ export const healthChecksSchema = {
         healthy: {
           type: "object",
           properties: {
-            http_statuses: statuses([
-              200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308,
-            ]),
-            successes: count(0, 5),
+            http_statuses: statuses(passive.healthy.http_statuses),
+            successes: count(0, passive.healthy.successes),
           },
         },
         unhealthy: {
           type: "object",
           properties: {
-            http_statuses: statuses([429, 500, 503]),
-            http_failures: count(0, 5),
-            tcp_failures: count(0, 2),
-            timeouts: count(0, 7),
+            http_statuses: statuses(passive.unhealthy.http_statuses),
+            http_failures: count(0, passive.unhealthy.http_failures),
+            tcp_failures: count(0, passive.unhealthy.tcp_failures),
+            timeouts: count(0, passive.unhealthy.timeouts),
           } satisfies Record<keyof FailureCounts, JsonSchema>,
         },
       } satisfies Record<keyof PassiveCheck, JsonSchema>,

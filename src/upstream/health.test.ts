@@ -1,17 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { hashText } from "../lib/hash-text.ts";
 import { HEALTH_CAPACITY, HEALTH_WORDS, HealthTable } from "../board/health-table.ts";
 import type { HealthChecks } from "../schema/health-check.ts";
 import {
   activeJudgement,
   countOf,
   eventOf,
+  failureEventOf,
   judge,
   passiveJudgement,
   statusText,
   type HealthEvent,
   type HealthLimits,
+  type Judgement,
 } from "./health.ts";
 
 const events = ["success", "http", "tcp", "timeout"] as const;
@@ -94,13 +97,24 @@ test("the largest counts that can be configured do not run into each other", () 
   assert.equal(judge(state.counts, true, "timeout", limits).healthy, false);
 });
 
-test("what is absent: probes have APISIX's counts, requests count nothing", () => {
+test("a part that is absent has the counts of APISIX; without `passive` requests say nothing", () => {
   const active = activeJudgement({ active: {} } as unknown as HealthChecks);
   assert.deepEqual(active.limits, { success: 2, http: 5, tcp: 2, timeout: 3 });
   assert.deepEqual([eventOf(200, active), eventOf(404, active), eventOf(403, active)], ["success", "http", null]);
   assert.equal(passiveJudgement({ active: {} } as unknown as HealthChecks), null);
   const passive = passiveJudgement({ active: {}, passive: { type: "http" } } as unknown as HealthChecks);
-  assert.deepEqual(passive?.limits, { success: 0, http: 0, tcp: 0, timeout: 0 });
+  assert.deepEqual(passive?.limits, { success: 5, http: 5, tcp: 2, timeout: 7 });
+  assert.deepEqual([eventOf(301, passive!), eventOf(429, passive!), eventOf(502, passive!)], ["success", "http", null]);
+});
+
+test("failed requests that are not counted as such count as their status, where that is a failure", () => {
+  const judgement = (unhealthy: object): Judgement =>
+    passiveJudgement({ passive: { unhealthy } } as unknown as HealthChecks)!;
+  const statuses = { http_statuses: [502], http_failures: 1 };
+  const uncounted = judgement({ ...statuses, tcp_failures: 0, timeouts: 0 });
+  assert.equal(failureEventOf("tcp", uncounted), "http");
+  assert.equal(failureEventOf("timeout", uncounted), "timeout");
+  assert.equal(failureEventOf("tcp", judgement({ ...statuses, tcp_failures: 2, timeouts: 0 })), "tcp");
 });
 
 const newTable = (): HealthTable => new HealthTable(new Int32Array(new SharedArrayBuffer(HEALTH_WORDS * 4)));
@@ -109,7 +123,8 @@ test("the table: places are found, kept, given back, and never mixed up", () => 
   const key = fc.integer({ min: 0, max: 40 }).map((n) => `upstreams/${n} 10.0.0.${n}:80`);
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.constantFrom("claim", "release", "fail"), key), { maxLength: 200 }), (steps) => {
-      const table = newTable();
+      const words = new Int32Array(new SharedArrayBuffer(HEALTH_WORDS * 4));
+      const table = new HealthTable(words);
       const model = new Map<string, number>();
       for (const [step, name] of steps) {
         if (step === "claim") {
@@ -131,9 +146,21 @@ test("the table: places are found, kept, given back, and never mixed up", () => 
       assert.equal(table.find("nobody"), -1);
       table.retain(new Set([...model.keys()].slice(0, 1).map((name) => table.find(name))));
       assert.equal(table.taken, Math.min(1, model.size));
+      table.retain(new Set());
+      assert.ok(
+        words.every((word, i) => i % 4 > 1 || word === 0),
+        "nothing is left that searches go on behind",
+      );
     }),
     { numRuns: 30 },
   );
+});
+
+test("keys of which half of the hash is the same have places of their own", () => {
+  const [one, other] = ["upstreams/esxylo 10.0.0.64:80", "upstreams/d18lbo 10.0.0.208:80"];
+  assert.equal(hashText(one), hashText(other));
+  const table = newTable();
+  assert.notEqual(table.claim(one), table.claim(other));
 });
 
 test("a full table gives no more places and goes on finding those that are taken", () => {

@@ -1,5 +1,5 @@
 import type { HealthState } from "../board/health-table.ts";
-import type { FailureCounts, HealthChecks } from "../schema/health-check.ts";
+import { healthDefaults, type ActiveCheck, type FailureCounts, type HealthChecks } from "../schema/health-check.ts";
 
 /**
  * The judgement of health, pure: what was counted and what happened in, what is counted
@@ -54,23 +54,25 @@ export interface Judgement {
   readonly unhealthyStatuses: ReadonlySet<number>;
 }
 
-const NO_FAILURES: FailureCounts = { http_statuses: [], http_failures: 0, tcp_failures: 0, timeouts: 0 };
-
-/** The judgement of probes. What is not configured has the counts of APISIX. */
+/** The judgement of probes. */
 export function activeJudgement({ active }: HealthChecks): Judgement {
-  const unhealthy = active.unhealthy ?? {
-    http_statuses: [429, 404, 500, 501, 502, 503, 504, 505],
-    http_failures: 5,
-    tcp_failures: 2,
-    timeouts: 3,
-  };
-  return judgement(active.healthy ?? { http_statuses: [200, 302], successes: 2 }, unhealthy);
+  const { healthy, unhealthy } = healthDefaults.active;
+  return judgement(active.healthy ?? healthy, active.unhealthy ?? unhealthy);
 }
 
-/** The judgement of requests; `null` where they say nothing. A part that is absent counts nothing. */
+/** Milliseconds from one probe of a node to the next, by its health. */
+export function probeIntervalMs({ healthy, unhealthy }: ActiveCheck, isHealthy: boolean): number {
+  const { interval } = isHealthy
+    ? (healthy ?? healthDefaults.active.healthy)
+    : (unhealthy ?? healthDefaults.active.unhealthy);
+  return interval * 1_000;
+}
+
+/** The judgement of requests; `null` where they say nothing. */
 export function passiveJudgement({ passive }: HealthChecks): Judgement | null {
   if (passive === undefined) return null;
-  return judgement(passive.healthy ?? { http_statuses: [], successes: 0 }, passive.unhealthy ?? NO_FAILURES);
+  const { healthy, unhealthy } = healthDefaults.passive;
+  return judgement(passive.healthy ?? healthy, passive.unhealthy ?? unhealthy);
 }
 
 function judgement(
@@ -93,6 +95,14 @@ function judgement(
 export function eventOf(status: number, { healthyStatuses, unhealthyStatuses }: Judgement): HealthEvent | null {
   if (healthyStatuses.has(status)) return "success";
   return unhealthyStatuses.has(status) ? "http" : null;
+}
+
+/**
+ * What a request that got no answer says. Where such failures are not counted it says what
+ * the status does that stands for them, if that is one of failures.
+ */
+export function failureEventOf(kind: "tcp" | "timeout", { limits, unhealthyStatuses }: Judgement): HealthEvent {
+  return limits[kind] === 0 && unhealthyStatuses.has(kind === "tcp" ? 502 : 504) ? "http" : kind;
 }
 
 /** The key of a node's place in the table of the board. */

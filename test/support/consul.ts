@@ -1,6 +1,8 @@
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
+import { certificate, privateKey } from "./certificate.ts";
 
 /** An instance of the service `shop` as Consul shows it; without an address its node's counts. */
 export function instance(address: string, port: number, weights?: object): object {
@@ -62,20 +64,24 @@ export class StandInConsul {
   }
 }
 
+/** With `secure` over TLS, with the certificate of the tests. */
 export async function startConsul(
   t: TestContext,
   instances: readonly object[] = [],
   index = 0,
+  secure = false,
 ): Promise<StandInConsul> {
-  const server = createServer((request, response) =>
-    consul.take(request.url ?? "", String(request.headers["x-consul-token"]), response),
-  );
+  const answer: RequestListener = (request, response) =>
+    consul.take(request.url ?? "", String(request.headers["x-consul-token"]), response);
+  const server = secure ? createSecureServer({ cert: certificate, key: privateKey }, answer) : createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => {
     server.closeAllConnections();
     server.close();
   });
-  const consul = new StandInConsul(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const consul = new StandInConsul(
+    `${secure ? "https" : "http"}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  );
   consul.now(instances, index);
   return consul;
 }

@@ -1,3 +1,4 @@
+import type { RequestOptions } from "node:https";
 import { loadHttps } from "../../lib/lazy-https.ts";
 import { request as httpRequest } from "../../lib/node-http.ts";
 import { distinctTargets, type Target } from "../../upstream/targets.ts";
@@ -21,6 +22,8 @@ export interface ConsulQuestion {
   readonly token: string | null;
   /** Weight of an instance; one that has a weight of its own in Consul has so many times as much. */
   readonly weight: number;
+  /** Certificates that those of servers are checked by. */
+  readonly authorities: () => readonly string[];
   /** For an answer that is not held back. */
   readonly answerMs: number;
   /** The answer may be held back until there is another index, for so long; `null`: it may not. */
@@ -29,12 +32,18 @@ export interface ConsulQuestion {
 
 /** Asks for the instances of a service. Rejects with an Error where there is no such answer. */
 export async function askConsul(question: ConsulQuestion, signal: AbortSignal): Promise<ConsulAnswer> {
-  const { server, service, token, weight, answerMs, after } = question;
+  const { server, service, token, weight, authorities, answerMs, after } = question;
   const held = after === null ? "" : `&index=${after.index}&wait=${Math.ceil(after.waitMs / 1_000)}s`;
   // Consul adds up to a sixteenth, so that not all clients come back at once.
   const limitMs = answerMs + (after === null ? 0 : after.waitMs * (17 / 16));
   const ask = (path: string): Promise<HttpAnswer> =>
-    get(`${server}/v1/${path}${encodeURIComponent(service)}?passing=true${held}`, token, limitMs, signal);
+    get(`${server}/v1/${path}${encodeURIComponent(service)}?passing=true${held}`, {
+      headers: { Accept: "application/json", ...(token === null ? {} : { "X-Consul-Token": token }) },
+      agent: false,
+      signal,
+      ...(server.startsWith("https:") ? { ca: [...authorities()] } : {}),
+      limitMs,
+    });
   let answer = await ask("health/service/");
   // Other registries that speak Consul's protocol may have its catalogue alone.
   if (answer.status === 404) answer = await ask("catalog/service/");
@@ -95,11 +104,10 @@ function nested(row: Row & CatalogRow): Row {
   };
 }
 
-function get(url: string, token: string | null, limitMs: number, signal: AbortSignal): Promise<HttpAnswer> {
+function get(url: string, { limitMs, ...options }: RequestOptions & { readonly limitMs: number }): Promise<HttpAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   const send = url.startsWith("https:") ? loadHttps().request : httpRequest;
-  const headers = { Accept: "application/json", ...(token === null ? {} : { "X-Consul-Token": token }) };
-  const outgoing = send(url, { headers, agent: false, signal }, (response) => {
+  const outgoing = send(url, options, (response) => {
     const parts: Buffer[] = [];
     let length = 0;
     response.on("data", (part: Buffer) => {

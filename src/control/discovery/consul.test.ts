@@ -22,6 +22,7 @@ function following(
       fallback: null,
       ...changes,
     },
+    authorities: () => [],
     changed: (service) => {
       for (const resolve of told.splice(0)) resolve(service);
     },

@@ -15,6 +15,8 @@ export interface Consul {
 
 export interface ConsulParts {
   readonly settings: ConsulSettings;
+  /** Certificates that those of servers are checked by. */
+  readonly authorities: () => readonly string[];
   /** A service has other instances now, or why it has none is known. */
   readonly changed: (service: string) => void;
 }
@@ -26,7 +28,7 @@ const TTL_MS = 60_000;
 /** From one answer that was held back to the next question at least: a service that changes all the time must not cost more. */
 const MIN_ROUND_MS = 1_000;
 
-export function createConsul({ settings, changed }: ConsulParts): Consul {
+export function createConsul({ settings, authorities, changed }: ConsulParts): Consul {
   const services = new Map<string, ServiceWatch>();
   const forget = (service: string): void => {
     services.get(service)?.close();
@@ -37,11 +39,11 @@ export function createConsul({ settings, changed }: ConsulParts): Consul {
       const { skipped, fallback } = settings;
       if (service === ITSELF || skipped.includes(service)) {
         if (fallback !== null) return { targets: [{ ...fallback, priority: 0 }], ttlMs: TTL_MS };
-        return { failure: `${service} is skipped (discovery.consul.skip_services)` };
+        return { failure: `${service} is skipped (discovery.consul.skip_services)`, answered: true };
       }
       let watch = services.get(service);
       if (watch === undefined) {
-        watch = new ServiceWatch(service, settings, () => changed(service));
+        watch = new ServiceWatch(service, settings, authorities, () => changed(service));
         services.set(service, watch);
       }
       return await watch.look();
@@ -66,14 +68,16 @@ interface Heard extends ConsulAnswer {
 class ServiceWatch {
   readonly #service: string;
   readonly #settings: ConsulSettings;
+  readonly #authorities: ConsulParts["authorities"];
   readonly #changed: () => void;
   readonly #closing = new AbortController();
   readonly #tried = Promise.withResolvers<void>();
   #known: Lookup | null = null;
 
-  constructor(service: string, settings: ConsulSettings, changed: () => void) {
+  constructor(service: string, settings: ConsulSettings, authorities: ConsulParts["authorities"], changed: () => void) {
     this.#service = service;
     this.#settings = settings;
+    this.#authorities = authorities;
     this.#changed = changed;
     void this.#run();
   }
@@ -129,7 +133,7 @@ class ServiceWatch {
   /** What counts where no server named an instance: `default_service`, once that is sure, or nothing is known. */
   #instead(failure: string, sure: boolean): Lookup {
     const { fallback } = this.#settings;
-    if (fallback === null) return { failure };
+    if (fallback === null) return sure ? { failure, answered: true } : { failure };
     const targets = [{ ...fallback, priority: 0 }];
     if (sure) return { targets, ttlMs: TTL_MS };
     return this.#known !== null && "targets" in this.#known ? this.#known : { failure, otherwise: targets };
@@ -155,7 +159,8 @@ class ServiceWatch {
   #ask(server: string, index: number): Promise<ConsulAnswer> {
     const { token, weight, waitMs, answerMs } = this.#settings;
     const after = index > 0 && waitMs !== null ? { index, waitMs } : null;
-    return askConsul({ server, service: this.#service, token, weight, answerMs, after }, this.#closing.signal);
+    const question = { server, service: this.#service, authorities: this.#authorities, token, weight, answerMs, after };
+    return askConsul(question, this.#closing.signal);
   }
 
   #learn(lookup: Lookup): void {

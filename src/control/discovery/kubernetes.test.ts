@@ -30,6 +30,7 @@ async function cluster(
       for (const resolve of told) resolve(name);
       told = [];
     },
+    listed: () => undefined,
     authorities: () => [],
     log: { warn: (message) => logged!.push(message) },
   });

@@ -12,6 +12,8 @@ import type { Lookup } from "./target-watch.ts";
 export interface Kubernetes {
   /** The nodes of `namespace/name:port`; waits for the first list. Never rejects. */
   look(service: string): Promise<Lookup>;
+  /** Whether the first list has come. */
+  readonly isListed: boolean;
   /** Everything that is known: the ready nodes of each port, by `namespace/name`. */
   endpoints(): ReadonlyMap<string, Readonly<Record<string, readonly Target[]>>>;
   close(): void;
@@ -21,6 +23,8 @@ export interface KubernetesParts {
   readonly settings: KubernetesSettings;
   /** The endpoints of `namespace/name` are others now. */
   readonly changed: (endpoints: string) => void;
+  /** The first list has come. */
+  readonly listed: () => void;
   /** Certificates that the server's is checked by where the cluster's own authority is not known. */
   readonly authorities: () => readonly string[];
   readonly log: { warn(message: string): void };
@@ -46,6 +50,7 @@ export function createKubernetes(parts: KubernetesParts): Kubernetes {
 class EndpointsWatch implements Kubernetes {
   readonly #settings: KubernetesSettings;
   readonly #changed: KubernetesParts["changed"];
+  readonly #listed: KubernetesParts["listed"];
   readonly #authorities: KubernetesParts["authorities"];
   readonly #log: KubernetesParts["log"];
   readonly #kind: EndpointsKind;
@@ -56,11 +61,12 @@ class EndpointsWatch implements Kubernetes {
   readonly #tried = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
   #failure = "the first list has not come yet";
-  #hasList = false;
+  isListed = false;
 
-  constructor({ settings, changed, authorities, log }: KubernetesParts) {
+  constructor({ settings, changed, listed, authorities, log }: KubernetesParts) {
     this.#settings = settings;
     this.#changed = changed;
+    this.#listed = listed;
     this.#authorities = authorities;
     this.#log = log;
     this.#kind = settings.slices ? slicesKind : endpointsKind;
@@ -78,10 +84,10 @@ class EndpointsWatch implements Kubernetes {
   }
 
   async look(service: string): Promise<Lookup> {
-    if (!this.#hasList) await Promise.race([this.#tried.promise, pause(FIRST_LIST_MS, this.#closing.signal)]);
-    if (!this.#hasList) return { failure: this.#failure };
+    if (!this.isListed) await Promise.race([this.#tried.promise, pause(FIRST_LIST_MS, this.#closing.signal)]);
+    if (!this.isListed) return { failure: this.#failure };
     const [, name = "", port = ""] = /^([^/]+\/[^/:]+):(.+)$/.exec(service) ?? [];
-    if (name === "") return { failure: `${service} is not of the form namespace/name:port` };
+    if (name === "") return { failure: `${service} is not of the form namespace/name:port`, answered: true };
     const targets = this.#known.nodesOf(name, port, this.#settings.weight);
     // The cluster gives the addresses of what is gone to somebody else: they must not be used any more.
     if (targets.length === 0) return { failure: `${service} has no ready endpoint`, gone: true };
@@ -134,9 +140,11 @@ class EndpointsWatch implements Kubernetes {
     } while (next !== "");
     const differences = known.differences(this.#known);
     this.#known = known;
-    this.#hasList = true;
+    const isFirst = !this.isListed;
+    this.isListed = true;
     this.#tried.resolve();
     for (const name of differences) this.#changed(name);
+    if (isFirst) this.#listed();
     return version;
   }
 

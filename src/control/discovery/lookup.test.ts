@@ -5,7 +5,12 @@ import type { DiscoverySettings } from "../../settings/settings.ts";
 import { createLookup } from "./lookup.ts";
 
 const dnsSettings = { servers: [], validMs: null, timeoutMs: 30_000, search: true, ipv6: true };
-const none = { changed: () => undefined, authorities: () => [], log: { warn: () => undefined } };
+const none = {
+  changed: () => undefined,
+  listed: () => undefined,
+  authorities: () => [],
+  log: { warn: () => undefined },
+};
 const nowhere: DiscoverySettings = { dns: null, consul: null, kubernetes: [] };
 
 test("services in the DNS: SRV records turned into nodes, a port in the name wins", async (t) => {
@@ -37,7 +42,7 @@ test("services in the DNS: SRV records turned into nodes, a port in the name win
     const found = await look(`dns/${service}`);
     assert.deepEqual("targets" in found && found.targets, [{ host, port, weight: 1, priority: 0 }], service);
   }
-  assert.deepEqual(await look("dns/a.example:70000"), { failure: "70000 is no port" });
+  assert.deepEqual(await look("dns/a.example:70000"), { failure: "70000 is no port", answered: true });
   assert.deepEqual(await look("dns/a.example:8080"), {
     targets: [{ host: "10.0.0.1", port: 8080, weight: 1, priority: 0 }],
     ttlMs: 40_000,

@@ -15,6 +15,8 @@ export interface Lookups {
   look(key: string): Promise<Lookup>;
   /** The key is not asked for any more: nothing has to be followed for it. */
   forget(key: string): void;
+  /** Whether a source has delivered what it tells unasked: Kubernetes the list of a cluster, the others nothing. */
+  isListed(type: string): boolean;
   /** What each cluster of Kubernetes has told, in the order of `discovery.kubernetes`. */
   clusters(): readonly ReturnType<Kubernetes["endpoints"]>[];
   close(): void;
@@ -23,6 +25,8 @@ export interface Lookups {
 export interface LookupParts {
   /** A key stands for something else now: it is to be looked up again. */
   readonly changed: (key: string) => void;
+  /** `isListed` may say something else now. */
+  readonly listed: () => void;
   /** Certificates of `apisix.ssl.ssl_trusted_certificate`, or those that the system trusts. */
   readonly authorities: () => readonly string[];
   readonly log: { warn(message: string): void };
@@ -46,12 +50,16 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
   const consul =
     consulSettings === null
       ? null
-      : createConsul({ settings: consulSettings, changed: (service) => parts.changed(`consul/${service}`) });
+      : createConsul({
+          settings: consulSettings,
+          authorities: parts.authorities,
+          changed: (service) => parts.changed(`consul/${service}`),
+        });
   const clusters = new Map(
     discovery.kubernetes.map((settings) => {
       const before = settings.id === null ? "kubernetes/" : `kubernetes/${settings.id}/`;
       const changed = (endpoints: string): void => parts.changed(`${before}${endpoints}`);
-      return [before, createKubernetes({ settings, changed, authorities: parts.authorities, log: parts.log })];
+      return [before, createKubernetes({ ...parts, settings, changed })];
     }),
   );
   const look = async (key: string): Promise<Lookup> => {
@@ -70,6 +78,7 @@ export function createLookup(dns: DnsSettings, discovery: DiscoverySettings, par
     forget(key) {
       if (key.startsWith("consul/")) consul?.forget(key.slice("consul/".length));
     },
+    isListed: (type) => type !== "kubernetes" || [...clusters.values()].some((cluster) => cluster.isListed),
     clusters: () => Array.from(clusters.values(), (cluster) => cluster.endpoints()),
     close() {
       consul?.close();
@@ -90,12 +99,14 @@ async function lookUpDnsService(resolver: Resolver, service: string): Promise<Lo
   const [, bracketed, plain = service, written] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d{1,5}))?$/.exec(service) ?? [];
   const name = bracketed ?? plain;
   const given = written === undefined ? null : Number(written);
-  if (given === 0 || (given ?? 0) > MAX_PORT) return { failure: `${written} is no port` };
+  if (given === 0 || (given ?? 0) > MAX_PORT) return { failure: `${written} is no port`, answered: true };
   if (isIP(name) !== 0) {
     return { targets: [{ host: name, port: given, weight: 1, priority: 0 }], ttlMs: ADDRESS_TTL_MS };
   }
   const found = await resolver.resolveService(name);
-  if ("failure" in found) return { failure: found.failure };
+  if ("failure" in found) {
+    return found.unanswered === true ? { failure: found.failure } : { failure: found.failure, answered: true };
+  }
   const targets = found.records.map(({ host, port, weight, priority }) => ({
     host,
     port: given ?? port,

@@ -87,6 +87,19 @@ test("a server that no packet can be sent to has a reason, too", async (t) => {
   assert.match("failure" in found ? found.failure : "found", /^connect EACCES.* from 255\.255\.255\.255:53$/);
 });
 
+test("a server that gives no answer is asked after the others from then on", async (t) => {
+  const [dead, alive] = [await startDns(t), await startDns(t)];
+  const servers = [dead, alive].map(({ port }) => ({ ip: "127.0.0.1", port }));
+  const settings = { servers, validMs: null, timeoutMs: 30_000, search: false, ipv6: true };
+  const resolver = createResolver(settings, { files: files(t, "", "") });
+  for (const name of ["a.example", "b.example"]) {
+    dead.answers.set(name, "silent");
+    alive.answers.set(name, [{ type: "A", value: "10.0.0.1" }]);
+    assert.deepEqual(await resolver.resolve(name), { addresses: ["10.0.0.1"], ttlMs: 1_000 });
+  }
+  assert.deepEqual(dead.questions, ["A a.example"]);
+});
+
 test("dns_resolver_valid counts instead of the TTL; a cut answer is asked for over TCP", async (t) => {
   const { dns, resolver } = await resolving(t, { validMs: 30_000 });
   dns.answers.set(
@@ -117,7 +130,7 @@ test("the hosts file comes first, and is read again when it changes", async (t) 
   assert.deepEqual(await resolver.resolve("local.example"), { addresses: ["10.0.0.1"], ttlMs: 1_000 });
 });
 
-test("the search list, by ndots; nothing of it answers for a name that cannot be asked for", async (t) => {
+test("the search list, by ndots; nothing of it answers for what a name was found by and cannot be asked for", async (t) => {
   const resolv = "search ns.svc.cluster.example cluster.example\noptions ndots:2 timeout:1\n";
   const { dns, resolver } = await resolving(t, { resolv });
   dns.answers.set("db.cluster.example", [{ type: "A", value: "10.0.0.1" }]);
@@ -130,8 +143,14 @@ test("the search list, by ndots; nothing of it answers for a name that cannot be
   assert.equal(await address("db"), "10.0.0.1");
   assert.equal(await address("db."), "10.0.0.2");
   assert.equal(await address("a.b.c"), "10.0.0.3");
-  dns.answers.set("db.ns.svc.cluster.example", "SERVFAIL");
+  dns.answers.set("db.cluster.example", "SERVFAIL");
   assert.match(String(await address("db")), /SERVFAIL/);
+  // A domain of the list that is out of order for good keeps no name from being found.
+  dns.answers.set("broken.ns.svc.cluster.example", "SERVFAIL");
+  dns.answers.set("broken.cluster.example", [{ type: "A", value: "10.0.0.4", ttl: 300 }]);
+  assert.deepEqual(await resolver.resolve("broken"), { addresses: ["10.0.0.4"], ttlMs: 5_000 });
+  dns.answers.set("broken.cluster.example", "NXDOMAIN");
+  assert.match(String(await address("broken")), /SERVFAIL/, "no certain no");
   const plain = createResolver(
     { servers: [{ ip: "127.0.0.1", port: dns.port }], validMs: null, timeoutMs: 30_000, search: false, ipv6: true },
     { files: files(t, "", resolv) },
@@ -277,6 +296,8 @@ test("files of the system", () => {
     search: ["two", "three"],
     ndots: 5,
   });
+  assert.deepEqual(parseResolverFile("search . a.example.\n").search, ["a.example"]);
+  assert.deepEqual(parseResolverFile("search a\ndomain .\n").search, []);
   assert.deepEqual(parseResolverFile(""), { servers: [], search: [], ndots: 1 });
   assert.deepEqual(
     [...parseHosts("nonsense line\n10.0.0.1 a A b\n10.0.0.2 a")],

@@ -1,7 +1,7 @@
 import { reasonOf } from "../../lib/errors.ts";
 import type { DnsRecordOrder, DnsSettings } from "../../settings/settings.ts";
 import { commonDivisor, commonMultiple } from "../../upstream/targets.ts";
-import { createDnsClient, type DnsClient } from "./dns-client.ts";
+import { createDnsClient, DnsRefusal, type DnsClient, type ShunnedServers } from "./dns-client.ts";
 import { recordTypes, type DnsRecord, type RecordType } from "./dns-message.ts";
 import { candidates, createFileReader, parseHosts, parseResolverFile } from "./system-names.ts";
 
@@ -56,7 +56,9 @@ const SYSTEM: SystemFiles = { hosts: "/etc/hosts", resolv: "/etc/resolv.conf" };
 
 /** In which order services are asked for unless it is configured. */
 const ORDER: DnsRecordOrder = ["last", "SRV", "A", "AAAA"];
-/** Names whose type is kept. */
+/** For how long what is next on the search list counts where one before it could not be asked for. */
+const SECOND_BEST_TTL_MS = 5_000;
+/** Names whose type is kept, or what they were found by. */
 const MAX_KEPT = 10_000;
 
 export interface ResolverParts {
@@ -81,6 +83,9 @@ class SystemResolver implements Resolver {
   readonly #order: DnsRecordOrder;
   /** By which type a service was found the last time. */
   readonly #last = new Map<string, ServiceType>();
+  /** By which entry of the search list a name was found the last time. */
+  readonly #foundBy = new Map<string, string>();
+  readonly #shunned: ShunnedServers = new Map();
 
   constructor(settings: DnsSettings, files: SystemFiles, order: DnsRecordOrder) {
     this.#settings = settings;
@@ -99,7 +104,7 @@ class SystemResolver implements Resolver {
       const found = await this.#resolveBy(name, type);
       if ("records" in found) {
         // Where another type could not be asked for, this one is not what the service has for good.
-        if (failure.unanswered !== true) this.#keepType(name, type);
+        if (failure.unanswered !== true) keep(this.#last, name, type);
         return found;
       }
       // What it was found by could not be asked for: another type may say something else of it, and less.
@@ -107,11 +112,6 @@ class SystemResolver implements Resolver {
       if (failure.unanswered !== true) failure = found;
     }
     return failure;
-  }
-
-  #keepType(name: string, type: ServiceType): void {
-    if (this.#last.size >= MAX_KEPT) this.#last.clear();
-    this.#last.set(name, type);
   }
 
   #typesFor(name: string): ReadonlySet<ServiceType> {
@@ -161,25 +161,33 @@ class SystemResolver implements Resolver {
     });
   }
 
-  /** The first candidate for which `look` finds something; what cannot be asked is no "no". */
-  async #search<T>(
+  /**
+   * The first candidate for which `look` finds something. What cannot be asked for is no "no",
+   * so that none of the others answers for the one that the name was found by. Otherwise they
+   * do, for a short time: a domain of the search list may be out of order for good.
+   */
+  async #search<T extends { readonly ttlMs: number }>(
     name: string,
     look: (client: DnsClient, candidate: string) => Promise<T | null>,
   ): Promise<T | Failure> {
     const file = this.#file();
     const { servers, search, timeoutMs } = this.#settings;
-    const client = createDnsClient(servers ?? file.servers, timeoutMs);
+    const client = createDnsClient(servers ?? file.servers, timeoutMs, this.#shunned);
     const names = candidates(name, search ? file : { search: [], ndots: 0 });
+    let failure: Failure | null = null;
     for (const candidate of names) {
       try {
         const found = await look(client, candidate);
-        if (found !== null) return found;
+        if (found === null) continue;
+        if (failure !== null) return { ...found, ttlMs: Math.min(found.ttlMs, SECOND_BEST_TTL_MS) };
+        if (names.length > 1) keep(this.#foundBy, name, candidate);
+        return found;
       } catch (thrown) {
-        // What is next on the list must not answer for a name that could not be asked for.
-        return { failure: reasonOf(thrown), unanswered: true };
+        failure ??= { failure: reasonOf(thrown), unanswered: true };
+        if (!(thrown instanceof DnsRefusal) || this.#foundBy.get(name) === candidate) return failure;
       }
     }
-    return { failure: "no such name, or it has no address" };
+    return failure ?? { failure: "no such name, or it has no address" };
   }
 
   async #services(client: DnsClient, name: string): Promise<{ records: ServiceAddress[]; ttlMs: number } | null> {
@@ -214,6 +222,12 @@ class SystemResolver implements Resolver {
   #ttl(seconds: number): number {
     return Math.min(Math.max(this.#settings.validMs ?? seconds * 1_000, MIN_TTL_MS), MAX_TTL_MS);
   }
+}
+
+/** Notes what a name was found by, for a bounded number of names. */
+function keep<T>(map: Map<string, T>, name: string, by: T): void {
+  if (map.size >= MAX_KEPT) map.clear();
+  map.set(name, by);
 }
 
 interface Records {

@@ -23,14 +23,19 @@ export function parseResolverFile(text: string): ResolverFile {
     const [first = ""] = values;
     const plain = first.replace(/%.*/, "");
     if (word === "nameserver" && isIP(plain) !== 0) servers.push({ ip: plain, port: 53 });
-    else if (word === "search") search = values.slice(0, 32);
-    else if (word === "domain" && first !== "") search = [first];
+    else if (word === "search") search = domains(values.slice(0, 32));
+    else if (word === "domain") search = domains([first]);
     else if (word === "options") {
       const dots = values.map((option) => /^ndots:(\d+)$/.exec(option)?.[1]).find((value) => value !== undefined);
       if (dots !== undefined) ndots = Math.min(Number(dots), 15);
     }
   }
   return { servers, search, ndots };
+}
+
+/** Without the root, which says that there is no search list, and without dots at the end. */
+function domains(written: readonly string[]): readonly string[] {
+  return written.map((domain) => domain.replace(/\.$/, "")).filter((domain) => domain !== "");
 }
 
 /** Reads the text of a hosts file (hosts(5)): addresses by name in lower case, in order. */

@@ -75,7 +75,7 @@ test("what is certain to be gone is used no more, until it is back", async (t) =
   watch.add("kubernetes/a");
   await setImmediate();
   assert.equal(watch.get("kubernetes/a"), undefined);
-  assert.equal(watch.isReady("kubernetes"), false);
+  assert.equal(watch.isReady("kubernetes"), true, "that there is nobody is an answer");
   say({ targets: [at("10.0.0.1")], ttlMs: 1_000 });
   for (const lookup of [gone, gone, { targets: [at("10.0.0.1")], ttlMs: 1_000 }]) {
     t.mock.timers.tick(1_000);
@@ -144,6 +144,7 @@ test("a source is ready once all of its keys were looked up and one of them was 
   assert.equal(watch.isReady("dns"), false);
   await setImmediate();
   assert.equal(watch.isReady("dns"), false, "a failure is no list");
+  assert.deepEqual([watch.isAsked("dns"), watch.isAsked("consul")], [true, false]);
   say({ targets: [at("10.0.0.1")], ttlMs: 1_000 });
   t.mock.timers.tick(1_000);
   await setImmediate();
@@ -157,4 +158,22 @@ test("many keys are looked up a few at a time", async (t) => {
   assert.equal(lookups.length, 64);
   for (let turn = 0; turn < 10; turn++) await setImmediate();
   assert.equal(lookups.length, 500);
+});
+
+test("neither a source that hangs nor what is removed keeps others from being looked up", async (t) => {
+  const { watch, say, lookups } = watching(t);
+  say({ targets: [at("10.0.0.1")], ttlMs: 60_000 });
+  for (let i = 0; i < 200; i++) watch.add(`kubernetes/default/${i}:http`);
+  watch.add("name/a");
+  assert.equal(lookups.filter((key) => key === "name/a").length, 1, "at once");
+  for (let i = 64; i < 199; i++) watch.remove(`kubernetes/default/${i}:http`);
+  await setImmediate();
+  assert.deepEqual(lookups.slice(65), ["kubernetes/default/199:http"]);
+  assert.equal(watch.isReady("kubernetes"), true);
+  watch.again("kubernetes/default/7");
+  watch.again("name/a");
+  assert.deepEqual(lookups.slice(66), ["kubernetes/default/7:http", "name/a"]);
+  for (let i = 0; i < 64; i++) watch.remove(`kubernetes/default/${i}:http`);
+  watch.remove("kubernetes/default/199:http");
+  assert.deepEqual([watch.isAsked("kubernetes"), watch.isAsked("name")], [false, true]);
 });

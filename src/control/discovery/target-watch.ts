@@ -5,6 +5,8 @@ export type Lookup =
   | { readonly targets: readonly Target[]; readonly ttlMs: number }
   | {
       readonly failure: string;
+      /** The source has answered: it knows nobody now. */
+      readonly answered?: true;
       /** It is certain that it stands for nobody: what it stood for last must not be used any more. */
       readonly gone?: true;
       /** What it stands for where nothing was known of it before. */
@@ -16,14 +18,14 @@ export interface TargetWatchParts {
   readonly look: (key: string) => Promise<Lookup>;
   /** The key stands for something else now; nothing, where it was looked up for the first time and in vain. */
   readonly changed: (key: string, targets: readonly Target[]) => void;
-  /** A key has been looked up: the first time whatever came of it, later with success. */
+  /** A key has been looked up: the first time whatever came of it, later where the source has answered. */
   readonly looked?: (key: string) => void;
   readonly log: { warn(message: string): void; notice(message: string): void };
 }
 
 /** Pauses after failures, in milliseconds: the last one again and again. */
 const RETRY_MS = [1_000, 1_000, 2_000, 5_000] as const;
-/** Keys that are looked up at the same time. */
+/** Keys of one type that are looked up at the same time: a source that hangs holds up no other. */
 const MAX_LOOKUPS = 64;
 
 /**
@@ -34,8 +36,10 @@ const MAX_LOOKUPS = 64;
 export class TargetWatch {
   readonly #parts: TargetWatchParts;
   readonly #entries = new Map<string, Entry>();
-  readonly #waiting: Entry[] = [];
-  #running = 0;
+  /** The keys with a port, by what stands before it. */
+  readonly #ports = new Map<string, Set<Entry>>();
+  /** By type: what stands before the slash. */
+  readonly #types = new Map<string, TypeState>();
   /** Keys of which nothing is known yet. */
   #unknown = 0;
   /** What keys stood for that are still to be added. */
@@ -72,13 +76,24 @@ export class TargetWatch {
     }
   }
 
-  /** Whether all keys of a type have been looked up, and one of them at least with success; true without any. */
+  /** Whether keys of a type are watched. */
+  isAsked(type: string): boolean {
+    return (this.#types.get(type)?.watched ?? 0) > 0;
+  }
+
+  /** Whether all keys of a type have been looked up, and the source has answered for one of them at least; true without any. */
   isReady(type: string): boolean {
-    const entries = Array.from(this.#entries.values()).filter(({ key }) => key.startsWith(`${type}/`));
-    return (
-      entries.every(({ looked }) => looked) &&
-      (entries.length === 0 || entries.some(({ targets }) => targets !== undefined))
-    );
+    const { watched, looked, known } = this.#typeOf(type);
+    return watched === 0 || (looked === watched && known > 0);
+  }
+
+  #typeOf(name: string): TypeState {
+    let type = this.#types.get(name);
+    if (type === undefined) {
+      type = { watched: 0, looked: 0, known: 0, running: 0, waiting: [] };
+      this.#types.set(name, type);
+    }
+    return type;
   }
 
   /** Keys that are added from now on stand for this until they have been looked up; replaces what was expected before. */
@@ -92,16 +107,35 @@ export class TargetWatch {
   add(key: string): void {
     if (this.#entries.has(key)) return;
     const targets = this.#expected.get(key);
-    const entry = { key, targets, timer: null, failures: 0, looked: false, again: false, closed: false };
+    const type = this.#typeOf(key.slice(0, key.indexOf("/")));
+    const entry: Entry = {
+      key,
+      type,
+      targets,
+      timer: null,
+      failures: 0,
+      looked: false,
+      known: false,
+      again: false,
+      closed: false,
+    };
     this.#entries.set(key, entry);
+    const service = beforePort(key);
+    if (service !== null) {
+      const ports = this.#ports.get(service);
+      if (ports === undefined) this.#ports.set(service, new Set([entry]));
+      else ports.add(entry);
+    }
+    type.watched++;
     if (targets === undefined) this.#unknown++;
+    else setKnown(entry, true);
     this.#look(entry);
   }
 
-  /** Looks up at once every key that begins so and goes on with `:`, or is just that. */
+  /** Looks up at once every key that begins so and goes on with `:` and a port, or is just that. */
   again(start: string): void {
-    for (const entry of this.#entries.values()) {
-      if (entry.key !== start && !entry.key.startsWith(`${start}:`)) continue;
+    const itself = this.#entries.get(start);
+    for (const entry of [...(itself === undefined ? [] : [itself]), ...(this.#ports.get(start) ?? [])]) {
       if (entry.timer === null) entry.again = true;
       else {
         clearTimeout(entry.timer);
@@ -116,6 +150,13 @@ export class TargetWatch {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
+    const service = beforePort(key);
+    const ports = service === null ? undefined : this.#ports.get(service);
+    ports?.delete(entry);
+    if (service !== null && ports?.size === 0) this.#ports.delete(service);
+    entry.type.watched--;
+    if (entry.looked) entry.type.looked--;
+    setKnown(entry, false);
     if (entry.targets === undefined) this.#unknown--;
     end(entry);
   }
@@ -123,20 +164,23 @@ export class TargetWatch {
   close(): void {
     for (const entry of this.#entries.values()) end(entry);
     this.#entries.clear();
-    this.#waiting.length = 0;
+    this.#ports.clear();
+    this.#types.clear();
   }
 
   #look(entry: Entry): void {
-    if (this.#running >= MAX_LOOKUPS) {
-      this.#waiting.push(entry);
+    const { type } = entry;
+    if (type.running >= MAX_LOOKUPS) {
+      type.waiting.push(entry);
       return;
     }
-    this.#running++;
+    type.running++;
     void this.#parts.look(entry.key).then((lookup) => {
-      this.#running--;
+      type.running--;
       if (!entry.closed) this.#take(entry, lookup);
-      const next = this.#waiting.shift();
-      if (next !== undefined && !next.closed) this.#look(next);
+      let next = type.waiting.shift();
+      while (next?.closed === true) next = type.waiting.shift();
+      if (next !== undefined) this.#look(next);
     });
   }
 
@@ -168,8 +212,11 @@ export class TargetWatch {
       if (JSON.stringify(entry.targets) !== JSON.stringify(lookup.targets)) this.#set(entry, lookup.targets);
     }
     const first = !entry.looked;
+    if (first) entry.type.looked++;
     entry.looked = true;
-    if (first || ("targets" in lookup && entry.failures === 0)) this.#parts.looked?.(entry.key);
+    const hasAnswered = "targets" in lookup || lookup.answered === true || lookup.gone === true;
+    setKnown(entry, hasAnswered || entry.targets !== undefined);
+    if (first || hasAnswered) this.#parts.looked?.(entry.key);
     const dueMs = entry.again ? 0 : pauseMs;
     entry.again = false;
     entry.timer = setTimeout(() => {
@@ -180,16 +227,41 @@ export class TargetWatch {
   }
 }
 
+/** The keys of one type. */
+interface TypeState {
+  watched: number;
+  /** Those that have been looked up. */
+  looked: number;
+  /** Those of which something is known, if only that there is nobody. */
+  known: number;
+  running: number;
+  readonly waiting: Entry[];
+}
+
 interface Entry {
   readonly key: string;
+  readonly type: TypeState;
   targets: readonly Target[] | undefined;
   timer: NodeJS.Timeout | null;
   /** Failed lookups in a row. */
   failures: number;
   looked: boolean;
+  /** Something is known of it, if only, by the last lookup, that there is nobody. */
+  known: boolean;
   /** What it stands for has changed while it was being looked up. */
   again: boolean;
   closed: boolean;
+}
+
+function setKnown(entry: Entry, known: boolean): void {
+  if (known !== entry.known) entry.type.known += known ? 1 : -1;
+  entry.known = known;
+}
+
+/** What stands before the port in a key; `null`: it has none. */
+function beforePort(key: string): string | null {
+  const colon = key.indexOf(":", key.lastIndexOf("/"));
+  return colon < 0 ? null : key.slice(0, colon);
 }
 
 function end(entry: Entry): void {

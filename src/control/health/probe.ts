@@ -1,7 +1,8 @@
-import type { RequestOptions } from "node:http";
+import type { IncomingMessage, RequestOptions } from "node:http";
 import type { RequestOptions as HttpsOptions } from "node:https";
 import { connect, isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
+import { monotonicMs } from "../../lib/clock.ts";
 import { hostName } from "../../lib/host-name.ts";
 import { loadHttps } from "../../lib/lazy-https.ts";
 import { loadTls } from "../../lib/lazy-tls.ts";
@@ -9,6 +10,9 @@ import { request as httpRequest } from "../../lib/node-http.ts";
 import type { ActiveCheck } from "../../schema/health-check.ts";
 import type { NodeTls } from "../../upstream/node-tls.ts";
 import { eventOf, type HealthEvent, type Judgement } from "../../upstream/health.ts";
+
+/** Bytes that the head of an answer may have: as many as `proxy_buffer_size` can allow answers to requests. */
+const MAX_HEAD = 65_536;
 
 /** Where a probe goes. */
 export interface ProbeTarget {
@@ -45,12 +49,29 @@ function timeoutMs({ timeout }: ActiveCheck): number {
   return timeout > 0 ? Math.ceil(timeout * 1_000) : 1_000;
 }
 
+/** More than that late, and this thread did not get to run. */
+const LATE_MS = 20;
+
+/**
+ * Calls `expired` after the time that a probe is given; the result stops it. Where this thread
+ * was kept from running meanwhile, the node gets the time once more: its answer may be there.
+ */
+function startTimeout(check: ActiveCheck, expired: () => void): () => void {
+  const ms = timeoutMs(check);
+  const began = monotonicMs();
+  let timer = setTimeout(() => {
+    if (monotonicMs() - began < ms + LATE_MS) expired();
+    else timer = setTimeout(expired, ms);
+  }, ms);
+  return () => clearTimeout(timer);
+}
+
 function probeTcp({ host, port }: ProbeTarget, check: ActiveCheck): Promise<HealthEvent> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });
-    const timer = setTimeout(() => done("timeout"), timeoutMs(check));
+    const stop = startTimeout(check, () => done("timeout"));
     const done = (event: HealthEvent): void => {
-      clearTimeout(timer);
+      stop();
       socket.destroy();
       resolve(event);
     };
@@ -66,15 +87,18 @@ async function probeHttp(target: ProbeTarget, check: ActiveCheck): Promise<numbe
     const outgoing = secure
       ? loadHttps().request({ ...requestOptions(target, check), ...tlsOptions(target, check) })
       : httpRequest(requestOptions(target, check));
-    const timer = setTimeout(() => done("timeout"), timeoutMs(check));
+    const stop = startTimeout(check, () => done("timeout"));
     const done = (outcome: number | "tcp" | "timeout"): void => {
-      clearTimeout(timer);
+      stop();
       resolve(outcome);
       outgoing.destroy();
     };
-    outgoing.once("response", (response) => done(response.statusCode ?? 0));
+    // A CONNECT, and a change of protocol, are answered otherwise.
+    for (const answered of ["response", "connect", "upgrade"])
+      outgoing.once(answered, (response: IncomingMessage) => done(response.statusCode ?? 0));
     outgoing.on("error", () => done("tcp"));
-    outgoing.end(check.http_req_body === "" ? undefined : check.http_req_body);
+    // Bytes: a text would be sent together with the head, in its own encoding.
+    outgoing.end(check.http_req_body === "" ? undefined : Buffer.from(check.http_req_body));
   });
 }
 
@@ -95,6 +119,8 @@ function requestOptions(target: ProbeTarget, check: ActiveCheck): RequestOptions
     else if (known === "Host" || known === "User-Agent" || known === "Accept") headers.set(known, [value]);
     else if (known !== "Connection") headers.get(known)!.push(value);
   }
+  // What the body says of its length is not for others to say.
+  for (const field of headers.keys()) if (/^(content-length|transfer-encoding)$/i.test(field)) headers.delete(field);
   if (check.http_req_body !== "") headers.set("Content-Length", [String(Buffer.byteLength(check.http_req_body))]);
   return {
     host: target.host,
@@ -106,12 +132,12 @@ function requestOptions(target: ProbeTarget, check: ActiveCheck): RequestOptions
     ),
     agent: false,
     setHost: false,
+    maxHeaderSize: MAX_HEAD,
   };
 }
 
 function tlsOptions(target: ProbeTarget, check: ActiveCheck): HttpsOptions & Pick<ConnectionOptions, "secureContext"> {
-  const name =
-    check.host ?? (target.hostHeader === null ? target.name : hostName(target.hostHeader).replace(/^\[|\]$/g, ""));
+  const name = nameInTls(check.host ?? target.hostHeader ?? target.name);
   return {
     secureContext: target.tls.context(),
     rejectUnauthorized: target.tls.verify,
@@ -120,10 +146,17 @@ function tlsOptions(target: ProbeTarget, check: ActiveCheck): HttpsOptions & Pic
   };
 }
 
-/** `Name: value` lines; what is none is left out. */
+/** A host as certificates and the server's name have it: without port, brackets and final dot. */
+function nameInTls(host: string): string {
+  return isIP(host) === 0 ? hostName(host).replace(/^\[|\]$/g, "") : host;
+}
+
+/** `Name: value` lines, in bytes of UTF-8 of one character each; what is none is left out. */
 function* readHeaders(lines: readonly string[]): Iterable<readonly [name: string, value: string]> {
   for (const line of lines) {
-    const match = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(line);
+    const match = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(
+      Buffer.from(line).toString("latin1"),
+    );
     if (match !== null) yield [match[1] ?? "", (match[2] ?? "").trim()];
   }
 }

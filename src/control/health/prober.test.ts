@@ -1,8 +1,11 @@
+import assert from "node:assert/strict";
 import { createServer, type AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import { HEALTH_WORDS, HealthTable } from "../../board/health-table.ts";
 import type { ActiveCheck, HealthChecks } from "../../schema/health-check.ts";
 import { NodeTlsSource, TrustedAuthorities } from "../../upstream/node-tls.ts";
+import { activeJudgement } from "../../upstream/health.ts";
+import { probe } from "./probe.ts";
 import { Prober, type CheckedNode } from "./prober.ts";
 
 const tls = new NodeTlsSource(new TrustedAuthorities(null)).get(false, null);
@@ -54,6 +57,21 @@ test("nodes that hang keep no others from being probed, in their upstream and in
   prober.set("upstreams/a", checks, [all[0]!.node, all[1]!.node]);
   prober.set("upstreams/b", checks, [all[1]!.node, all[2]!.node]);
   await Promise.all([all[0]!.probed(1), all[1]!.probed(2), all[2]!.probed(1)]);
+});
+
+test("what comes while this thread cannot run is no timeout", async (t) => {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\n\r\n"));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const { checks } = checking(t);
+  const target = { host: "127.0.0.1", port, name: "127.0.0.1", hostHeader: null, tls };
+  const outcome = probe(target, checks.active, activeJudgement(checks));
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
+  assert.equal(await outcome, "success");
 });
 
 test("probes under way count, however often other things of the upstream change meanwhile", async (t) => {

@@ -2,7 +2,15 @@ import { isDeepStrictEqual } from "node:util";
 import type { HealthTable } from "../../board/health-table.ts";
 import { monotonicMs } from "../../lib/clock.ts";
 import type { HealthChecks } from "../../schema/health-check.ts";
-import { activeJudgement, countOf, healthKey, judge, statusText, type Judgement } from "../../upstream/health.ts";
+import {
+  activeJudgement,
+  countOf,
+  healthKey,
+  judge,
+  probeIntervalMs,
+  statusText,
+  type Judgement,
+} from "../../upstream/health.ts";
 import type { CheckedNodes, CheckedUpstream } from "../../messages/messages.ts";
 import type { HealthReport } from "../control-api/healthcheck.ts";
 import { probe, type ProbeTarget } from "./probe.ts";
@@ -39,6 +47,8 @@ interface Checked {
   readonly checks: HealthChecks;
   readonly judgement: Judgement;
   readonly nodes: readonly Probed[];
+  /** Before that no node can be due; on the monotonic clock. */
+  lookAt: number;
 }
 
 /**
@@ -52,6 +62,8 @@ export class Prober {
   readonly #upstreams = new Map<string, Checked>();
   readonly #timer: NodeJS.Timeout;
   #probes = 0;
+  /** Nodes of all upstreams. */
+  #nodes = 0;
   /** The upstream that a tick begins with: where the one before had to stop. */
   #next = 0;
   #nextFullWarning = -Infinity;
@@ -70,6 +82,7 @@ export class Prober {
    */
   set(key: string, checks: HealthChecks | null, nodes: readonly CheckedNode[]): void {
     const held = this.#upstreams.get(key);
+    this.#nodes -= held?.nodes.length ?? 0;
     const before = new Map(held?.nodes.map((probed) => [probed.node.address, probed]));
     const wanted = new Map(checks === null || nodes.length < 2 ? [] : nodes.map((node) => [node.address, node]));
     for (const [address, probed] of before) {
@@ -95,7 +108,9 @@ export class Prober {
       return place < 0 ? null : { node, place, startedAt: -Infinity, busy: false, over: false };
     });
     const judgement = activeJudgement(checks);
-    this.#upstreams.set(key, { key, checks, judgement, nodes: probed.filter((one) => one !== null) });
+    const now = probed.filter((one) => one !== null);
+    this.#nodes += now.length;
+    this.#upstreams.set(key, { key, checks, judgement, nodes: now, lookAt: -Infinity });
   }
 
   /** Gives back the places of an earlier control thread whose upstreams are gone; once everything is set. */
@@ -160,6 +175,7 @@ export class Prober {
     this.#next = 0;
     for (let i = 0; i < upstreams.length; i++) {
       const at = (first + i) % upstreams.length;
+      if (now < upstreams[at]!.lookAt) continue;
       for (const probed of this.#due(upstreams[at]!, now)) {
         if (this.#probes >= MAX_PROBES) {
           this.#next = at;
@@ -172,23 +188,31 @@ export class Prober {
 
   /** The nodes that are to be probed now, as many as may be at once: those first that have waited longest. */
   #due(upstream: Checked, now: number): readonly Probed[] {
-    const due = upstream.nodes.filter((probed) => !probed.busy && this.#isDue(upstream, probed, now));
-    if (due.length === 0) return due;
+    const due = upstream.nodes.filter((probed) => !probed.busy && now >= this.#dueAt(upstream, probed));
+    if (due.length === 0) {
+      upstream.lookAt = this.#nextLook(upstream, now);
+      return due;
+    }
     const busy = upstream.nodes.filter((probed) => probed.busy).length;
     const room = Math.max(0, Math.max(1, upstream.checks.active.concurrency) - busy);
     return due.length <= room ? due : due.sort((a, b) => a.startedAt - b.startedAt).slice(0, room);
   }
 
-  /** In a state that has no interval a node is not probed. */
-  #isDue({ checks: { active } }: Checked, { place, startedAt }: Probed, now: number): boolean {
-    const interval = (this.#table.isHealthy(place) ? active.healthy : active.unhealthy)?.interval;
-    return interval !== undefined && now >= startedAt + interval * 1_000;
+  #dueAt({ checks: { active } }: Checked, { place, startedAt }: Probed): number {
+    return startedAt + probeIntervalMs(active, this.#table.isHealthy(place));
+  }
+
+  /** When the first node is due; requests may turn the state of one before, and with it the interval. */
+  #nextLook(upstream: Checked, now: number): number {
+    const { active } = upstream.checks;
+    const soonest = now + Math.min(probeIntervalMs(active, true), probeIntervalMs(active, false));
+    return upstream.nodes.reduce((least, probed) => Math.min(least, this.#dueAt(upstream, probed)), soonest);
   }
 
   #start(upstream: Checked, probed: Probed, now: number): void {
     const { active } = upstream.checks;
     probed.busy = true;
-    probed.startedAt = now;
+    probed.startedAt = probed.startedAt === -Infinity ? now - this.#head(upstream) : now;
     this.#probes++;
     void probe(probed.node, active, upstream.judgement).then((event) => {
       probed.busy = false;
@@ -203,6 +227,14 @@ export class Prober {
         `health of ${healthKey(upstream.key, node.address)}: ${state} by probes (${event}, ${limits[event]} in a row)`,
       );
     });
+  }
+
+  /**
+   * By how much the second probe of a node comes early: many nodes that came at once, as with
+   * a start, are not to be probed at the same moments for ever.
+   */
+  #head({ checks }: Checked): number {
+    return this.#nodes > MAX_PROBES ? Math.random() * 0.9 * probeIntervalMs(checks.active, true) : 0;
   }
 
   #warnFull(): void {
