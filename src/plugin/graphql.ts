@@ -151,6 +151,7 @@ class Document {
     const open: string[] = [];
     do {
       const token = this.#peek();
+      if (token === "") throw new Malformed();
       this.#at++;
       const close = closing[token];
       if (close !== undefined) open.push(close);
