@@ -192,10 +192,24 @@ test("filter_func in JavaScript; Lua is refused with the form that is expected",
   assert.equal(await status("/e"), 404, "a function that throws decides against its route");
   assert.match(gateway.errorLog, /routes\/e: filter_func: /);
   const revision = await gateway.revision();
-  gateway.writeStandalone({ routes: [route("f", "function(vars) return vars['arg_name'] == 'a' end")] });
+  const filtered = (filter: unknown): object => ({ plugins: { mocking: { response_example: "", _meta: { filter } } } });
+  gateway.writeStandalone({
+    routes: [
+      route("f", "function(vars) return vars['arg_name'] == 'a' end"),
+      { id: "v", uri: "/v", upstream, vars: [["http_a", "~~", "(a+)+$"]] },
+      { id: "p", uri: "/p", upstream, ...filtered([["http_a", "~~", "(a+)+$"]]) },
+    ],
+  });
   await gateway.applied(revision + 1);
-  const { rejected } = (await gateway.status("/status/config")).json() as { rejected: { error: string }[] };
-  assert.match(rejected[0]?.error ?? "", /Lua is not run\. Write: function \(vars\) \{/);
+  const { rejected } = (await gateway.status("/status/config")).json() as {
+    rejected: { id: string; field: string; error: string }[];
+  };
+  assert.match(rejected.find(({ id }) => id === "f")?.error ?? "", /Lua is not run\. Write: function \(vars\) \{/);
+  assert.deepEqual(
+    Object.fromEntries(rejected.map(({ id, field }) => [id, field])),
+    { f: "filter_func", v: "vars", p: "plugins.mocking._meta.filter" },
+    "what is refused names its field",
+  );
 });
 
 /** Lets answers say which resource they came through. */

@@ -157,6 +157,7 @@ const scenarios: readonly Scenario[] = [
       exact: { uri: "/*", host: "a.com:81" },
       wild: { uri: "/*", host: "*.b.com:81" },
       any: { uri: "/*", hosts: ["a.com", "*.b.com"] },
+      star: { uri: "/*", host: "*" },
     },
     cases: hosts({
       "a.com:81": "exact",
@@ -165,7 +166,8 @@ const scenarios: readonly Scenario[] = [
       "x.B.com:81": "wild",
       "x.b.com:82": "any",
       "x.b.com": "any",
-      "c.com:81": null,
+      "x.b.com.": "any",
+      "c.com:81": "star",
     }),
   },
   {
@@ -219,6 +221,37 @@ test("matching", async (t) => {
       }
     });
   }
+});
+
+test("many routes of one path: each request finds its own, in the documented order, also after changes", async (t) => {
+  const answer = (id: string): { id: string; plugins: object } => ({
+    id,
+    plugins: { mocking: { response_example: id } },
+  });
+  const tenants = Array.from({ length: 60 }, (_, i) => String(i));
+  const conditions: readonly ((i: string) => unknown)[] = [
+    (i) => ["cookie_t", "==", `t${i}`],
+    (i) => ["arg_t", "==", Number(i)],
+    (i) => ["arg_é", "in", ["x", `ü ${i}`]],
+  ];
+  const routes = conditions.flatMap((condition, kind) =>
+    tenants.map((i) => ({ uri: "/*", priority: kind, vars: [condition(i)], ...answer(`${kind}-${i}`) })),
+  );
+  const rest = { uri: "/*", vars: [["http_x", "~~", "."]], priority: 1, ...answer("rest") };
+  const gateway = await serving(t, { routes: [...routes, rest] });
+  const found = async (path: string, headers: Record<string, string> = {}): Promise<string> => {
+    const { status, text } = await ask(gateway.httpPort, path, { headers });
+    return status === 200 ? text.trim() : String(status);
+  };
+  assert.equal(await found("/a", { Cookie: "t=t7" }), "0-7");
+  assert.equal(await found("/a?t=07", { Cookie: "t=t7" }), "1-7");
+  assert.equal(await found("/a?t=7&%C3%A9=%C3%BC+59", { Cookie: "t=t7" }), "2-59");
+  assert.equal(await found("/a?t=60"), "404");
+  assert.equal(await found("/a", { Cookie: "t=t7", X: "1" }), "rest");
+  assert.equal(await found("/a?t=7", { X: "1" }), "1-7", "the shorter id before the longer");
+  await serving(t, { routes: [...routes.filter(({ id }) => id !== "1-7"), { ...rest, status: 0 }] });
+  assert.equal(await found("/a?t=7", { Cookie: "t=t7", X: "1" }), "0-7");
+  assert.equal(await found("/a?t=8", { Cookie: "t=t7" }), "1-8");
 });
 
 test("service and upstream, by id and inline: what a route has itself wins over its service", async (t) => {

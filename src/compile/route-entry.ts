@@ -1,5 +1,6 @@
 import type { Route } from "../schema/route.ts";
 import { compileConditions, parseHost, type Conditions } from "./conditions.ts";
+import { demandOfHosts, demandsOf, isOfHosts, type Demand } from "./demands.ts";
 import type { Plan } from "./plan.ts";
 import type { Routable } from "./router.ts";
 
@@ -22,6 +23,7 @@ export class RouteEntry implements Routable {
   readonly enabled: boolean;
   hosts: readonly string[] | null;
   conditions: Conditions;
+  demands: readonly Demand[] | null;
   /** `null` until the first match and after a change of what it was made from. */
   plan: Plan | null = null;
   /** Keys of the resources that `plan` was made from. */
@@ -38,16 +40,24 @@ export class RouteEntry implements Routable {
     this.enabled = conf.status !== 0;
     this.#hostIsCondition = hostIsCondition;
     this.conditions = compileConditions(conf, (reason) => fault(id, reason));
+    this.demands = demandsOf(conf);
     this.hosts = null;
     const hosts = conf.hosts ?? (conf.host === undefined ? null : [conf.host]);
     this.hasHosts = hosts !== null;
     if (hosts !== null) this.setHosts(hosts);
   }
 
-  /** Sets the hosts; a router that has the entry must be told (`Router.move`). */
+  /**
+   * Sets the hosts. A router that sorts by host and has the entry must be told (`Router.move`); one
+   * for which the host is a condition must not have it meanwhile.
+   */
   setHosts(hosts: readonly string[] | null): void {
     this.hosts = hosts;
     if (!this.#hostIsCondition) return;
-    this.conditions = { ...this.conditions, hosts: hosts === null ? null : hosts.map(parseHost) };
+    const patterns = hosts === null ? null : hosts.map(parseHost);
+    const demand = patterns === null ? null : demandOfHosts(patterns);
+    const others = this.demands?.filter(({ of }) => !isOfHosts(of)) ?? null;
+    this.conditions = { ...this.conditions, hosts: patterns };
+    this.demands = demand === null ? others : [demand, ...(others ?? [])];
   }
 }

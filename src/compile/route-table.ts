@@ -47,8 +47,10 @@ export class RouteTable {
     const entries = [...(this.#byService.get(serviceId) ?? [])].filter((entry) => !entry.hasHosts);
     for (const [before, group] of Map.groupBy(entries, (entry) => entry.hosts)) {
       const enabled = group.filter((entry) => entry.enabled);
-      if (enabled.length > 0) this.#router.move(enabled, before, hosts);
+      if (!this.#router.byHost) for (const entry of enabled) this.#router.remove(entry);
+      else if (enabled.length > 0) this.#router.move(enabled, before, hosts);
       for (const entry of group) entry.setHosts(hosts);
+      if (!this.#router.byHost) for (const entry of enabled) this.#router.add(entry);
     }
   }
 

@@ -1,6 +1,8 @@
 import type { RequestContext } from "../plugin/context.ts";
-import { methodBit, parseHost, satisfies, type Conditions, type HostPattern } from "./conditions.ts";
-import { captureTokens, matchesTokens, parsePathPattern, type PathPattern } from "./path-pattern.ts";
+import { firstOf, isEmpty, put, take, type Candidates } from "./candidates.ts";
+import { methodBit, parseHost, type Conditions, type HostPattern } from "./conditions.ts";
+import type { Demand } from "./demands.ts";
+import { parsePathPattern, type PathPattern } from "./path-pattern.ts";
 import { RadixTree, type RadixNode } from "./radix-tree.ts";
 
 /**
@@ -23,20 +25,11 @@ export interface Routable {
   readonly hosts: readonly string[] | null;
   readonly priority: number;
   readonly conditions: Conditions;
+  /** What of the conditions many routes of one path can be told apart by; `null`: nothing. */
+  readonly demands: readonly Demand[] | null;
 }
 
 export type RouterKind = "radixtree_host_uri" | "radixtree_uri" | "radixtree_uri_with_parameter";
-
-/** One route under one of its paths. */
-interface Candidate<R> {
-  readonly route: R;
-  readonly uri: string;
-  readonly tokens: PathPattern["tokens"];
-  readonly names: PathPattern["names"];
-}
-
-/** Routes of one path, the first that matches wins. */
-type Candidates<R> = Candidate<R>[];
 
 /** The routes of one host by path; most hosts have few, so both halves are made when they are needed. */
 class UriTable<R extends Routable> {
@@ -68,26 +61,24 @@ class UriTable<R extends Routable> {
     if (!pattern.exact) {
       this.#prefixes ??= new RadixTree();
       const node = this.#prefixes.insert(pattern.prefix);
-      if (node.value === null) node.value = [candidate];
-      else put(node.value, candidate);
+      node.value = put(node.value, candidate);
       return;
     }
     this.#exact ??= new Map();
-    const candidates = this.#exact.get(uri);
-    if (candidates === undefined) this.#exact.set(uri, [candidate]);
-    else put(candidates, candidate);
+    this.#exact.set(uri, put(this.#exact.get(uri), candidate));
   }
 
   remove(route: R, uri: string, pattern: PathPattern): void {
+    const candidate = { route, uri, tokens: pattern.tokens, names: pattern.names };
     if (!pattern.exact) {
       const node = this.#prefixes?.find(pattern.prefix) ?? null;
       if (this.#prefixes === null || node === null || node.value === null) return;
-      if (take(node.value, route, uri) && node.value.length === 0) this.#prefixes.remove(node);
+      if (take(node.value, candidate) && isEmpty(node.value)) this.#prefixes.remove(node);
       if (this.#prefixes.empty) this.#prefixes = null;
       return;
     }
     const candidates = this.#exact?.get(uri);
-    if (candidates === undefined || !take(candidates, route, uri) || candidates.length > 0) return;
+    if (candidates === undefined || !take(candidates, candidate) || !isEmpty(candidates)) return;
     this.#exact?.delete(uri);
     if (this.#exact?.size === 0) this.#exact = null;
   }
@@ -100,6 +91,8 @@ export class Router<R extends Routable> {
   readonly #hosts = new Map<string, UriTable<R>>();
   /** By reversed host, so that a wildcard is a prefix. */
   readonly #wildcards = new RadixTree<UriTable<R>>();
+  /** Those that name a port, which are compared with the Host header as it came. */
+  readonly #wildcardsWithPort = new RadixTree<UriTable<R>>();
   readonly #any = new UriTable<R>();
   /** Hosts, wildcards among them, that name a port. */
   #withPort = 0;
@@ -120,19 +113,9 @@ export class Router<R extends Routable> {
     const withPort = this.#withPort > 0 ? (ctx.header("host")?.toLowerCase() ?? "") : "";
     let route = withPort === "" ? null : (this.#hosts.get(withPort)?.match(ctx, method) ?? null);
     route ??= this.#hosts.get(ctx.host)?.match(ctx, method) ?? null;
-    if (withPort !== "") route ??= this.#matchWildcards(withPort, ctx, method);
-    route ??= this.#matchWildcards(ctx.host, ctx, method);
+    if (withPort !== "") route ??= matchWildcards(this.#wildcardsWithPort, withPort, ctx, method);
+    route ??= matchWildcards(this.#wildcards, ctx.host, ctx, method);
     return route ?? this.#any.match(ctx, method);
-  }
-
-  /** Of the wildcards that end as the host does, the longest first. */
-  #matchWildcards(host: string, ctx: RequestContext, method: number): R | null {
-    let node: RadixNode<UriTable<R>> | null = this.#wildcards.deepestReversed(host);
-    for (; node !== null; node = node.parent) {
-      const route = node.value?.match(ctx, method) ?? null;
-      if (route !== null) return route;
-    }
-    return null;
   }
 
   /** Adds a route that is not in it. */
@@ -178,7 +161,7 @@ export class Router<R extends Routable> {
 
   #tableOf(host: HostPattern): UriTable<R> {
     if (host.wildcard) {
-      const node = this.#wildcards.insert(reversed(host.text));
+      const node = this.#wildcardsFor(host).insert(reversed(host.text));
       if (node.value === null && host.port) this.#withPort++;
       node.value ??= new UriTable<R>();
       return node.value;
@@ -197,75 +180,31 @@ export class Router<R extends Routable> {
       if (this.#hosts.delete(host.text) && host.port) this.#withPort--;
       return;
     }
-    const node = this.#wildcards.find(reversed(host.text));
+    const wildcards = this.#wildcardsFor(host);
+    const node = wildcards.find(reversed(host.text));
     if (node === null) return;
     if (host.port) this.#withPort--;
-    this.#wildcards.remove(node);
+    wildcards.remove(node);
+  }
+
+  #wildcardsFor({ port }: HostPattern): RadixTree<UriTable<R>> {
+    return port ? this.#wildcardsWithPort : this.#wildcards;
   }
 }
 
-function firstOf<R extends Routable>(list: Candidates<R>, ctx: RequestContext, path: string, method: number): R | null {
-  for (let i = 0; i < list.length; i++) {
-    const { route, tokens, names } = list[i] as Candidate<R>;
-    if (tokens === null) {
-      if (satisfies(route.conditions, ctx, method)) return route;
-    } else if (names === null) {
-      if (satisfies(route.conditions, ctx, method) && matchesTokens(tokens, path)) return route;
-    } else if (matchesTokens(tokens, path)) {
-      // Conditions may ask for the parameters.
-      setParameters(ctx, names, captureTokens(tokens, path));
-      if (satisfies(route.conditions, ctx, method)) return route;
-      for (const name of names) ctx.values.delete(`uri_param_${name}`);
-    }
+/** Of the wildcards that end as the host does, the longest first. */
+function matchWildcards<R extends Routable>(
+  wildcards: RadixTree<UriTable<R>>,
+  host: string,
+  ctx: RequestContext,
+  method: number,
+): R | null {
+  let node: RadixNode<UriTable<R>> | null = wildcards.deepestReversed(host);
+  for (; node !== null; node = node.parent) {
+    const route = node.value?.match(ctx, method) ?? null;
+    if (route !== null) return route;
   }
   return null;
-}
-
-/** What parameters of the path hold, as the variables `uri_param_NAME`. */
-function setParameters(ctx: RequestContext, names: readonly string[], captured: readonly string[]): void {
-  names.forEach((name, i) => {
-    if (name !== "") ctx.values.set(`uri_param_${name}`, captured[i]);
-  });
-}
-
-/**
- * The order in one list: priority, then the longer `uri`, then the id, shorter
- * first. The last makes the order the same in every worker, whatever the order in
- * which routes arrived, and is their order of creation where ids are counted up.
- */
-function compare<R extends Routable>(a: Candidate<R>, route: R, uri: string): number {
-  const byPriority = route.priority - a.route.priority || uri.length - a.uri.length;
-  if (byPriority !== 0) return byPriority;
-  const byId = a.route.id.length - route.id.length || order(a.route.id, route.id);
-  return byId === 0 ? order(a.uri, uri) : byId;
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** Where the candidate is, or would be put. */
-function position<R extends Routable>(list: Candidates<R>, route: R, uri: string): number {
-  let low = 0;
-  let high = list.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compare(list[middle] as Candidate<R>, route, uri) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function put<R extends Routable>(list: Candidates<R>, candidate: Candidate<R>): void {
-  list.splice(position(list, candidate.route, candidate.uri), 0, candidate);
-}
-
-function take<R extends Routable>(list: Candidates<R>, route: R, uri: string): boolean {
-  const index = position(list, route, uri);
-  const found = list[index];
-  if (found === undefined || found.route.id !== route.id || found.uri !== uri) return false;
-  list.splice(index, 1);
-  return true;
 }
 
 function isSame(a: HostPattern | null, b: HostPattern | null): boolean {

@@ -73,7 +73,7 @@ const refused: readonly (readonly [kind: Kind, conf: object, reason: string])[] 
   [
     "global_rules",
     { plugins: { any: { _meta: { filter: [["arg_a", "nope", "1"]] } } } },
-    "failed to validate the 'vars' expression: invalid operator 'nope'",
+    "plugin any: property \"_meta.filter\": failed to validate the 'vars' expression: invalid operator 'nope'",
   ],
   [
     "plugin_configs",

@@ -152,7 +152,7 @@ function checkPlugins(plugins: Plugins | undefined): string | null {
     const meta = conf._meta;
     if (meta === undefined || meta.disable === true) continue;
     const reason = checkExpression(meta.filter);
-    if (reason !== null) return reason;
+    if (reason !== null) return `plugin ${name}: property "_meta.filter": ${reason}`;
     if (meta.pre_function !== undefined) {
       return `plugin ${name}: property "_meta.pre_function" is not supported: Lua is not run`;
     }

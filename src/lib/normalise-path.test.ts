@@ -58,6 +58,9 @@ test("encoded slashes are kept where nothing else was normalised", () => {
 
 test("parameters of segments", () => {
   assert.equal(withoutPathParameters("/a;x=1/b;y"), "/a/b");
-  assert.equal(withoutPathParameters("/a/..;/b"), "/b");
-  assert.equal(withoutPathParameters("/..;/b"), null);
+  assert.equal(withoutPathParameters("/;x=1"), "/");
+  assert.equal(withoutPathParameters("/a/...;x/;y"), "/a/.../");
+  for (const path of ["/a/..;/b", "/..;/b", "/a/.;x=1", "/a/..;x", "/;x/b", "/a/;/b"]) {
+    assert.equal(withoutPathParameters(path), null, path);
+  }
 });

@@ -11,9 +11,17 @@ export function normalisePath(path: string): string | null {
   return clean === null ? null : asText(clean);
 }
 
-/** The path without the parameters of its segments (`/a;x=1/b` is `/a/b`), as servlet containers read it. */
+/** Parameters behind a dot segment, or behind an empty one that is not the last. */
+const suspicious = /\/(?:\.{1,2};|;[^/]*\/)/;
+
+/**
+ * The path without the parameters of its segments (`/a;x=1/b` is `/a/b`), as servlet containers
+ * read it. `null` where they refuse it as suspicious (Servlet 6.0, section 3.5.2): `/a/..;/b` would
+ * be two paths to two readers.
+ */
 export function withoutPathParameters(path: string): string | null {
-  return path.includes(";") ? resolveSegments(path.replace(/;[^/]*/g, "")) : path;
+  if (!path.includes(";")) return path;
+  return suspicious.test(path) ? null : resolveSegments(path.replace(/;[^/]*/g, ""));
 }
 
 /**

@@ -67,10 +67,11 @@ test("post_arg.PATH reads JSON, forms and multipart forms", () => {
 test("multipart forms: fields, no files, nothing of what is cut short", () => {
   const part = (disposition: string, value: string): string =>
     `--B\r\nContent-Disposition: form-data; ${disposition}\r\n\r\n${value}\r\n`;
-  const body = `${part('name="a"', "1\r\n2")}${part('name="f"; filename="x"', "file")}${part('name="é"', "ü")}--B--\r\n`;
+  const body = `${part('name="a"', "1\r\n2")}${part('name="f"; filename="x"', "file")}${part('name="é"', "ü")}${part("name=t", "token")}--B--\r\n`;
   const type = 'multipart/form-data; boundary="B"';
   assert.equal(read("post_arg.a", type, body), "1\r\n2");
   assert.equal(read("post_arg.é", type, body), "ü");
+  assert.equal(read("post_arg.t", type, body), "token");
   assert.equal(read("post_arg.f", type, body), undefined);
   assert.equal(read("post_arg.a", "multipart/form-data; boundary=B", body.slice(0, -8)), undefined);
   assert.equal(read("post_arg.a", "multipart/form-data", body), undefined);

@@ -167,7 +167,8 @@ function readMultipart(body: Buffer, contentType: string): ReadonlyMap<string, s
     const end = part.indexOf("\r\n\r\n");
     if (end < 0) continue;
     const disposition = /^\s*content-disposition:\s*form-data\b(.*)$/im.exec(part.slice(0, end))?.[1] ?? "";
-    const name = /;\s*name="([^"]*)"/i.exec(disposition)?.[1];
+    const [, quoted, token] = /;\s*name=(?:"([^"]*)"|([^\s;"]+))/i.exec(disposition) ?? [];
+    const name = quoted ?? token;
     if (name === undefined || /;\s*filename\*?=/i.test(disposition)) continue;
     const text = Buffer.from(name, "latin1").toString("utf8");
     if (!fields.has(text)) fields.set(text, Buffer.from(part.slice(end + 4), "latin1").toString("utf8"));

@@ -157,7 +157,7 @@ function numeric(compare: (left: number, right: number) => boolean): (right: unk
 }
 
 /** What Lua's `tonumber` makes of a text: decimal or hexadecimal, blanks around it allowed. */
-function toNumber(value: unknown): number | undefined {
+export function toNumber(value: unknown): number | undefined {
   if (typeof value === "number") return value;
   if (typeof value !== "string") return undefined;
   const match = /^\s*([+-]?)(0x[0-9a-f]+|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*$/i.exec(value);
@@ -189,7 +189,8 @@ function checkAddress(entry: unknown): void {
   }
 }
 
-function readerOf(variable: unknown): Read {
+/** The reader of a variable as conditions compare it. Throws an Error where its name is none. */
+export function readerOf(variable: unknown): Read {
   if (typeof variable !== "string" || variable === "") throw new Error("the name of a variable must be a string");
   const inBody = compileBodyVariable(variable);
   if (inBody !== null) return inBody;

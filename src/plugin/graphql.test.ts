@@ -70,6 +70,9 @@ test("fragments that hold each other many times cost no more than the fields tha
 });
 
 test("whatever the text, reading it ends and does not throw", () => {
+  for (const cut of ["query a(", "{a(", "{a{b", "{a(x:{", "{a @b(", "query a @b([", "{...{a{"]) {
+    assert.equal(parseGraphql(cut), null, cut);
+  }
   const piece = fc.constantFrom(
     "query",
     "{",
@@ -92,5 +95,8 @@ test("whatever the text, reading it ends and does not throw", () => {
     "1",
   );
   fc.assert(fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => void parseGraphql(pieces.join(" "))));
+  // Cut at any place, a document is malformed: nothing may wait for what does not come.
+  const whole = "query a($b: C = [1, {d: 2}]) @e(f: true) { g: h(i: $b) { j } ... on K { l } }";
+  for (let end = 1; end < whole.length; end++) assert.equal(parseGraphql(whole.slice(0, end)), null);
   fc.assert(fc.property(fc.string(), (text) => void parseGraphql(text)));
 });

@@ -64,12 +64,15 @@ const posix: Readonly<Record<string, string>> = {
   upper: "A-Z",
   word: "0-9A-Za-z_",
   xdigit: "0-9A-Fa-f",
+  "^digit": "\\D",
+  "^space": "\\S",
+  "^word": "\\W",
 };
 
 /** Parses a pattern; throws an Error that says what is wrong or not supported. */
 export function parsePcre(written: string): ParsedRegex {
   // They hold for everything behind them, further branches included, and mean nothing to the `^`.
-  const pattern = written.replace(/^(\^|\\A)((?:\(\?[is]+\))+)/, "$2$1");
+  const pattern = unquoted(written).replace(/^(\^|\\A)((?:\(\?[is]+\))+)/, "$2$1");
   const leading = /^(?:\(\?([imsu]+)\))+/.exec(pattern);
   const flags = leading === null ? "" : leading[0].replaceAll(/[()?]/g, "");
   const parser = new PcreParser(pattern, leading?.[0].length ?? 0);
@@ -78,9 +81,20 @@ export function parsePcre(written: string): ParsedRegex {
   return { branches, flags };
 }
 
+/** The same with escapes instead of `\Q…\E`. */
+function unquoted(pattern: string): string {
+  return pattern.replaceAll(/\\Q([^]*?)(?:\\E|$)|\\[^]/g, (escape: string, quoted?: string) =>
+    quoted === undefined ? escape : quoted.replaceAll(/[^0-9A-Za-z]/g, "\\$&"),
+  );
+}
+
 class PcreParser {
   readonly #text: string;
   #at: number;
+  /** Capturing groups so far, and what may be referred to. */
+  #groups = 0;
+  readonly #names = new Set<string>();
+  readonly #references: string[] = [];
 
   constructor(text: string, at: number) {
     this.#text = text;
@@ -89,6 +103,10 @@ class PcreParser {
 
   expectEnd(): void {
     if (this.#at < this.#text.length) throw new Error(`unmatched closing parenthesis at offset ${this.#at}`);
+    // JavaScript would read them as characters. Numbers of two digits are that in PCRE, too.
+    const lost = this.#references.find((name) => !this.#names.has(name) && !(Number(name) <= this.#groups));
+    if (lost !== undefined && !/^\d\d$/.test(lost))
+      throw new Error(`reference to the group ${lost}, which is not there`);
   }
 
   branches(): RegexNode[][] {
@@ -97,7 +115,7 @@ class PcreParser {
       if (this.#text[this.#at] === "|") {
         this.#at += 1;
         branches.push([]);
-      } else branches.at(-1)?.push(this.#repeated(this.#atom()));
+      } else if (this.#take(/\(\?#[^)]*\)/y) === null) branches.at(-1)?.push(this.#repeated(this.#atom()));
     }
     return branches;
   }
@@ -135,23 +153,33 @@ class PcreParser {
 
   #group(): RegexNode {
     const start = this.#at;
+    const named = this.#take(/\(\?P=(\w+)\)/y);
+    if (named !== null) return this.#reference(named[1] as string, `\\k<${named[1]}>`);
     const match = this.#take(/\((?:\?(?::|=|!|<=|<!|P?<\w+>|'\w+'|[ims]*(?:-[ims]+)?:))?/y);
     const written = match?.[0] ?? "(";
     if (written === "(" && /[?*]/.test(this.#text.charAt(this.#at))) {
       refuse(`the group ${this.#text.slice(start, start + 4)}…`);
     }
     const open = written.replace(/^\(\?P</, "(?<").replace(/^\(\?'(\w+)'/, "(?<$1>");
+    const name = /^\(\?<(\w+)>$/.exec(open)?.[1];
+    if (open === "(" || name !== undefined) this.#groups++;
+    if (name !== undefined) this.#names.add(name);
     const branches = this.branches();
     if (this.#text[this.#at] !== ")") throw new Error(`missing closing parenthesis for offset ${start}`);
     this.#at += 1;
     return { kind: "group", open, branches };
   }
 
+  #reference(name: string, source: string): RegexNode {
+    this.#references.push(name);
+    return { kind: "reference", source };
+  }
+
   #escape(): RegexNode {
     const hex = this.#take(/\\x\{([0-9a-fA-F]{1,4})\}/y);
     if (hex !== null) return { kind: "character", source: `\\u${(hex[1] as string).padStart(4, "0")}` };
     const reference = this.#take(/\\(?:([1-9]\d?)|k<(\w+)>)/y);
-    if (reference !== null) return { kind: "reference", source: reference[0] };
+    if (reference !== null) return this.#reference((reference[1] ?? reference[2]) as string, reference[0]);
     const match = this.#take(/\\(x[0-9a-fA-F]{2}|[^])/y);
     if (match === null) throw new Error("\\ at the end of the pattern");
     const name = match[1] as string;
@@ -169,7 +197,7 @@ class PcreParser {
         this.#at += 1;
         return `${source}]`;
       }
-      const named = this.#take(/\[:(\w+):\]/y);
+      const named = this.#take(/\[:(\^?\w+):\]/y);
       const escaped = named === null ? this.#take(/\\(x[0-9a-fA-F]{2}|[^])/y) : null;
       if (named !== null) source += posix[named[1] as string] ?? refuse(`the class ${named[0]}`);
       else if (escaped !== null) source += classEscape(escaped[1] as string);

@@ -132,7 +132,10 @@ function dryEnv(name: string, check: ServableCheck): PluginEnv {
 
 /** The field that a reason such as `property "vars" is not supported` names. */
 function pathIn(reason: string): readonly string[] {
-  const name = /^(?:property "upstream" validation failed: )?property "([^"]+)"/.exec(reason)?.[1];
+  if (reason.startsWith("failed to validate the 'vars' expression")) return ["vars"];
+  const [, plugin, name] =
+    /^(?:property "upstream" validation failed: |plugin ([^:]+): )?property "([^"]+)"/.exec(reason) ?? [];
   if (name === undefined) return [];
+  if (plugin !== undefined) return ["plugins", plugin, ...name.split(".")];
   return reason.startsWith('property "upstream"') ? ["upstream", name] : name.split(".");
 }
