@@ -45,3 +45,35 @@ for (const provider of ["yaml", "json"] satisfies Provider[]) {
     assert.deepEqual(workers.map(({ hash }) => hash), [config.hash, config.hash]); // prettier-ignore
   });
 }
+
+test("of a file that breaks off, nothing is served of what was read before; then all of the whole one", async (t) => {
+  const origin = await startOrigin(t);
+  const item = (id: string, uri: string): string =>
+    `  - {id: "${id}", uri: "${uri}", upstream: {type: roundrobin, nodes: {"${origin.node}": 1}}}\n`;
+  const items = Array.from({ length: ROUTES }, (_, index) => item(String(index), `/${index}`));
+  const broken = `routes:\n${items.join("")}${item("gone", "/gone")}  - {id: [}\n#END\n`;
+  const gateway = await startGateway(t, { workers: 2, standalone: broken });
+  await gateway.until("has not received configuration");
+  const failed = await gateway.untilConfig((config) => config.last_failure !== null);
+  assert.match(JSON.stringify(failed.last_failure), /apisix\.yaml:2503:/);
+  items[3] = item("3", "/other");
+  gateway.writeStandalone(`routes:\n${items.join("")}#END\n`);
+  await gateway.until(200);
+  for (const [path, status] of [
+    ["/0", 200],
+    ["/3", 404],
+    ["/other", 200],
+    ["/gone", 404],
+  ] as const) {
+    const answers = await Promise.all(Array.from({ length: 8 }, () => ask(gateway.httpPort, path)));
+    for (const answer of answers) assert.equal(answer.status, status, path);
+  }
+  const { workers } = (await gateway.status("/status/workers")).json() as {
+    readonly workers: readonly { readonly hash: string }[];
+  };
+  const { hash } = (await gateway.status("/status/config")).json() as { readonly hash: string };
+  assert.deepEqual(
+    workers.map((worker) => worker.hash),
+    [hash, hash],
+  );
+});

@@ -34,7 +34,7 @@ for (const workers of full ? [1, 2, 16] : [1, 2]) {
       gateway.writeStandalone({ routes: [{ id: "1", ...routeTo(origin.node) }] });
       await gateway.until(200);
       gateway.writeStandalone("routes: {{{\n#END\n");
-      const failed = await untilConfig(gateway, (config) => config.state === "degraded");
+      const failed = await gateway.untilConfig((config) => config.state === "degraded");
       assert.match(JSON.stringify(failed.last_failure), /apisix\.yaml/);
       assert.equal((await gateway.status("/status/ready")).text, ok);
       assert.equal((await gateway.get("/a")).status, 200);
@@ -65,7 +65,7 @@ for (const workers of full ? [1, 2, 16] : [1, 2]) {
 test("without its #END line a file is not loaded", async (t) => {
   const gateway = await startGateway(t, { standalone: "routes: []\n" });
   await gateway.until("has not received configuration");
-  const config = await untilConfig(gateway, (found) => found.last_failure !== null);
+  const config = await gateway.untilConfig((found) => found.last_failure !== null);
   assert.match(JSON.stringify(config.last_failure), /#END/);
   gateway.writeStandalone("routes: []\n#END\n");
   await gateway.until(200);
@@ -196,17 +196,6 @@ test("JSON provider", async (t) => {
   await gateway.until(200);
   assert.equal((await gateway.get("/x")).text, "origin GET /x\n");
 });
-
-async function untilConfig(
-  gateway: Gateway,
-  holds: (config: Record<string, unknown>) => boolean,
-): Promise<Record<string, unknown>> {
-  for (;;) {
-    const config = (await gateway.status("/status/config")).json();
-    if (holds(config)) return config;
-    await setTimeout(5);
-  }
-}
 
 async function untilRespawned(gateway: Gateway, worker: number): Promise<void> {
   for (;;) {

@@ -97,6 +97,22 @@ export interface Refusal {
  * away; it is changed.
  */
 export function checkResource(kind: Kind, id: string, value: unknown, check: ResourceCheck): Resource | Refusal {
+  try {
+    return checkOne(kind, id, value, check);
+  } catch (thrown) {
+    // The others must not be lost for it. A message may quote what was checked, a place in the sources does not.
+    return { error: `cannot be checked, by a fault of the gateway: ${placeOf(thrown)}`, field: "" };
+  }
+}
+
+/** What was thrown and where, without its message. */
+function placeOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return typeof thrown;
+  const place = /\/(src\/[\w./-]+:\d+):\d+\)?$/m.exec(thrown.stack ?? "")?.[1];
+  return place === undefined ? thrown.name : `${thrown.name} in ${place}`;
+}
+
+function checkOne(kind: Kind, id: string, value: unknown, check: ResourceCheck): Resource | Refusal {
   const { value: clear, secrets, faults } = substituteReferences(kind, value, check.lookupSecret ?? asWritten);
   if (faults[0] !== undefined) return refuse(faults[0]);
   const invalid = prepare(kind, id, clear) ?? firstFault(kind, id, clear, check);

@@ -313,3 +313,18 @@ test("a control thread takes over where the last one left", () => {
     ["previous"],
   );
 });
+
+test("a check that throws rejects its resource alone, and its message is not shown", () => {
+  const { apply } = createStore({
+    checkSupport: (_, conf) => {
+      if ((conf as { readonly id: string }).id === "b") throw new TypeError("with a secret");
+      return null;
+    },
+  });
+  const { changes, rejected } = apply({ routes: [route("a"), route("b"), route("c")] });
+  assert.deepEqual(keysOf(changes), ["+routes/a", "+routes/c"]);
+  assert.match(
+    String(rejected[0]?.error),
+    /^cannot be checked, by a fault of the gateway: TypeError in src\/store\/[\w.-]+:\d+$/,
+  );
+});

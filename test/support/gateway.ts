@@ -150,6 +150,15 @@ export class Gateway {
     }
   }
 
+  /** Waits until `/status/config` is as told, and returns it. */
+  async untilConfig(holds: (config: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> {
+    for (;;) {
+      const config = (await this.status("/status/config")).json();
+      if (holds(config)) return config;
+      await setTimeout(POLL_MS);
+    }
+  }
+
   /** The revision that is accepted now. */
   async revision(): Promise<number> {
     return Number((await this.status("/status/config")).json().revision);
