@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ask } from "./support/client.ts";
-import { routeTo, startGateway, type Provider } from "./support/gateway.ts";
+import { type Gateway, routeTo, startGateway, type Provider } from "./support/gateway.ts";
 import { startOrigin } from "./support/origin.ts";
 
 // Workers get the first load in parts while control is still checking the rest: what comes
@@ -22,17 +22,7 @@ for (const provider of ["yaml", "json"] satisfies Provider[]) {
     const consumers = ["one", "two"].map((username) => ({ username, plugins: { "key-auth": { key: "same" } } }));
     const gateway = await startGateway(t, { workers: 2, provider, standalone: { routes, consumers } });
     await gateway.until(200);
-    for (const [path, status] of [
-      ["/0", 200],
-      ["/7", 404],
-      ["/1999", 200],
-      ["/2400", 404],
-      ["/2499", 200],
-    ] as const) {
-      // Several connections, so that either worker is asked.
-      const answers = await Promise.all(Array.from({ length: 8 }, () => ask(gateway.httpPort, path)));
-      for (const answer of answers) assert.equal(answer.status, status, path);
-    }
+    await assertStatuses(gateway, { "/0": 200, "/7": 404, "/1999": 200, "/2400": 404, "/2499": 200 });
     const config = (await gateway.status("/status/config")).json() as {
       readonly hash: string;
       readonly rejected: readonly { readonly kind: string; readonly id: string }[];
@@ -59,15 +49,7 @@ test("of a file that breaks off, nothing is served of what was read before; then
   items[3] = item("3", "/other");
   gateway.writeStandalone(`routes:\n${items.join("")}#END\n`);
   await gateway.until(200);
-  for (const [path, status] of [
-    ["/0", 200],
-    ["/3", 404],
-    ["/other", 200],
-    ["/gone", 404],
-  ] as const) {
-    const answers = await Promise.all(Array.from({ length: 8 }, () => ask(gateway.httpPort, path)));
-    for (const answer of answers) assert.equal(answer.status, status, path);
-  }
+  await assertStatuses(gateway, { "/0": 200, "/3": 404, "/other": 200, "/gone": 404 });
   const { workers } = (await gateway.status("/status/workers")).json() as {
     readonly workers: readonly { readonly hash: string }[];
   };
@@ -77,3 +59,11 @@ test("of a file that breaks off, nothing is served of what was read before; then
     [hash, hash],
   );
 });
+
+/** What paths are answered with, over several connections, so that either worker is asked. */
+async function assertStatuses({ httpPort }: Gateway, statuses: Readonly<Record<string, number>>): Promise<void> {
+  for (const [path, status] of Object.entries(statuses)) {
+    const answers = await Promise.all(Array.from({ length: 8 }, () => ask(httpPort, path)));
+    for (const answer of answers) assert.equal(answer.status, status, path);
+  }
+}
