@@ -29,10 +29,15 @@ export class Pace {
   arrived(now: number): number {
     this.#lastAt = now;
     if (this.#first === null) {
-      const wait = now < this.#inVainUntil ? 0 : Math.max(0, this.#doneAt + this.#spacingMs - now);
+      const wait = now < this.#inVainUntil ? 0 : this.remaining(now);
       this.#first = { at: now, wait };
     }
     return this.#first.wait;
+  }
+
+  /** What is left of the spacing since the last time. */
+  remaining(now: number): number {
+    return Math.max(0, this.#doneAt + this.#spacingMs - now);
   }
 
   /** What has arrived is dealt with now. True: it waited, and somebody joined late, as those do who come by themselves. */

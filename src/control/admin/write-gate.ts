@@ -21,8 +21,6 @@ export class WriteGate {
   /** The group that is gathered, which goes on together; `null`: none has begun. */
   #group: (() => void)[] | null = null;
   #timer: NodeJS.Timeout | null = null;
-  /** When the last group went on. */
-  #doneAt = -Infinity;
   /** Groups that are still to come before it is looked again how writes come. */
   #granted = 0;
   /** Writes that have gone on since this thread rested, and how many of them were not answered yet. */
@@ -32,7 +30,7 @@ export class WriteGate {
   /** `null`: the write may go on now; otherwise resolves when it may. Who goes on has to leave. */
   enter(): Promise<void> | null {
     const now = performance.now();
-    const wait = this.#granted > 0 ? Math.max(0, this.#doneAt + SPACING_MS - now) : this.#pace.arrived(now);
+    const wait = this.#granted > 0 ? this.#pace.remaining(now) : this.#pace.arrived(now);
     const group = (this.#group ??= this.#begin(wait));
     if (wait > 0) return new Promise((resolve) => group.push(resolve));
     this.#admit();
@@ -47,7 +45,7 @@ export class WriteGate {
     this.#admitted = 0;
     if (this.#granted === 0) return;
     this.#granted = several ? this.#granted - 1 : 0;
-    if (several && rest(this.#doneAt + SPACING_MS - performance.now())) this.#gather();
+    if (several && rest(this.#pace.remaining(performance.now()))) this.#gather();
   }
 
   /** After a rest: has all that came meanwhile go on together. */
@@ -73,8 +71,7 @@ export class WriteGate {
       goOn();
     }
     this.#group = null;
-    this.#doneAt = performance.now();
-    if (this.#pace.done(this.#doneAt)) this.#granted = GRANTED;
+    if (this.#pace.done(performance.now())) this.#granted = GRANTED;
   }
 
   #admit(): void {
