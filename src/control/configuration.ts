@@ -199,6 +199,7 @@ export class Configuration implements SourceSink {
   }
 
   #apply(staged: Staged): void {
+    giveWay();
     const ahead = this.#store.revision === 0 ? this.#publisher.ahead() : null;
     const applied = this.#store.apply(staged, Date.now(), (resource) => ahead?.add(resource));
     // Others write into the same etcd all the time: that is nothing to tell of.
@@ -225,6 +226,7 @@ export class Configuration implements SourceSink {
     const { fromRevision, revision, changes, rejected } = applied;
     this.#complain(rejected);
     if (this.certificates.apply(changes)) this.#reporter.certificates(this.certificates.report());
+    giveWay();
     const first = fromRevision === 0 ? ", first load" : "";
     this.#log.info(`revision ${revision}: ${changes.length} changes${first}`);
     this.#pass(applied, true);

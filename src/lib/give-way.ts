@@ -1,5 +1,5 @@
 /** After how much work there is a rest, and how long it is at least, in milliseconds. */
-const WORK_MS = 0.25;
+const WORK_MS = 0.1;
 const REST_MS = 0.05;
 /** Where rests take longer than that on average, they are waits for the core: there are more threads than cores. */
 const CROWDED_MS = 2;

@@ -126,6 +126,7 @@ export function createAdminServer(options: AdminServerOptions): AdminServer {
       giveWay();
       const body = await readBody(request, response, bodyLimit(path));
       if (typeof body !== "string") return body;
+      giveWay();
       return await handler({ method, path, query, headers, body, encodedSlash, trailingSlash });
     };
     return await (method === "GET" || method === "HEAD" ? pass() : throughGate(pass));

@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import { canonicalJson } from "../../lib/canonical-json.ts";
+import { giveWay } from "../../lib/give-way.ts";
 import type { StoredValue } from "../../source/repository.ts";
 import { answerForm, type WriteAction } from "./answer-form.ts";
 import { refuse } from "./answers.ts";
@@ -67,6 +68,7 @@ async function writeConf(
   { query, headers }: AdminRequest,
   writing: Writing,
 ): Promise<AdminAnswer> {
+  giveWay();
   const ttl = parseTtl(query);
   if (typeof ttl === "string") return refuse(400, ttl);
   const given = parsePrecondition(headers);
