@@ -16,6 +16,20 @@ import { request } from "./testing.ts";
 
 const one = fc.constantFrom("a", "b", "1", "01", "");
 const name = fc.constantFrom("http_x", "http_y", "arg_x", "remote_addr", "uri_param_x", "host");
+const pattern = fc.constantFrom(
+  "^a",
+  "^a$",
+  "a",
+  "^(a|b)$",
+  "^(?:0|)1",
+  "(?i)^A",
+  "^[ab]",
+  "^a|^b",
+  "^a|b",
+  "^1?",
+  "^01",
+  "^tr",
+);
 const condition: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 6, arbitrary: fc.tuple(name, fc.constant("=="), one) },
   { weight: 2, arbitrary: fc.tuple(name, fc.constant("=="), fc.constantFrom(0, 1, 1.5)) },
@@ -23,7 +37,7 @@ const condition: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 2, arbitrary: fc.tuple(name, fc.constantFrom("in", "IN"), fc.array(one, { maxLength: 40 })) },
   { weight: 1, arbitrary: fc.tuple(name, fc.constant("in"), fc.array(fc.constantFrom(1, "a"))) },
   { weight: 1, arbitrary: fc.tuple(name, fc.constant("!"), fc.constant("=="), one) },
-  { weight: 1, arbitrary: fc.tuple(name, fc.constant("~~"), one) },
+  { weight: 3, arbitrary: fc.tuple(name, fc.constantFrom("~~", "~*"), pattern) },
 );
 const several = fc.array(condition, { minLength: 2, maxLength: 3 });
 const vars = fc.oneof(

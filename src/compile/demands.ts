@@ -1,12 +1,14 @@
 import { isBodyVariable } from "../plugin/body-variables.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { readerOf, toNumber } from "../plugin/expression.ts";
+import { scalarText } from "../plugin/variables.ts";
 import type { Route } from "../schema/route.ts";
 import type { HostPattern } from "./conditions.ts";
+import { prefixesOf, type Prefixes } from "./pattern-prefixes.ts";
 
 /**
  * What routes demand of requests by equality: a header, a cookie, an argument, a host, a
- * piece of the path. Lists of many routes are sorted by it (`candidates.ts`), so that a
+ * piece of the path, or how one of them begins. Lists of many routes are sorted by it (`candidates.ts`), so that a
  * request is not compared with thousands of routes of other tenants.
  */
 
@@ -35,16 +37,26 @@ export function demandsOf({ vars, remote_addr: one, remote_addrs: several }: Rou
 
 const IPV4 = /^[\d.]+$/;
 
-/** Those of all conditions that must hold, however they are nested; of a choice, there are none. */
+/** Those of all conditions that must hold, however they are nested; of a choice, those that each of its parts makes. */
 function demandsOfRules(rules: unknown): Demand[] {
   if (!Array.isArray(rules)) return [];
   const [first] = rules as unknown[];
   if (Array.isArray(first)) return rules.flatMap(demandsOfRules);
-  const isAnd = typeof first === "string" && first.toUpperCase() === "AND";
-  return isAnd ? rules.slice(1).flatMap(demandsOfRules) : demandOfCondition(rules);
+  const logic = typeof first === "string" ? first.toUpperCase() : "";
+  if (logic === "AND") return rules.slice(1).flatMap(demandsOfRules);
+  return logic === "OR" ? demandsOfChoice(rules.slice(1).map(demandsOfRules)) : demandOfCondition(rules);
 }
 
-/** `[variable, "==", value]` and `[variable, "in", values]`; everything else demands nothing that a table could hold. */
+/** What every part compares, with the values of all. */
+function demandsOfChoice([first = [], ...others]: readonly (readonly Demand[])[]): Demand[] {
+  return first.flatMap(({ of, values }) => {
+    const same = others.map((part) => part.find((demand) => demand.of === of)?.values);
+    const all = new Set(values.concat(...same.map((more) => more ?? [])));
+    return same.includes(undefined) || all.size > MAX_VALUES ? [] : [{ of, values: [...all] }];
+  });
+}
+
+/** What equality, membership and anchored regular expressions demand; everything else demands nothing that a table could hold. */
 function demandOfCondition(condition: readonly unknown[]): Demand[] {
   if (condition.length !== 3) return [];
   const [name, operator, right] = condition;
@@ -52,9 +64,18 @@ function demandOfCondition(condition: readonly unknown[]): Demand[] {
   if (typeof name !== "string" || isBodyVariable(name) || name.startsWith("uri_param_")) return [];
   if (operator === "==" && typeof right === "number") return [{ of: `number ${name}`, values: [String(right)] }];
   if (operator === "==" && typeof right === "string") return [{ of: `text ${name}`, values: [right] }];
+  if ((operator === "~~" || operator === "~*") && typeof right === "string") {
+    return demandOfPattern(name, prefixesOf(right, operator === "~*"));
+  }
   if (operator !== "in" || !Array.isArray(right) || right.length === 0 || right.length > MAX_VALUES) return [];
   const values = right.filter((value) => typeof value === "string");
   return values.length === right.length ? [{ of: `text ${name}`, values }] : [];
+}
+
+function demandOfPattern(name: string, prefixes: Prefixes | null): Demand[] {
+  if (prefixes === null) return [];
+  const { texts, caseless } = prefixes;
+  return [{ of: `${caseless ? "caseless" : "first"}:${texts[0]?.length} ${name}`, values: texts }];
 }
 
 /** What hosts demand where the host is a condition: their names, or as many labels at the end as all of them have. */
@@ -97,6 +118,10 @@ export function compileSubject(of: string): Subject {
     return (ctx) => segmentAt(ctx.routePath, place);
   }
   const read = readerOf(of.slice(of.indexOf(" ") + 1));
+  const [part, digits] = kind?.split(":") ?? [];
+  const length = Number(digits);
+  if (part === "first") return (ctx) => scalarText(read(ctx))?.slice(0, length);
+  if (part === "caseless") return (ctx) => scalarText(read(ctx))?.slice(0, length).toLowerCase();
   if (kind === "number") {
     return (ctx) => {
       const number = toNumber(read(ctx));
