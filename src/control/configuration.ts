@@ -1,4 +1,4 @@
-import { giveWay } from "../lib/give-way.ts";
+import { areOthersBusy, giveWay } from "../lib/give-way.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Rejection } from "../schema/kinds.ts";
 import type { LastGoodFile } from "../source/last-good.ts";
@@ -51,7 +51,7 @@ export class Configuration implements SourceSink {
   readonly #lastGood: LastGoodFile | null;
   readonly #retryPlugins: ConfigurationParts["retryPlugins"];
   readonly #queue: Work[] = [];
-  readonly #delivery = new Delivery((parcel) => this.#deliver(parcel));
+  readonly #delivery = new Delivery((parcel) => this.#deliver(parcel), areOthersBusy);
   /** Secrets are being fetched, or services looked up, for what comes next. */
   #waiting = false;
   readonly #idle: (() => void)[] = [];

@@ -11,14 +11,17 @@ function step(revision: number, changes: readonly Change[]): Applied {
 }
 
 /** A delivery, what it has delivered, and the promise of what it delivers next. */
-function recorder() {
+function recorder(areWorkersBusy = true) {
   const parcels: Parcel[] = [];
   let arrived = Promise.withResolvers<Parcel>();
-  const delivery = new Delivery((parcel) => {
-    parcels.push(parcel);
-    arrived.resolve(parcel);
-    arrived = Promise.withResolvers();
-  });
+  const delivery = new Delivery(
+    (parcel) => {
+      parcels.push(parcel);
+      arrived.resolve(parcel);
+      arrived = Promise.withResolvers();
+    },
+    () => areWorkersBusy,
+  );
   return { delivery, parcels, next: () => arrived.promise };
 }
 
@@ -45,6 +48,18 @@ test("steps that follow closely are delivered together, each resource as it is a
   assert.deepEqual(changes, [route("1", null), route("2", "b")]);
   assert.deepEqual({ firstAt, lastAt }, { firstAt: 1_001, lastAt: 1_003 });
   assert.equal(parcels.length, 2);
+});
+
+test("while workers are not busy each step is delivered at once", async () => {
+  const { delivery, parcels } = recorder(false);
+  for (const revision of [1, 2, 3]) {
+    delivery.add(step(revision, [route("1", `${revision}`)]), true, 1_000);
+    await Promise.resolve();
+  }
+  assert.deepEqual(
+    parcels.map(({ revision }) => revision),
+    [1, 2, 3],
+  );
 });
 
 test("what only moves the revision is no load, unless something was loaded with it", async () => {

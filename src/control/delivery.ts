@@ -2,7 +2,7 @@ import { Pace } from "../lib/pace.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { Applied } from "../store/store.ts";
 
-/** Time from one delivery to the next while changes follow each other. */
+/** Time from one delivery to the next while changes follow each other and workers are busy. */
 const SPACING_MS = 15;
 
 /** What is delivered at once: one step, or several that followed each other closely, with each resource once. */
@@ -15,21 +15,23 @@ export interface Parcel extends Applied {
 }
 
 /**
- * Gathers what the store accepted on its way to the workers and the supervisor. A step
- * after a pause goes at once; of steps that follow each other closely, what came within
- * `SPACING_MS` goes together: threads that are woken for every one of hundreds of
- * changes a second take the time for it from requests.
+ * Gathers what the store accepted on its way to the workers and the supervisor. A step goes
+ * at once, with what else the same turn brings. While workers are busy, of steps that follow
+ * each other closely what came within `SPACING_MS` goes together: threads that are woken for
+ * every one of hundreds of changes a second take the time for it from requests.
  */
 export class Delivery {
   readonly #deliver: (parcel: Parcel) => void;
+  readonly #areWorkersBusy: () => boolean;
   #gathered: Omit<Parcel, "changes"> | null = null;
   /** Of each step that was gathered. */
   readonly #steps: (readonly Change[])[] = [];
   readonly #pace = new Pace(SPACING_MS);
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(deliver: (parcel: Parcel) => void) {
+  constructor(deliver: (parcel: Parcel) => void, areWorkersBusy: () => boolean) {
     this.#deliver = deliver;
+    this.#areWorkersBusy = areWorkersBusy;
   }
 
   /** Takes a step; `loaded` as in `Parcel`, `now` is Unix milliseconds. */
@@ -45,7 +47,7 @@ export class Delivery {
       firstAt: before?.firstAt ?? now,
       lastAt: now,
     };
-    const wait = this.#pace.arrived(performance.now());
+    const wait = this.#areWorkersBusy() ? this.#pace.arrived(performance.now()) : 0;
     if (before !== null) return;
     // Not before the caller is through: one transaction may have made several steps.
     if (wait === 0) queueMicrotask(() => this.flush());

@@ -22,6 +22,11 @@ export function giveWayWhile(othersAreBusy: () => boolean): void {
   busy = othersAreBusy;
 }
 
+/** Whether requests would feel it now if this thread kept a core. */
+export function areOthersBusy(): boolean {
+  return busy?.() === true;
+}
+
 /**
  * Lets a thread that answers requests have the core, if this one has had it for a while; true
  * where it did. To be called between the pieces of long work. Linux lets a thread that runs go
@@ -49,7 +54,7 @@ export function giveWay(): boolean {
  * what comes next is to be waited for anyway: nothing else of this thread goes on meanwhile.
  */
 export function rest(ms: number): boolean {
-  if (ms <= 0 || busy?.() !== true) return false;
+  if (ms <= 0 || !areOthersBusy()) return false;
   Atomics.wait(nothing, 0, 0, ms);
   restAt = performance.now() + WORK_MS;
   return true;
