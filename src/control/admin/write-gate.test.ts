@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { setImmediate, setTimeout } from "node:timers/promises";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { giveWayWhile } from "../../lib/give-way.ts";
 import { WriteGate } from "./write-gate.ts";
+
+let busy = true;
+before(() => giveWayWhile(() => busy));
+after(() => giveWayWhile(() => false));
 
 test("a write after a pause goes on at once, with those of the same turn; what follows goes on together", async () => {
   const gate = new WriteGate();
@@ -32,9 +36,7 @@ async function twoByThemselves(gate: WriteGate): Promise<void> {
   await Promise.all([first, gate.enter()]);
 }
 
-test("once all have left, the thread rests until it is time for the next group, if others are busy", async (t) => {
-  giveWayWhile(() => true);
-  t.after(() => giveWayWhile(() => false));
+test("once all have left, the thread rests until it is time for the next group", async () => {
   const gate = new WriteGate();
   await twoByThemselves(gate);
   gate.leave();
@@ -55,4 +57,15 @@ test("a writer that is alone again does not wait for long", async () => {
     gate.leave();
   }
   assert.ok(waits < 4, `${waits} of 20 writes waited`);
+});
+
+test("while workers are not busy no write waits", async () => {
+  busy = false;
+  const gate = new WriteGate();
+  for (let write = 0; write < 3; write++) {
+    assert.equal(gate.enter(), null);
+    await setImmediate();
+    gate.leave();
+  }
+  busy = true;
 });

@@ -1,4 +1,4 @@
-import { rest } from "../../lib/give-way.ts";
+import { areOthersBusy, rest } from "../../lib/give-way.ts";
 import { Pace } from "../../lib/pace.ts";
 
 /** Time from one group of writes to the next while they come from several sides. */
@@ -7,14 +7,13 @@ const SPACING_MS = 25;
 const GRANTED = 20;
 
 /**
- * Lets writes of the Admin API in. A write after a pause goes on at once. Of hundreds a
- * second that come by themselves, those of `SPACING_MS` go on together, so that they share
+ * Lets writes of the Admin API in. A write after a pause goes on at once, and every one while
+ * workers are not busy. Of hundreds a second that come by themselves, those of `SPACING_MS` go on together, so that they share
  * a transaction, an fsync, a delivery to the workers, and caches that are warm: one write
  * by itself takes three times the CPU of one that follows another, and takes it from
  * requests. Who writes, waits for the answer and writes again does not wait (see `Pace`).
  *
- * While workers are busy this thread rests from one group to the next and reads then what has
- * come: to wake up for each request by itself takes a third of what it takes to answer it.
+ * This thread rests from one group to the next and reads then what has come: to wake up for each request by itself takes a third of what it takes to answer it.
  */
 export class WriteGate {
   readonly #pace = new Pace(SPACING_MS);
@@ -29,12 +28,19 @@ export class WriteGate {
 
   /** `null`: the write may go on now; otherwise resolves when it may. Who goes on has to leave. */
   enter(): Promise<void> | null {
-    const now = performance.now();
-    const wait = this.#granted > 0 ? this.#pace.remaining(now) : this.#pace.arrived(now);
+    const wait = this.#wait(performance.now());
     const group = (this.#group ??= this.#begin(wait));
     if (wait > 0) return new Promise((resolve) => group.push(resolve));
     this.#admit();
     return null;
+  }
+
+  #wait(now: number): number {
+    if (!areOthersBusy()) {
+      this.#granted = 0;
+      return 0;
+    }
+    return this.#granted > 0 ? this.#pace.remaining(now) : this.#pace.arrived(now);
   }
 
   /** A write that went on has been answered. */
