@@ -8,12 +8,14 @@ const GRANTED = 20;
 
 /**
  * Lets writes of the Admin API in. A write after a pause goes on at once, and every one while
- * workers are not busy. Of hundreds a second that come by themselves, those of `SPACING_MS` go on together, so that they share
- * a transaction, an fsync, a delivery to the workers, and caches that are warm: one write
- * by itself takes three times the CPU of one that follows another, and takes it from
- * requests. Who writes, waits for the answer and writes again does not wait (see `Pace`).
+ * workers are not busy. Of hundreds a second that come by themselves, those of `SPACING_MS`
+ * go on together, so that they share a transaction, an fsync, a delivery to the workers, and
+ * caches that are warm: one write by itself takes three times the CPU of one that follows
+ * another, and takes it from requests. Who writes, waits for the answer and writes again does
+ * not wait (see `Pace`).
  *
- * This thread rests from one group to the next and reads then what has come: to wake up for each request by itself takes a third of what it takes to answer it.
+ * This thread rests from one group to the next and reads then what has come: to wake up for
+ * each request by itself takes a third of what it takes to answer it.
  */
 export class WriteGate {
   readonly #pace = new Pace(SPACING_MS);
