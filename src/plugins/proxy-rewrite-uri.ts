@@ -27,7 +27,9 @@ export interface TargetTemplate {
 export const ESCAPED_SLASH = "\uE000";
 
 /** Variables that are a path already: their slashes stay. */
-const paths = /^(?:(?:document_|request_|real_request_)?uri$|uri_param_)/;
+const paths = /^(?:(?:document_)?uri$|uri_param_)/;
+/** Variables that are the target as the client wrote it, escaped already. */
+const targets = /^(?:real_)?request_uri$/;
 /** Variables that are a query already. */
 const queries = /^(?:args|query_string)$/;
 
@@ -65,6 +67,7 @@ function capturePiece(index: number, escape: Escape): Piece {
 }
 
 function variablePiece(name: string, fallback: string, inQuery: boolean): Piece {
+  if (targets.test(name) && !inQuery) return writtenPath;
   const read = compileVariable(name);
   const encoding = isTextVariable(name) ? "utf8" : "latin1";
   const isRaw = inQuery && queries.test(name);
@@ -97,14 +100,28 @@ export function hasDotSegment(target: string): boolean {
 }
 
 /**
+ * The path of the target as the client wrote it; its query goes along in any case.
+ * Where it has dot segments it is the resolved path: they would lead out of what
+ * the configuration puts before it.
+ */
+function writtenPath(ctx: RequestContext): string {
+  const raw = pathOf(ctx.target);
+  return hasDotSegment(raw.replaceAll(/%2f/gi, "/")) ? escapePath(ctx.uri) : escapeRaw(raw, "latin1");
+}
+
+function pathOf(target: string): string {
+  const question = target.indexOf("?");
+  return question === -1 ? target : target.slice(0, question);
+}
+
+/**
  * The path that expressions are matched with: the decoded one, in which slashes
  * that the client escaped are `ESCAPED_SLASH`. Where dot segments were resolved
  * it is the resolved path, slashes and all: keeping them apart would let a
  * client walk out of the rewritten path.
  */
 export function matchedPath(ctx: RequestContext): string {
-  const question = ctx.target.indexOf("?");
-  const raw = question === -1 ? ctx.target : ctx.target.slice(0, question);
+  const raw = pathOf(ctx.target);
   if (!/%2f/i.test(raw)) return ctx.uri;
   if (hasDotSegment(raw.replaceAll(/%2f/gi, "/"))) return ctx.uri;
   return raw

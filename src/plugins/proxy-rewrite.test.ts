@@ -23,6 +23,9 @@ test("uri replaces the path and keeps the query", () => {
     ["/v/$arg_x/$remote_addr", "/v", "/v//127.0.0.1"],
     ["/a b/100%/é", "/u", "/a%20b/100%25/%C3%A9"],
     ["/prefix$uri", "/a/b%20c?x", "/prefix/a/b%20c?x"],
+    ["/api$request_uri", "/a%20b;v=%3B/c%2Fd?x=%20", "/api/a%20b;v=%3B/c%2Fd?x=%20"],
+    ["/api${real_request_uri}?y", "/a?x", "/api/a?y&x"],
+    ["/x?was=$request_uri", "/a%20b", "/x?was=%2Fa%2520b"],
     ["/x?was=$uri&$args", "/a/b?c=%2F", "/x?was=%2Fa%2Fb&c=%2F&c=%2F"],
   ] as const;
   for (const [uri, target, expected] of rows) assert.equal(rewritten({ uri }, target), expected, uri);
@@ -71,6 +74,8 @@ test("an escaped slash stays escaped and matches as no separator", () => {
 test("no capture leads out of the rewritten path", () => {
   assert.equal(rewritten({ regex_uri: ["^/r/(.*)/(.*)$", "/in/$2/$1"] }, "/r/a%2F..%2Fb/c"), "/in/c/b");
   assert.equal(rewritten({ regex_uri: ["^/a(.*)", "/in/$1"] }, "/a../secret"), 400);
+  assert.equal(rewritten({ uri: "/in$request_uri" }, "/a/../b"), "/in/b");
+  assert.equal(rewritten({ uri: "/in$request_uri" }, "/a/b%2F..%2F.%2fc"), "/in/a/c");
 });
 
 test("use_real_request_uri_unsafe works on the target as it came", () => {
