@@ -85,8 +85,8 @@ function escaper(pattern: RegExp): Escape {
     });
 }
 
-/** Escapes a decoded path as nginx does: what cannot stand in a path, and `%`. */
-export const escapePath: Escape = escaper(/[^!-~]|[#%?]/gu);
+/** Escapes a decoded path as nginx does: what RFC 3986 section 3.3 has no place for in one, and `%`; brackets stay. */
+export const escapePath: Escape = escaper(/[^!-~]|["#%<>?\\^`{|}]/gu);
 
 /** Escapes everything but unreserved characters (RFC 3986 section 2.3) and `$,:@`. */
 const escapeValue: Escape = escaper(/[^0-9A-Za-z\-._~$,:@]/gu);

@@ -56,6 +56,7 @@ test("regex_uri: the first pair that matches counts", () => {
     [["^/strip(.*)", "$1"], "/strip", "/"],
     [["^/j/(.*)/(.*)", "/$1_$2x"], "/j/a/b", "/a_bx"],
     [["^/é(.*)", "/e$1"], "/%C3%A9t", "/et"],
+    [["^/n(.*)", "$1"], "/n/%3CN%3E/%7B%22a%7Cb%5C%5E%60%22%7D/[1]", "/%3CN%3E/%7B%22a%7Cb%5C%5E%60%22%7D/[1]"],
   ];
   for (const [regex_uri, target, expected] of rows) assert.equal(rewritten({ regex_uri }, target), expected, target);
 });
