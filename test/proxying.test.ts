@@ -62,6 +62,32 @@ test("headers to the upstream: their order, case and values", async (t) => {
   }
 });
 
+test("X-Forwarded-* that a plugin sets go out once, with what it says; added ones count less than the gateway's", async (t) => {
+  const echo = await startEcho(t);
+  const set = { "X-Forwarded-Proto": "https", "x-forwarded-host": "public.example", "X-Forwarded-Port": 443 };
+  const rewrite = (headers: object): object => ({ plugins: { "proxy-rewrite": { headers } } });
+  const upstream = { nodes: { [echo.node]: 1 } };
+  const routes = [
+    { id: "set", uri: "/set", upstream, ...rewrite({ set }) },
+    { id: "one", uri: "/one", upstream, ...rewrite({ set: { "X-Forwarded-Proto": "https" } }) },
+    { id: "add", uri: "/add", upstream, ...rewrite({ add: { "X-Forwarded-Proto": "https" } }) },
+  ];
+  const gateway = await serving(t, { routes });
+  const host = `127.0.0.1:${gateway.httpPort}`;
+  const own = [`X-Forwarded-Host: ${host}`, `X-Forwarded-Port: ${gateway.httpPort}`];
+  for (const [path, expected] of [
+    ["/set", ["X-Forwarded-Proto: https", "x-forwarded-host: public.example", "X-Forwarded-Port: 443"]],
+    ["/one", ["X-Forwarded-Proto: https", ...own]],
+    ["/add", ["X-Forwarded-Proto: http", ...own]],
+  ] as const) {
+    for (const options of [{}, { headers: { "X-Forwarded-Proto": "forged", "X-Forwarded-Host": "forged" } }]) {
+      const got = echoOf(await ask(gateway.httpPort, path, options)).headers;
+      const forwarded = got.filter((line) => /^x-forwarded-(?!for)/i.test(line));
+      assert.deepEqual(forwarded.toSorted(), expected.toSorted(), `${path} ${JSON.stringify(options)}`);
+    }
+  }
+});
+
 test("pass_host: the client's, the node's or another one", async (t) => {
   const echo = await startEcho(t);
   const upstreams: Readonly<Record<string, object>> = {

@@ -86,13 +86,16 @@ export class OutgoingRequest implements UpstreamRequest {
       this.host = value;
       return;
     }
-    if (this.#list === null && this.#sent(lower)) this.#materialise();
+    const forwarded = FORWARDED.has(lower);
+    // Beside lines that are sent as received the gateway writes its own X-Forwarded-*.
+    if (forwarded || (this.#list === null && this.#sent(lower))) this.#materialise();
     // Throws where name or value is no field.
     (this.#list ?? (this.#added ??= new HeaderList())).set(name, value);
-    if (FORWARDED.has(lower)) (this.#forwardedSet ??= new Set()).add(lower);
+    if (forwarded) (this.#forwardedSet ??= new Set()).add(lower);
   }
 
   addHeader(name: string, value: string): void {
+    if (FORWARDED.has(lowerCase(name))) this.#materialise();
     (this.#list ?? (this.#added ??= new HeaderList())).add(name, value);
   }
 
