@@ -59,6 +59,7 @@ const conditions: readonly (readonly [vars: readonly unknown[], request: Asked, 
   [[["graphql_root_fields", "!", "has", "hero"]], getRepo, true],
   [[["graphql_root_fields", "has", "repo"]], getRepo, true],
   [[["graphql_operation", "~=", "query"]], {}, true],
+  [[["arg_v", "~~", 2]], { path: "?v=123" }, true],
   [[["ssl_protocol", "==", null]], {}, true],
   [[["ssl_client_verify", "!", "==", "SUCCESS"]], {}, true],
   [[["https", "==", ""]], {}, true],
@@ -72,6 +73,39 @@ test("conditions over every family of variables, with every operator", async (t)
   for (const [i, [vars, { path = "", ...request }, holds]] of conditions.entries()) {
     const { status } = await ask(gateway.httpPort, `/c${i}${path}`, request);
     assert.equal(status, holds ? 200 : 404, `${JSON.stringify(vars)} for ${JSON.stringify({ path, ...request })}`);
+  }
+});
+
+test("request_uri in conditions: no escape, no dots and no doubled slash get around them", async (t) => {
+  const on = (id: string, priority: number, condition: object): object => ({
+    id,
+    uri: "/*",
+    priority,
+    plugins: { mocking: { response_example: id } },
+    ...condition,
+  });
+  const filter_func = "function (vars) { return vars.request_uri.startsWith('/y/admin'); }";
+  const gateway = await serving(t, {
+    routes: [
+      on("blocked", 2, { vars: [["request_uri", "~~", "^/x/admin"]] }),
+      on("exact", 2, { vars: [["request_uri", "==", "/é b?q=%20"]] }),
+      on("function", 1, { filter_func }),
+      on("real", 1, { vars: [["real_request_uri", "==", "/%7a"]] }),
+      on("rest", 0, {}),
+    ],
+  });
+  for (const [path, route] of Object.entries({
+    "/x/admin": "blocked",
+    "/x/%61dmin?q": "blocked",
+    "//x/./admin": "blocked",
+    "/y/..%2Fx%2fadmin/": "blocked",
+    "/%C3%A9%20b?q=%20": "exact",
+    "/%C3%A9%20b?q=": "rest",
+    "/y//%61dmin": "function",
+    "/%7a": "real",
+    "/z?/x/admin": "rest",
+  })) {
+    assert.equal((await ask(gateway.httpPort, path)).text.trim(), route, path);
   }
 });
 

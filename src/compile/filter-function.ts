@@ -1,7 +1,6 @@
 import { monotonicMs } from "../lib/clock.ts";
 import type { RequestContext } from "../plugin/context.ts";
-import { isTextVariable } from "../plugin/variables.ts";
-import { textOfWire } from "../plugin/wire-text.ts";
+import { compileJudged } from "../plugin/variables.ts";
 import { compileFunctionText, compileReader, isShort, noHost, sharedSandbox } from "../plugin/sandbox.ts";
 
 /**
@@ -11,11 +10,6 @@ import { compileFunctionText, compileReader, isShort, noHost, sharedSandbox } fr
 
 /** Time between two faults of one function that are told. */
 const FAULT_INTERVAL_MS = 10_000;
-
-/** What has come as bytes is compared with the texts of a function. */
-function asText(name: string, value: string | undefined): string | undefined {
-  return value === undefined || isTextVariable(name) ? value : textOfWire(value);
-}
 
 /** Is told why a function did not decide, now and then; the route is not matched then. */
 export type FilterFault = (reason: string) => void;
@@ -29,12 +23,12 @@ const form = { name: "filter_func", example: `function (vars) { return vars.arg_
 export function compileFilterFunction(source: string, fault: FilterFault): (ctx: RequestContext) => boolean {
   const script = compileFunctionText(source, "(filter) => () => !!filter(vars)", form);
   const sandbox = sharedSandbox();
-  const read = compileReader();
+  const read = compileReader(compileJudged);
   const call = script.runInContext(sandbox.context) as () => boolean;
   const decide = isShort(source) ? call : () => sandbox.watch(call) === true;
   let nextFault = 0;
   return (ctx) => {
-    sandbox.use({ ...noHost, read: (name) => asText(name, read(ctx, name)) });
+    sandbox.use({ ...noHost, read: (name) => read(ctx, name) });
     try {
       return decide();
     } catch (thrown) {

@@ -4,7 +4,7 @@ import { bodyUseOf, compileBodyVariable, type BodyValue } from "./body-variables
 import type { BodyUse, RequestContext } from "./context.ts";
 import { decodeQuery } from "./query.ts";
 import { compileSafeRegex, MAX_SUBJECT } from "./safe-regex.ts";
-import { compileTextVariable, scalarText } from "./variables.ts";
+import { compileJudged, scalarText } from "./variables.ts";
 import { textOfWire } from "./wire-text.ts";
 
 /**
@@ -168,12 +168,13 @@ export function toNumber(value: unknown): number | undefined {
 
 /** A regular expression found anywhere in the value, of which the first `MAX_SUBJECT` characters count. */
 function find(right: unknown, flags: string): Matches {
-  if (typeof right !== "string") throw new Error("a regular expression must be a string");
+  const pattern = typeof right === "number" ? String(right) : right;
+  if (typeof pattern !== "string") throw new Error("a regular expression must be a string");
   let expression: RegExp;
   try {
-    expression = compileSafeRegex(right, flags);
+    expression = compileSafeRegex(pattern, flags);
   } catch (thrown) {
-    throw new Error(`regular expression ${right}: ${reasonOf(thrown)}`, { cause: thrown });
+    throw new Error(`regular expression ${pattern}: ${reasonOf(thrown)}`, { cause: thrown });
   }
   return (value) => {
     const text = scalarText(value);
@@ -194,7 +195,7 @@ export function readerOf(variable: unknown): Read {
   if (typeof variable !== "string" || variable === "") throw new Error("the name of a variable must be a string");
   const inBody = compileBodyVariable(variable);
   if (inBody !== null) return inBody;
-  const read = compileTextVariable(variable);
+  const read = compileJudged(variable);
   if (!variable.startsWith("arg_")) return read;
   const name = variable.slice("arg_".length);
   return (ctx) => {

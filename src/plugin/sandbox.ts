@@ -91,12 +91,12 @@ export function isShort(source: string): boolean {
 const MAX_NAMES = 1_000;
 
 /** Reads variables by names that become known only when a function runs. */
-export function compileReader(): (ctx: RequestContext, name: string) => string | undefined {
+export function compileReader(compile = compileVariable): (ctx: RequestContext, name: string) => string | undefined {
   const accessors = new Map<string, VariableAccessor>();
   return (ctx, name) => {
     let accessor = accessors.get(name);
     if (accessor === undefined) {
-      accessor = compileVariable(name);
+      accessor = compile(name);
       if (accessors.size < MAX_NAMES) accessors.set(name, accessor);
     }
     return accessor(ctx);

@@ -245,6 +245,16 @@ export function compileVariable(name: string): VariableAccessor {
   return (ctx) => scalarText(ctx.values.get(name));
 }
 
+/**
+ * The accessor of a variable that something is decided by. `request_uri` is the path as it is
+ * matched and the query as it came: no escape and no doubled slash gets around a condition.
+ */
+export function compileJudged(name: string): VariableAccessor {
+  return name === "request_uri" ? matchedTarget : compileTextVariable(name);
+}
+
+const matchedTarget: VariableAccessor = ({ uri, query }) => (query === "" ? uri : `${uri}?${textOfWire(query)}`);
+
 /** Numbers and booleans as the texts that they are; `undefined` for everything else that is no text. */
 export function scalarText(value: unknown): string | undefined {
   if (typeof value === "string") return value;
