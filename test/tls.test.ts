@@ -49,7 +49,7 @@ before(async () => {
     workers: 2,
     provider: "embedded",
     config: {
-      apisix: { ssl: { listen: [{ ip: "127.0.0.1", port }] } },
+      apisix: { match_uri_encoded_slash: true, ssl: { listen: [{ ip: "127.0.0.1", port }] } },
       plugins: ["mocking", "proxy-rewrite", "response-rewrite", "public-api", "batch-requests", "ocsp-stapling"],
     },
     env: full ? collectingGarbage : {},
@@ -72,7 +72,7 @@ before(async () => {
   await put("/ssls/f", {
     sni: "free.test",
     ...server,
-    client: { ca: authority.cert, skip_mtls_uri_regex: ["^/free"] },
+    client: { ca: authority.cert, skip_mtls_uri_regex: ["^/free", "^/open/"] },
   });
 });
 after(async () => {
@@ -157,6 +157,10 @@ test("where some paths are free, the others are answered with 400, for whichever
   assert.match(closed.text, /400 Bad Request/);
   assert.match((await curl(`${url}/closed`, ...withClient("stranger"))).head, /^HTTP\/2 400/);
   assert.match((await curl(`${url}/closed`, ...withClient("client"))).head, /^HTTP\/2 200/);
+  // Matched as one segment, and read as two: free where both are.
+  assert.match((await curl(`${url}/open/x`)).head, /^HTTP\/2 200/);
+  assert.match((await curl(`${url}/free%2Fx`)).head, /^HTTP\/2 200/);
+  assert.match((await curl(`${url}/open%2Fx`)).head, /^HTTP\/2 400/);
   // By another name, without and with proof for another one.
   for (const host of ["m.test", "free.test"]) {
     const { head } = await curl(`https://a.test:${port}/closed`, "--http1.1", "-H", `Host: ${host}`);

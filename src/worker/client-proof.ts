@@ -1,4 +1,4 @@
-import type { CertificateLookup } from "../tls/certificate-index.ts";
+import type { Certificate, CertificateLookup } from "../tls/certificate-index.ts";
 import type { HttpRequestContext } from "./request-context.ts";
 
 /**
@@ -10,10 +10,15 @@ export function mayAsk(ctx: HttpRequestContext, certificates: CertificateLookup)
   const { tls } = ctx.peer;
   if (tls === null || !certificates.asksClients) return true;
   const demanded = certificates.find(ctx.host);
-  if (demanded === null || demanded.client === null || demanded.frees(ctx.uri)) return true;
+  if (demanded === null || demanded.client === null || isFree(demanded, ctx)) return true;
   if (!tls.verified || tls.serverName !== ctx.host) return false;
   // The certificate may have been changed since; what it demands of clients must not have.
   const { certificate } = tls;
   if (certificate === demanded) return true;
   return certificate.client?.ca === demanded.client.ca && certificate.client.depth <= demanded.client.depth;
+}
+
+/** A path that is matched with escaped slashes in it must be free both ways: as it is matched and as it reads. */
+function isFree(demanded: Certificate, { uri, routePath }: HttpRequestContext): boolean {
+  return demanded.frees(uri) && (routePath === uri || demanded.frees(routePath));
 }

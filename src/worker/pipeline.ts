@@ -62,13 +62,13 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
   /** Matches and runs the phases; everything else follows from events. */
   start(): void {
     const { ctx } = this;
+    if (this.#env.routePath !== null) ctx.routePath = this.#env.routePath(ctx.target, ctx.uri);
     if (ctx.peer.tls !== null && !mayAsk(ctx, this.#env.certificates)) {
       this.#fail("DOWNSTREAM_UNPROVEN");
       return;
     }
     let plan: Plan;
     try {
-      if (this.#env.routePath !== null) ctx.routePath = this.#env.routePath(ctx.target, ctx.uri);
       plan = this.#env.engine.match(ctx);
       if (ctx.bodyWanted === null && plan.bodyUses !== null) for (const use of plan.bodyUses) ctx.bodyFor(use);
     } catch (error) {
