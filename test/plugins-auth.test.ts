@@ -182,7 +182,7 @@ test("forward-auth: what the service is asked, what it lets pass, and what happe
       route("slow", { ...passing, timeout: 50 }),
       route("down", { uri: closed }),
       route("down-503", { uri: closed, status_on_error: 503 }),
-      route("degraded", { uri: closed, allow_degradation: true }),
+      route("degraded", { uri: closed, allow_degradation: true, upstream_headers: ["X-User"] }),
     ],
   });
   const send = (path: string, options: AskOptions = {}): Promise<Reply> => ask(gateway.httpPort, path, options);
@@ -210,5 +210,6 @@ test("forward-auth: what the service is asked, what it lets pass, and what happe
   assert.equal((await send("/slow", { headers: { Authorization: "slow" } })).status, 403);
   assert.equal((await send("/down")).status, 403);
   assert.equal((await send("/down-503")).status, 503);
-  assert.equal((await send("/degraded")).status, 200);
+  const degraded = echoOf(await send("/degraded", { headers: forged }));
+  assert.deepEqual([header(degraded, "x-user"), header(degraded, "x-custom")], [[], ["c"]]);
 });

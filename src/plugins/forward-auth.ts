@@ -120,7 +120,10 @@ export const forwardAuth = definePlugin({
         answer = await service.ask({ method: conf.request_method, headers, body: body.length === 0 ? null : body });
       } catch (error) {
         env.warn(`the authorisation service cannot be asked: ${reasonOf(error)}`);
-        return conf.allow_degradation ? undefined : unavailable;
+        if (!conf.allow_degradation) return unavailable;
+        // Nobody has vouched for what the client says under these names.
+        for (const [name] of toUpstream) ctx.upstream.removeHeader(name);
+        return undefined;
       }
       if (answer.status >= 300) return refusal(answer);
       for (const [name, lower] of toUpstream) {
