@@ -302,6 +302,33 @@ test("a reload leaves open streams alone; SIGTERM lets them finish and exits wit
   assert.equal(await gateway.exited, 0);
 });
 
+test("datagrams of new clients are answered while a replaced worker still waits for an answer", async (t) => {
+  const silent = await startUdp(t, () => null);
+  const live = await startUdp(t);
+  const routes = (node: string): object => ({ stream_routes: [route("u", [node])] });
+  const { gateway, udp } = await startStreams(t, routes(silent.node));
+  // Some for each worker: what nobody answers holds its drain.
+  const asked = once(silent.socket, "message");
+  for (let i = 0; i < 20; i++) (await udpClient(t, udp)).send("nobody answers");
+  await asked;
+  await apply(gateway, routes(live.node));
+  gateway.child.kill("SIGHUP");
+  while (!/reload: done/.test(gateway.errorLog)) await setTimeout(10);
+  const clients = await Promise.all(Array.from({ length: 40 }, async () => await udpClient(t, udp)));
+  // A datagram that is lost is sent once more, with another text.
+  const answers = await Promise.all(
+    clients.map(async (client) => {
+      const answer = once(client, "message");
+      client.send("first");
+      const again = setInterval(() => client.send("again"), 2_000);
+      const [text] = (await answer) as [Buffer];
+      clearInterval(again);
+      return String(text);
+    }),
+  );
+  assert.deepEqual(new Set(answers), new Set(["first"]));
+});
+
 test("SIGTERM with a stream that never ends: cut at the deadline, exit 0", async (t) => {
   const server = await startTcp(t, named("one"));
   const standalone = { stream_routes: [route("r", [server.node])] };

@@ -13,7 +13,7 @@ import { withoutMapping } from "../peer.ts";
 import { ProxyHeaderReader } from "../proxy-protocol/read-header.ts";
 import { Complaints } from "../complaints.ts";
 import { tlsPeer } from "../tls-peer.ts";
-import { closeListeners } from "../quiet-turn.ts";
+import { closeListeners, quietTurn } from "../quiet-turn.ts";
 import { type StreamEnvironment } from "./stream-environment.ts";
 import { HIGH_WATER, TcpStream } from "./tcp-stream.ts";
 import type { StreamPeer } from "./stream-context.ts";
@@ -69,6 +69,8 @@ export class StreamServer {
   #sessions = 0;
   #accepted = 0;
   #emptied: (() => void) | null = null;
+  /** Is told where no UDP session is left. */
+  #answered: (() => void) | null = null;
 
   constructor(parts: StreamServerParts) {
     this.#settings = parts.settings;
@@ -116,11 +118,10 @@ export class StreamServer {
    */
   async drain(timeoutMs: number): Promise<void> {
     await this.stopListening();
-    for (const listener of this.#udp) listener.drain();
     for (const arriving of this.#arriving) arriving.drain();
-    const answers = setTimeout(() => this.#closeUdp(), Math.min(timeoutMs, UDP_DRAIN_MS));
+    const datagrams = this.#drainUdp(Math.min(timeoutMs, UDP_DRAIN_MS));
     if (this.#open > 0) await this.#untilEmpty(timeoutMs);
-    clearTimeout(answers);
+    await datagrams;
     this.close();
   }
 
@@ -169,7 +170,7 @@ export class StreamServer {
         mayOpen: () => this.#mayOpen(),
         opened: () => this.#sessions++,
         gone: () => {
-          this.#sessions--;
+          if (--this.#sessions === 0) this.#answered?.();
           this.#gone();
         },
         connectionId: () => this.#connectionId(),
@@ -259,6 +260,23 @@ export class StreamServer {
     this.#arriving.clear();
     for (const stream of this.#streams) stream.destroy();
     this.#gone();
+  }
+
+  /** Serves datagrams until no answer is awaited and none has just come, for at most `limitMs`. */
+  async #drainUdp(limitMs: number): Promise<void> {
+    for (const listener of this.#udp) listener.drain();
+    const limit = setTimeout(() => this.#closeUdp(), limitMs);
+    while (this.#udp.length > 0) {
+      if (this.#sessions > 0) {
+        await new Promise<void>((resolve) => {
+          this.#answered = resolve;
+        });
+      }
+      // What waits in a socket that is closed is lost.
+      await quietTurn(() => this.#udp.reduce((sum, { received }) => sum + received, 0));
+      if (this.#sessions === 0) this.#closeUdp();
+    }
+    clearTimeout(limit);
   }
 
   #closeUdp(): void {
