@@ -249,6 +249,47 @@ test("streams", async (t) => {
     assert.ok(left.senders.size > 0 && right.senders.size > 0);
   });
 
+  await t.test("a client that goes on sending leaves a node that is removed or unhealthy", async (t) => {
+    const answers =
+      (name: string): (() => Buffer) =>
+      () =>
+        Buffer.from(name);
+    const [left, right] = [await startUdp(t, answers("left")), await startUdp(t, answers("right"))];
+    const both = { nodes: { [left.node]: 1, [right.node]: 1 }, type: "chash", key: "remote_addr" };
+    const client = await udpClient(t, udp);
+    /** Sends until that node answers. */
+    const answeredBy = async (name: string): Promise<void> => {
+      while ((await ask(client, "x")) !== name) await setTimeout(50);
+    };
+    await apply(gateway, { stream_routes: [route("u", [left.node])] });
+    await answeredBy("left");
+    await apply(gateway, { stream_routes: [route("u", [right.node])] });
+    await answeredBy("right");
+    // The session stays with a node that is still there.
+    await apply(gateway, { stream_routes: [{ id: "u", upstream: both }] });
+    const sessions = right.senders.size;
+    for (const until = performance.now() + 1_500; performance.now() < until; await setTimeout(50)) {
+      assert.equal(await ask(client, "x"), "right");
+    }
+    assert.equal(right.senders.size, sessions);
+    // Of two nodes one has a listener where it is probed.
+    const probed = await startTcp(t, echo, Number(left.node.split(":")[1]));
+    const interval = { interval: 1, successes: 1, tcp_failures: 1 };
+    const checks = { active: { type: "tcp", healthy: interval, unhealthy: interval } };
+    await apply(gateway, { stream_routes: [{ id: "u", upstream: { ...both, checks } }] });
+    await answeredBy("left");
+    // Where no node is healthy nothing is gained by going elsewhere.
+    for (const socket of probed.sockets) socket.destroy();
+    probed.server.close();
+    while (!/health of stream_routes\/u .*unhealthy[^]*health of stream_routes\/u .*unhealthy/.test(gateway.errorLog))
+      await setTimeout(50);
+    const stayed = left.senders.size;
+    for (const until = performance.now() + 1_500; performance.now() < until; await setTimeout(50)) {
+      assert.equal(await ask(client, "x"), "left");
+    }
+    assert.equal(left.senders.size, stayed);
+  });
+
   await t.test("a datagram that a node refuses goes to the next, and idle sessions end", async (t) => {
     const live = await startUdp(t, (datagram) => Buffer.from(`got ${String(datagram)}`));
     const nodes = [await deadNode(), live.node];

@@ -83,8 +83,12 @@ export class UdpListener {
   #receive(datagram: Buffer, from: string, port: number): void {
     this.#received++;
     const key = `${from} ${port}`;
-    const session = this.#sessions.get(key) ?? this.#begin(key, from, port);
-    session?.send(datagram);
+    let session = this.#sessions.get(key) ?? null;
+    if (session?.isOutdated() === true) {
+      session.close();
+      session = null;
+    }
+    (session ?? this.#begin(key, from, port))?.send(datagram);
   }
 
   #begin(key: string, from: string, port: number): UdpSession | null {
