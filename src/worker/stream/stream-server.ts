@@ -5,6 +5,7 @@ import { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { ProxiedEnds } from "../../plugin/context.ts";
 import type { Address, Settings, StreamListener, StreamSettings } from "../../settings/settings.ts";
 import type { CertificateLookup } from "../../tls/certificate-index.ts";
+import { normaliseName } from "../../tls/client-hello.ts";
 import { TicketKeys, type TicketSeed } from "../../tls/ticket-keys.ts";
 import { TlsAcceptor } from "../../tls/tls-acceptor.ts";
 import type { AccessLogSink, LogSink } from "../environment.ts";
@@ -66,6 +67,8 @@ export class StreamServer {
   readonly #arriving = new Set<Arriving>();
   /** `null`: no listener speaks TLS. */
   readonly #acceptor: TlsAcceptor | null;
+  /** The name that routes are matched with where a client asks for none. */
+  readonly #fallbackSni: string | null;
   #sessions = 0;
   #accepted = 0;
   #emptied: (() => void) | null = null;
@@ -80,6 +83,8 @@ export class StreamServer {
     this.#log = parts.log;
     const { settings, certificates, log } = parts;
     const { tls } = settings;
+    const fallback = tls?.fallbackSni ?? null;
+    this.#fallbackSni = fallback === null ? null : normaliseName(fallback);
     const tickets = new TicketKeys(parts.tickets);
     this.#acceptor =
       tls === null ? null : new TlsAcceptor({ settings: tls, certificates, tickets, wheel: this.#wheel, log });
@@ -221,7 +226,7 @@ export class StreamServer {
         if (certificate.client !== null && !client.verified) {
           secure.destroy();
           this.#gone();
-        } else this.#begin(secure, { ...ends, sni: serverName, tls: tlsPeer(secured) });
+        } else this.#begin(secure, { ...ends, sni: serverName ?? this.#fallbackSni, tls: tlsPeer(secured) });
       },
       failed: () => this.#left(handshake),
     });
