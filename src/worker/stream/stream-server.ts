@@ -1,5 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { WorkerRecord } from "../../board/board.ts";
+import { WorkerCell } from "../../board/metric-memory.ts";
+import type { MetricWriter } from "../../board/metric-writer.ts";
 import type { StreamEnds, StreamPlan } from "../../compile/stream/stream-plan.ts";
 import { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { ProxiedEnds } from "../../plugin/context.ts";
@@ -30,6 +32,8 @@ export interface StreamServerParts {
   /** Of the keys of session tickets. */
   readonly tickets: TicketSeed;
   readonly record: WorkerRecord;
+  /** `null`: nobody exports metrics. */
+  readonly metrics: MetricWriter | null;
   /** The worker id. */
   readonly slot: number;
   readonly accessLog: AccessLogSink | null;
@@ -56,6 +60,7 @@ export class StreamServer {
   readonly #settings: StreamSettings;
   readonly #limit: number;
   readonly #record: WorkerRecord;
+  readonly #metrics: MetricWriter | null;
   readonly #slot: number;
   readonly #env: StreamEnvironment;
   readonly #wheel = new TimerWheel();
@@ -71,6 +76,7 @@ export class StreamServer {
   readonly #fallbackSni: string | null;
   #sessions = 0;
   #accepted = 0;
+  #refused = 0;
   #emptied: (() => void) | null = null;
   /** Is told where no UDP session is left. */
   #answered: (() => void) | null = null;
@@ -79,6 +85,7 @@ export class StreamServer {
     this.#settings = parts.settings;
     this.#limit = parts.workerConnections;
     this.#record = parts.record;
+    this.#metrics = parts.metrics;
     this.#slot = parts.slot;
     this.#log = parts.log;
     const { settings, certificates, log } = parts;
@@ -136,6 +143,7 @@ export class StreamServer {
     this.#closeUdp();
     this.#cut();
     this.#wheel.close();
+    this.#flushMetrics();
   }
 
   /** Adds the streams to the numbers on the board, which the server for HTTP has just written. */
@@ -143,6 +151,12 @@ export class StreamServer {
     this.#record.connections += this.#open;
     this.#record.upstreamConnections += this.#env.upstreamConnections;
     this.#record.connectFailures += this.#env.connectFailures;
+    this.#flushMetrics();
+  }
+
+  #flushMetrics(): void {
+    this.#metrics?.total(WorkerCell.streamsRefused, this.#refused);
+    this.#metrics?.total(WorkerCell.streamConnectFailures, this.#env.connectFailures);
   }
 
   /** TCP streams and UDP sessions. */
@@ -248,6 +262,7 @@ export class StreamServer {
 
   #mayOpen(): boolean {
     if (this.#open < this.#limit) return true;
+    this.#refused++;
     this.#env.complaints.add("streams refused", `${this.#limit} worker_connections are not enough`);
     return false;
   }
