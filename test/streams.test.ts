@@ -254,7 +254,9 @@ test("streams", async (t) => {
       (name: string): (() => Buffer) =>
       () =>
         Buffer.from(name);
-    const [left, right] = [await startUdp(t, answers("left")), await startUdp(t, answers("right"))];
+    // One of them has a listener for probes below.
+    const port = await freePort();
+    const [left, right] = [await startUdp(t, answers("left"), port), await startUdp(t, answers("right"))];
     const both = { nodes: { [left.node]: 1, [right.node]: 1 }, type: "chash", key: "remote_addr" };
     const client = await udpClient(t, udp);
     /** Sends until that node answers. */
@@ -272,8 +274,7 @@ test("streams", async (t) => {
       assert.equal(await ask(client, "x"), "right");
     }
     assert.equal(right.senders.size, sessions);
-    // Of two nodes one has a listener where it is probed.
-    const probed = await startTcp(t, echo, Number(left.node.split(":")[1]));
+    const probed = await startTcp(t, echo, port);
     const interval = { interval: 1, successes: 1, tcp_failures: 1 };
     const checks = { active: { type: "tcp", healthy: interval, unhealthy: interval } };
     await apply(gateway, { stream_routes: [{ id: "u", upstream: { ...both, checks } }] });
