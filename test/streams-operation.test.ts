@@ -5,9 +5,20 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { test } from "node:test";
+import { startDns } from "./support/dns.ts";
 import { startGateway } from "./support/gateway.ts";
 import { freePort } from "./support/ports.ts";
-import { deadNode, dial, named, readAll, readText, startTcp, startUdp, udpClient } from "./support/stream-peers.ts";
+import {
+  ask,
+  deadNode,
+  dial,
+  named,
+  readAll,
+  readText,
+  startTcp,
+  startUdp,
+  udpClient,
+} from "./support/stream-peers.ts";
 import { apply, route, startStreams } from "./support/streams.ts";
 
 // Streams as whoever runs the gateway meets them: numbers, logs, reloads, the end.
@@ -48,6 +59,25 @@ test("metrics and log tell of streams that were refused, and of nodes that took 
     text = await (await fetch(`http://127.0.0.1:${metrics}/apisix/prometheus/metrics`)).text();
   }
   assert.match(text, /^turnpike_upstream_connect_failures_total [1-6]$/m);
+});
+
+test("a UDP session stays where it is when the name of its node is led elsewhere", async (t) => {
+  const port = await freePort();
+  const dns = await startDns(t);
+  const lead = (value: string): void => void dns.answers.set("node.test", [{ type: "A", value }]);
+  lead("127.0.0.1");
+  await startUdp(t, () => Buffer.from("one"), port);
+  await startUdp(t, () => Buffer.from("two"), port, "127.0.0.2");
+  const standalone = { stream_routes: [route("u", [`node.test:${port}`])] };
+  const { udp } = await startStreams(t, standalone, { dns_resolver: [dns.server] });
+  const client = await udpClient(t, udp);
+  assert.equal(await ask(client, "x"), "one");
+  lead("127.0.0.2");
+  while ((await ask(await udpClient(t, udp), "x")) !== "two") await setTimeout(20);
+  // Longer than a session takes to look.
+  for (const until = performance.now() + 1_500; performance.now() < until; await setTimeout(50)) {
+    assert.equal(await ask(client, "x"), "one");
+  }
 });
 
 test("a reload leaves open streams alone; SIGTERM lets them finish and exits with 0", async (t) => {

@@ -69,9 +69,12 @@ export class UdpSession implements Timed {
     const now = performance.now();
     if (!this.#ready || now - this.#lookedTicks < LOOK_MS) return false;
     this.#lookedTicks = now;
+    const { address, hostHeader: named } = this.#node!;
     const nodes = this.#env.match(this.#peer)?.upstream?.nodes ?? [];
-    const current = nodes.find((node) => isSame(node, this.#node!));
-    return current === undefined || (!isUsable(current) && nodes.some((node) => node.weight > 0 && isUsable(node)));
+    const current = nodes.find((node) => node.address === address);
+    // A name stays the same node when it is led elsewhere: the answers of a DNS may take turns.
+    if (current === undefined) return !nodes.some(({ hostHeader }) => hostHeader === named);
+    return !isUsable(current) && nodes.some((node) => node.weight > 0 && isUsable(node));
   }
 
   /** A datagram of the client. */
@@ -210,11 +213,6 @@ export class UdpSession implements Timed {
     conclude(this.#plan, this.#ctx, this.#env);
     this.#gone(this);
   }
-}
-
-/** A name stays the same node when it is led elsewhere: the answers of a DNS may take turns. */
-function isSame(a: UpstreamNode, b: UpstreamNode): boolean {
-  return a.address === b.address || (b.lookup !== undefined && a.hostHeader === b.hostHeader);
 }
 
 function isUsable({ health }: UpstreamNode): boolean {
