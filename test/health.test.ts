@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
+import { connect } from "node:net";
 import { test, type TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { ask } from "./support/client.ts";
@@ -229,6 +231,37 @@ test("requests mark a node within the configured count, for every worker; probes
   const seen = new Set<string>();
   for (let i = 0; i < 20; i++) seen.add((await ask(gateway.httpPort, "/")).text);
   assert.deepEqual([...seen].sort(), ["a", "b"]);
+});
+
+test("passive checks: silence after the head of an answer says nothing of a node, an answer that breaks off does", async (t) => {
+  const events = await startOrigin(t, "events", (request, response) => {
+    response.write("data: 1\n\n", () => {
+      if (request.url === "/broken") request.socket.destroy();
+    });
+  });
+  events.server.on("upgrade", (_, socket) => {
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+  });
+  // Nobody succeeds, so that failures are in a row.
+  const checks = {
+    active: { type: "tcp", healthy: { interval: 3_600 }, unhealthy: { interval: 3_600 } },
+    passive: { unhealthy: { timeouts: 1, tcp_failures: 1 }, healthy: { http_statuses: [299] } },
+  };
+  const upstream = {
+    nodes: { [events.node]: 1, [`127.0.0.1:${await freePort()}`]: 0 },
+    checks,
+    timeout: { connect: 1, send: 1, read: 0.2 },
+  };
+  const gateway = await serving(t, { routes: [{ id: "e", uri: "/*", enable_websocket: true, upstream }] }, {});
+  await assert.rejects(async () => await gateway.get("/silent"), /terminated/);
+  const socket = connect({ host: "127.0.0.1", port: gateway.httpPort, allowHalfOpen: false });
+  socket.write("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+  const [head] = (await once(socket, "data")) as [Buffer];
+  assert.match(String(head), /^HTTP\/1\.1 101 /);
+  await once(socket, "close");
+  assert.doesNotMatch(gateway.errorLog, /unhealthy by requests/);
+  await assert.rejects(async () => await gateway.get("/broken"), /terminated/);
+  await logged(gateway, /health of routes\/e .*: unhealthy by requests \(failed connections, 1 in a row\)/);
 });
 
 test("all nodes unhealthy: all of them are used; probes carry what is configured", async (t) => {

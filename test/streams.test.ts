@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { test } from "node:test";
 import { full, times } from "./support/extent.ts";
-import { type Gateway, startGateway } from "./support/gateway.ts";
+import type { Gateway } from "./support/gateway.ts";
 import {
   ask,
   deadNode,
@@ -249,6 +249,48 @@ test("streams", async (t) => {
     assert.ok(left.senders.size > 0 && right.senders.size > 0);
   });
 
+  await t.test("a client that goes on sending leaves a node that is removed or unhealthy", async (t) => {
+    const answers =
+      (name: string): (() => Buffer) =>
+      () =>
+        Buffer.from(name);
+    // One of them has a listener for probes below.
+    const port = await freePort();
+    const [left, right] = [await startUdp(t, answers("left"), port), await startUdp(t, answers("right"))];
+    const both = { nodes: { [left.node]: 1, [right.node]: 1 }, type: "chash", key: "remote_addr" };
+    const client = await udpClient(t, udp);
+    /** Sends until that node answers. */
+    const answeredBy = async (name: string): Promise<void> => {
+      while ((await ask(client, "x")) !== name) await setTimeout(50);
+    };
+    await apply(gateway, { stream_routes: [route("u", [left.node])] });
+    await answeredBy("left");
+    await apply(gateway, { stream_routes: [route("u", [right.node])] });
+    await answeredBy("right");
+    // The session stays with a node that is still there.
+    await apply(gateway, { stream_routes: [{ id: "u", upstream: both }] });
+    const sessions = right.senders.size;
+    for (const until = performance.now() + 1_500; performance.now() < until; await setTimeout(50)) {
+      assert.equal(await ask(client, "x"), "right");
+    }
+    assert.equal(right.senders.size, sessions);
+    const probed = await startTcp(t, echo, port);
+    const interval = { interval: 1, successes: 1, tcp_failures: 1 };
+    const checks = { active: { type: "tcp", healthy: interval, unhealthy: interval } };
+    await apply(gateway, { stream_routes: [{ id: "u", upstream: { ...both, checks } }] });
+    await answeredBy("left");
+    // Where no node is healthy nothing is gained by going elsewhere.
+    for (const socket of probed.sockets) socket.destroy();
+    probed.server.close();
+    while (!/health of stream_routes\/u .*unhealthy[^]*health of stream_routes\/u .*unhealthy/.test(gateway.errorLog))
+      await setTimeout(50);
+    const stayed = left.senders.size;
+    for (const until = performance.now() + 1_500; performance.now() < until; await setTimeout(50)) {
+      assert.equal(await ask(client, "x"), "left");
+    }
+    assert.equal(left.senders.size, stayed);
+  });
+
   await t.test("a datagram that a node refuses goes to the next, and idle sessions end", async (t) => {
     const live = await startUdp(t, (datagram) => Buffer.from(`got ${String(datagram)}`));
     const nodes = [await deadNode(), live.node];
@@ -272,62 +314,6 @@ test("streams", async (t) => {
       await answered();
     }
   });
-});
-
-test("a reload leaves open streams alone; SIGTERM lets them finish and exits with 0", async (t) => {
-  const server = await startTcp(t, named("one"));
-  const standalone = { stream_routes: [route("r", [server.node])] };
-  const nginx = { nginx_config: { worker_shutdown_timeout: "30s" } };
-  const { gateway, tcp } = await startStreams(t, standalone, {}, nginx);
-  const client = dial(t, tcp[0]);
-  assert.equal(await readText(client, 4), "one\n");
-  gateway.child.kill("SIGHUP");
-  while (!/reload: done/.test(gateway.errorLog)) await setTimeout(20);
-  // What waits in the queue of a worker that is replaced may be reset (tcp_migrate_req).
-  let fresh = "";
-  while (fresh === "") {
-    const next = dial(t, tcp[0]);
-    fresh = await readText(next, 4);
-    next.end();
-  }
-  assert.equal(fresh, "one\n");
-  client.write("after the reload");
-  assert.equal(await readText(client, 16), "after the reload");
-  gateway.child.kill("SIGTERM");
-  await gateway.until("draining");
-  // A stream that is still accepted ends with its client.
-  while ((await readAll(dial(t, tcp[0]).end())) !== "[reset]");
-  client.end("finish");
-  assert.equal(await readText(client, 6), "finish");
-  assert.equal(await gateway.exited, 0);
-});
-
-test("SIGTERM with a stream that never ends: cut at the deadline, exit 0", async (t) => {
-  const server = await startTcp(t, named("one"));
-  const standalone = { stream_routes: [route("r", [server.node])] };
-  const { gateway, tcp, udp } = await startStreams(
-    t,
-    standalone,
-    {},
-    { nginx_config: { worker_shutdown_timeout: "1s" } },
-  );
-  const client = dial(t, tcp[0]);
-  assert.equal(await readText(client, 4), "one\n");
-  (await udpClient(t, udp)).send("nobody answers");
-  gateway.child.kill("SIGTERM");
-  assert.equal(await readAll(client), "[reset]");
-  assert.equal(await gateway.exited, 0);
-});
-
-test("a port for streams that is taken refuses the start, by name", async (t) => {
-  const taken = await startUdp(t);
-  const port = Number(taken.node.split(":")[1]);
-  const gateway = await startGateway(t, {
-    standalone: {},
-    config: { apisix: { proxy_mode: "http&stream", stream_proxy: { udp: [`127.0.0.1:${port}`] } } },
-  });
-  assert.equal(await gateway.exited, 1);
-  assert.match(gateway.output, new RegExp(`stream udp 127\\.0\\.0\\.1:${port}: the address is already in use`));
 });
 
 /** Resident bytes of the gateway's process. */

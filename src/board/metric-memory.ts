@@ -34,8 +34,11 @@ export const WorkerCell = {
   reading: 4,
   writing: 5,
   waiting: 6,
+  /** Of TCP and UDP streams: those beyond `worker_connections`, and attempts to connect that came to nothing. */
+  streamsRefused: 7,
+  streamConnectFailures: 8,
   /** Counts that had no place of their own; then one for each family. */
-  overflowed: 8,
+  overflowed: 9,
 } as const;
 const WORKER_CELLS = 32;
 

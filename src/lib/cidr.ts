@@ -10,7 +10,8 @@ export interface AddressMatcher {
   matches(address: string): boolean;
 }
 
-interface Range {
+/** An address or a CIDR range. */
+export interface AddressRange {
   /** 32-bit words of the address, 1 for IPv4 and 4 for IPv6, as far as the mask reaches. */
   readonly words: readonly number[];
   readonly masks: readonly number[];
@@ -22,11 +23,11 @@ interface Range {
  * Throws an Error that names the first entry that is neither.
  */
 export function compileAddresses(entries: readonly string[]): AddressMatcher {
-  const v4: Range[] = [];
-  const v6: Range[] = [];
+  const v4: AddressRange[] = [];
+  const v6: AddressRange[] = [];
   for (const entry of entries) {
     const range = parseRange(entry);
-    (range.v6 ? v6 : v4).push(range);
+    (range.words.length > 1 ? v6 : v4).push(range);
   }
   const scratch = [0, 0, 0, 0];
   return {
@@ -37,7 +38,7 @@ export function compileAddresses(entries: readonly string[]): AddressMatcher {
   };
 }
 
-function inside(ranges: readonly Range[], words: readonly number[]): boolean {
+function inside(ranges: readonly AddressRange[], words: readonly number[]): boolean {
   for (const range of ranges) {
     let i = 0;
     while (i < range.words.length && ((words[i] as number) & (range.masks[i] as number)) === range.words[i]) i++;
@@ -46,7 +47,8 @@ function inside(ranges: readonly Range[], words: readonly number[]): boolean {
   return false;
 }
 
-function parseRange(entry: string): Range & { readonly v6: boolean } {
+/** Reads an entry of `compileAddresses`. Throws an Error that names it where it is neither. */
+export function parseRange(entry: string): AddressRange {
   const slash = entry.indexOf("/");
   const address = slash < 0 ? entry : entry.slice(0, slash);
   const v6 = isIPv6(address);
@@ -57,7 +59,14 @@ function parseRange(entry: string): Range & { readonly v6: boolean } {
   const valid = v6 ? parseIpv6(address, parsed) : isIPv4(address) && parseIpv4(address, parsed);
   if (!valid || !/^\d{1,3}$/.test(suffix) || prefix > bits) throw new Error(`invalid IP address or CIDR: ${entry}`);
   const masks = Array.from({ length: bits / 32 }, (_, i) => maskOf(prefix - i * 32));
-  return { v6, masks, words: masks.map((mask, i) => (parsed[i] as number) & mask) };
+  return { masks, words: masks.map((mask, i) => (parsed[i] as number) & mask) };
+}
+
+/** The 32-bit words of an address, 1 for IPv4 and 4 for IPv6; `null` for what is no address. */
+export function addressWords(address: string): readonly number[] | null {
+  const v6 = address.includes(":");
+  const words = v6 ? [0, 0, 0, 0] : [0];
+  return (v6 ? parseIpv6(address, words) : parseIpv4(address, words)) ? words : null;
 }
 
 /** The mask of a word of which the first `bits` bits count. */
@@ -68,12 +77,10 @@ function maskOf(bits: number): number {
 
 /** The bytes of an address, 4 or 16, one character each; `undefined` for what is no address. */
 export function packedAddress(address: string): string | undefined {
-  const words = [0, 0, 0, 0];
-  const v6 = address.includes(":");
-  if (!(v6 ? parseIpv6(address, words) : parseIpv4(address, words))) return undefined;
+  const words = addressWords(address);
+  if (words === null) return undefined;
   let bytes = "";
-  for (let i = 0; i < (v6 ? 4 : 1); i++) {
-    const word = words[i] as number;
+  for (const word of words) {
     bytes += String.fromCharCode(word >>> 24, (word >>> 16) & 0xff, (word >>> 8) & 0xff, word & 0xff);
   }
   return bytes;

@@ -127,6 +127,7 @@ export class DataPlane {
             tickets: data.tickets,
             match: (ends) => this.#engine.matchStream(ends),
             record: this.#record,
+            metrics: this.#metrics,
             slot,
             accessLog: this.#streamLog,
             log: this.#log,

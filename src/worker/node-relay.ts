@@ -167,7 +167,9 @@ export abstract class NodeRelay {
   /** The attempt has failed: the next node where the error says that it is safe. */
   protected attemptFailed(code: ErrorCode, detail: string): void {
     this.#tellAlgorithm(true);
-    this.node!.health?.failed(errors[code].status === 504 ? "timeout" : "tcp");
+    const late = errors[code].status === 504;
+    // A node that has answered may have nothing to say for a while: an idle WebSocket, a stream of events.
+    if (!late || !this.began) this.node!.health?.failed(late ? "timeout" : "tcp");
     if (this.began) {
       this.#endAttempt(this.attempt!.status);
       this.owner.relayFailed(code, detail, true);

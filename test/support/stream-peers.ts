@@ -99,18 +99,20 @@ export interface UdpPeer {
 export async function startUdp(
   t: TestContext,
   answer: (datagram: Buffer) => Buffer | null = (datagram) => datagram,
+  port = 0,
+  host = "127.0.0.1",
 ): Promise<UdpPeer> {
   const socket = createSocket({ type: "udp4", recvBufferSize: 4_194_304 });
   const senders = new Set<string>();
-  socket.on("message", (datagram, { address, port }) => {
-    senders.add(`${address}:${port}`);
+  socket.on("message", (datagram, from) => {
+    senders.add(`${from.address}:${from.port}`);
     const reply = answer(datagram);
-    if (reply !== null) socket.send(reply, port, address);
+    if (reply !== null) socket.send(reply, from.port, from.address);
   });
-  socket.bind(0, "127.0.0.1");
+  socket.bind(port, host);
   await once(socket, "listening");
   t.after(() => socket.close());
-  return { node: `127.0.0.1:${socket.address().port}`, socket, senders };
+  return { node: `${host}:${socket.address().port}`, socket, senders };
 }
 
 /** A client that sends to one port of the gateway. */

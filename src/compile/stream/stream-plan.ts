@@ -21,6 +21,6 @@ export interface StreamEnds {
   readonly remoteAddr: string;
   readonly serverAddr: string;
   readonly serverPort: number;
-  /** The name that the client asked for in its TLS handshake, in lower case; `null` without one. */
+  /** The name that the client asked for in its TLS handshake, or the fallback for none, in lower case; `null` without one. */
   readonly sni: string | null;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { compileAddresses } from "../../lib/cidr.ts";
 import type { StreamRoute } from "../../schema/stream-route.ts";
 import type { StreamEnds } from "./stream-plan.ts";
 import { StreamEntry, StreamTable } from "./stream-table.ts";
@@ -52,12 +53,12 @@ test("finds what a plain search in order finds, whatever was set and removed bef
   const route = fc.record({
     server_port: some(9100, 9101),
     server_addr: some("127.0.0.1", "127.0.0.2"),
-    remote_addr: some("10.0.0.0/8", "10.0.0.2", "::1"),
+    remote_addr: some("10.0.0.0/8", "10.0.0.3/31", "10.0.0.2", "0.0.0.0/0", "::1", "::/64", "::/0"),
     sni: some("a.com", "*.a.com", "*.b.a.com", "*"),
   });
   const steps = fc.array(fc.tuple(id, fc.option(route, { freq: 4 })), { maxLength: 20 });
   const stream = fc.record({
-    remoteAddr: fc.constantFrom("10.0.0.1", "10.0.0.2", "::1"),
+    remoteAddr: fc.constantFrom("10.0.0.1", "10.0.0.2", "::1", "0:0::1", "fd00::1", ""),
     serverAddr: fc.constantFrom("127.0.0.1", "127.0.0.2"),
     serverPort: fc.constantFrom(9100, 9101),
     sni: fc.constantFrom(null, "a.com", "x.a.com", "x.b.a.com", "com"),
@@ -83,8 +84,7 @@ function searched(routes: readonly StreamRoute[], stream: StreamEnds): string | 
   const fits = routes.filter(({ server_port: port, server_addr: server, remote_addr: remote, sni }) => {
     if (port !== undefined && port !== stream.serverPort) return false;
     if (server !== undefined && server !== stream.serverAddr) return false;
-    const ten = remote === "10.0.0.0/8" && stream.remoteAddr.startsWith("10.");
-    if (remote !== undefined && !ten && remote !== stream.remoteAddr) return false;
+    if (remote !== undefined && !compileAddresses([remote]).matches(stream.remoteAddr)) return false;
     if (sni === undefined) return true;
     if (stream.sni === null) return false;
     return sni.startsWith("*") ? stream.sni.endsWith(sni.slice(1)) : sni === stream.sni;

@@ -1,4 +1,4 @@
-import { type AddressMatcher, compileAddresses } from "../../lib/cidr.ts";
+import { addressWords, type AddressMatcher, type AddressRange, compileAddresses, parseRange } from "../../lib/cidr.ts";
 import type { StreamRoute } from "../../schema/stream-route.ts";
 import type { StreamEnds, StreamPlan } from "./stream-plan.ts";
 
@@ -10,8 +10,9 @@ export class StreamEntry {
   readonly sni: string | null;
   /** 0: every port. */
   readonly port: number;
+  /** Where clients come from; `null`: anywhere. */
+  readonly remote: AddressRange | null;
   readonly #server: AddressMatcher | null;
-  readonly #remote: AddressMatcher | null;
   /** `null` until the first match and after a change of what it was made from. */
   plan: StreamPlan | null = null;
   /** Keys of the resources that `plan` was made from. */
@@ -24,13 +25,13 @@ export class StreamEntry {
     this.sni = conf.sni?.toLowerCase().replace(/\.$/, "") ?? null;
     this.port = conf.server_port ?? 0;
     this.#server = conf.server_addr === undefined ? null : compileAddresses([conf.server_addr]);
-    this.#remote = conf.remote_addr === undefined ? null : compileAddresses([conf.remote_addr]);
+    this.remote = conf.remote_addr === undefined ? null : parseRange(conf.remote_addr);
   }
 
-  /** Whether the ends of a stream are right; its port and name have been looked at. */
-  admits({ serverAddr, remoteAddr }: StreamEnds): boolean {
-    if (this.#server !== null && !this.#server.matches(serverAddr)) return false;
-    return this.#remote === null || this.#remote.matches(remoteAddr);
+  /** Whether a stream has arrived where the route wants it. */
+  admits({ serverAddr, serverPort }: StreamEnds): boolean {
+    if (this.port !== 0 && this.port !== serverPort) return false;
+    return this.#server === null || this.#server.matches(serverAddr);
   }
 }
 
@@ -42,14 +43,17 @@ export class StreamEntry {
  */
 export class StreamTable {
   readonly #entries = new Map<string, StreamEntry>();
-  readonly #byName = new Map<string, StreamEntry[]>();
-  readonly #byPort = new Map<number, StreamEntry[]>();
+  readonly #byName = new Map<string, StreamList>();
+  readonly #byPort = new Map<number, StreamList>();
   /** Names that begin with a star. */
   #wildcards = 0;
 
   match(ends: StreamEnds): StreamEntry | null {
-    const named = ends.sni === null ? null : this.#matchName(ends.sni, ends);
-    return named ?? firstOf(this.#byPort.get(ends.serverPort), this.#byPort.get(0), ends);
+    const client = addressWords(ends.remoteAddr);
+    const named = ends.sni === null ? null : this.#matchName(ends.sni, ends, client);
+    if (named !== null) return named;
+    const ofPort = this.#byPort.get(ends.serverPort)?.first(ends, client) ?? null;
+    return earlier(ofPort, this.#byPort.get(0)?.first(ends, client) ?? null);
   }
 
   /** Sets or removes (`null`) a route and returns the entry that went. */
@@ -60,20 +64,13 @@ export class StreamTable {
     return old;
   }
 
-  #matchName(sni: string, ends: StreamEnds): StreamEntry | null {
-    const exact = this.#named(sni, ends);
+  #matchName(sni: string, ends: StreamEnds, client: Words): StreamEntry | null {
+    const exact = this.#byName.get(sni)?.first(ends, client) ?? null;
     if (exact !== null || this.#wildcards === 0) return exact;
     // `*.example.com` stands for every name below, and `*example.com` for what ends so.
     for (let from = 0; from <= sni.length; from++) {
-      const found = this.#named(`*${sni.slice(from)}`, ends);
+      const found = this.#byName.get(`*${sni.slice(from)}`)?.first(ends, client) ?? null;
       if (found !== null) return found;
-    }
-    return null;
-  }
-
-  #named(name: string, ends: StreamEnds): StreamEntry | null {
-    for (const entry of this.#byName.get(name) ?? []) {
-      if ((entry.port === 0 || entry.port === ends.serverPort) && entry.admits(ends)) return entry;
     }
     return null;
   }
@@ -97,31 +94,108 @@ export class StreamTable {
   }
 }
 
-/** The first of two lists together that admits the stream; each is in order. */
-function firstOf(
-  ofPort: readonly StreamEntry[] = [],
-  ofAll: readonly StreamEntry[] = [],
-  ends: StreamEnds,
-): StreamEntry | null {
-  const one = ofPort.find((entry) => entry.admits(ends));
-  const other = ofAll.find((entry) => entry.admits(ends));
-  if (one === undefined || other === undefined) return one ?? other ?? null;
-  return byId(one, other) < 0 ? one : other;
+/** The words of a client's address; `null`: it lies in no range. */
+type Words = readonly number[] | null;
+
+/** Routes whose ranges are of one length. */
+interface RangeGroup {
+  readonly masks: AddressRange["masks"];
+  readonly byRange: Map<string, StreamEntry[]>;
 }
 
-function insert<K>(lists: Map<K, StreamEntry[]>, key: K, entry: StreamEntry): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [entry]);
-  else {
-    const at = list.findIndex((other) => byId(entry, other) < 0);
-    list.splice(at < 0 ? list.length : at, 0, entry);
+/**
+ * Routes of one port or name. Those that a client's address can meet are looked up, and
+ * only they are tried, each list in order.
+ */
+class StreamList {
+  readonly #ofAnyone: StreamEntry[] = [];
+  readonly #groups: RangeGroup[] = [];
+
+  get isEmpty(): boolean {
+    return this.#ofAnyone.length === 0 && this.#groups.length === 0;
+  }
+
+  first(ends: StreamEnds, client: Words): StreamEntry | null {
+    let best = firstOf(this.#ofAnyone, ends);
+    if (client === null) return best;
+    for (const { masks, byRange } of this.#groups) {
+      if (masks.length !== client.length) continue;
+      const list = byRange.get(rangeOf(client, masks));
+      if (list !== undefined) best = earlier(best, firstOf(list, ends));
+    }
+    return best;
+  }
+
+  add(entry: StreamEntry): void {
+    const { remote } = entry;
+    if (remote === null) {
+      this.#ofAnyone.splice(position(this.#ofAnyone, entry), 0, entry);
+      return;
+    }
+    let group = this.#groups.find(({ masks }) => isSame(masks, remote.masks));
+    if (group === undefined) this.#groups.push((group = { masks: remote.masks, byRange: new Map() }));
+    const range = rangeOf(remote.words, remote.masks);
+    const list = group.byRange.get(range);
+    if (list === undefined) group.byRange.set(range, [entry]);
+    else list.splice(position(list, entry), 0, entry);
+  }
+
+  remove(entry: StreamEntry): void {
+    const { remote } = entry;
+    if (remote === null) {
+      this.#ofAnyone.splice(position(this.#ofAnyone, entry), 1);
+      return;
+    }
+    const at = this.#groups.findIndex(({ masks }) => isSame(masks, remote.masks));
+    const { byRange } = this.#groups[at]!;
+    const range = rangeOf(remote.words, remote.masks);
+    const list = byRange.get(range)!;
+    list.splice(position(list, entry), 1);
+    if (list.length === 0) byRange.delete(range);
+    if (byRange.size === 0) this.#groups.splice(at, 1);
   }
 }
 
-function withdraw<K>(lists: Map<K, StreamEntry[]>, key: K, entry: StreamEntry): void {
-  const left = (lists.get(key) ?? []).filter((other) => other !== entry);
-  if (left.length === 0) lists.delete(key);
-  else lists.set(key, left);
+/** What addresses of one range of that length have in common. */
+function rangeOf(words: readonly number[], masks: readonly number[]): string {
+  return words.map((word, i) => word & masks[i]!).join();
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((word, i) => word === b[i]);
+}
+
+function firstOf(list: readonly StreamEntry[], ends: StreamEnds): StreamEntry | null {
+  return list.find((entry) => entry.admits(ends)) ?? null;
+}
+
+function earlier(a: StreamEntry | null, b: StreamEntry | null): StreamEntry | null {
+  if (a === null || b === null) return a ?? b;
+  return byId(a, b) < 0 ? a : b;
+}
+
+/** Where the entry is, or would be put. */
+function position(list: readonly StreamEntry[], entry: StreamEntry): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (byId(list[middle]!, entry) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function insert<K>(lists: Map<K, StreamList>, key: K, entry: StreamEntry): void {
+  let list = lists.get(key);
+  if (list === undefined) lists.set(key, (list = new StreamList()));
+  list.add(entry);
+}
+
+function withdraw<K>(lists: Map<K, StreamList>, key: K, entry: StreamEntry): void {
+  const list = lists.get(key);
+  list?.remove(entry);
+  if (list?.isEmpty === true) lists.delete(key);
 }
 
 function byId({ id: a }: StreamEntry, { id: b }: StreamEntry): number {

@@ -221,13 +221,13 @@ function workerLines({ board, vitals, reader, unresponsiveAfterMs }: GatewayFact
       "turnpike_upstream_connect_failures_total",
       "counter",
       "Attempts to connect to nodes that came to nothing",
-      reader.workerTotal(WorkerCell.connectFailures),
+      reader.workerTotal(WorkerCell.connectFailures) + reader.workerTotal(WorkerCell.streamConnectFailures),
     ),
     single(
       "turnpike_connections_refused_total",
       "counter",
-      "Connections that were more than worker_connections",
-      reader.workerTotal(WorkerCell.refused),
+      "Connections and UDP sessions that were more than worker_connections",
+      reader.workerTotal(WorkerCell.refused) + reader.workerTotal(WorkerCell.streamsRefused),
     ),
   ];
 }

@@ -149,6 +149,12 @@ export class StreamContext implements RequestContext {
     this.#endedTicks = performance.now();
     this.values.set("bytes_received", this.received);
     this.values.set("session_time", this.requestTime.toFixed(3));
+    // Bytes pass to and from the node that has taken the stream, which is the last that was asked.
+    const taken = this.attempts.length - 1;
+    if (taken < 0) return;
+    const perAttempt = (bytes: number): string => this.attempts.map((_, i) => (i === taken ? bytes : 0)).join(", ");
+    this.values.set("upstream_bytes_sent", perAttempt(this.received));
+    this.values.set("upstream_bytes_received", perAttempt(this.bytesSent));
   }
 
   header(): undefined {

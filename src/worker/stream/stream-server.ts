@@ -1,10 +1,13 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { WorkerRecord } from "../../board/board.ts";
+import { WorkerCell } from "../../board/metric-memory.ts";
+import type { MetricWriter } from "../../board/metric-writer.ts";
 import type { StreamEnds, StreamPlan } from "../../compile/stream/stream-plan.ts";
 import { TimerWheel } from "../../lib/timer-wheel.ts";
 import type { ProxiedEnds } from "../../plugin/context.ts";
 import type { Address, Settings, StreamListener, StreamSettings } from "../../settings/settings.ts";
 import type { CertificateLookup } from "../../tls/certificate-index.ts";
+import { normaliseName } from "../../tls/client-hello.ts";
 import { TicketKeys, type TicketSeed } from "../../tls/ticket-keys.ts";
 import { TlsAcceptor } from "../../tls/tls-acceptor.ts";
 import type { AccessLogSink, LogSink } from "../environment.ts";
@@ -13,7 +16,7 @@ import { withoutMapping } from "../peer.ts";
 import { ProxyHeaderReader } from "../proxy-protocol/read-header.ts";
 import { Complaints } from "../complaints.ts";
 import { tlsPeer } from "../tls-peer.ts";
-import { closeListeners } from "../quiet-turn.ts";
+import { closeListeners, quietTurn } from "../quiet-turn.ts";
 import { type StreamEnvironment } from "./stream-environment.ts";
 import { HIGH_WATER, TcpStream } from "./tcp-stream.ts";
 import type { StreamPeer } from "./stream-context.ts";
@@ -29,6 +32,8 @@ export interface StreamServerParts {
   /** Of the keys of session tickets. */
   readonly tickets: TicketSeed;
   readonly record: WorkerRecord;
+  /** `null`: nobody exports metrics. */
+  readonly metrics: MetricWriter | null;
   /** The worker id. */
   readonly slot: number;
   readonly accessLog: AccessLogSink | null;
@@ -55,6 +60,7 @@ export class StreamServer {
   readonly #settings: StreamSettings;
   readonly #limit: number;
   readonly #record: WorkerRecord;
+  readonly #metrics: MetricWriter | null;
   readonly #slot: number;
   readonly #env: StreamEnvironment;
   readonly #wheel = new TimerWheel();
@@ -66,18 +72,26 @@ export class StreamServer {
   readonly #arriving = new Set<Arriving>();
   /** `null`: no listener speaks TLS. */
   readonly #acceptor: TlsAcceptor | null;
+  /** The name that routes are matched with where a client asks for none. */
+  readonly #fallbackSni: string | null;
   #sessions = 0;
   #accepted = 0;
+  #refused = 0;
   #emptied: (() => void) | null = null;
+  /** Is told where no UDP session is left. */
+  #answered: (() => void) | null = null;
 
   constructor(parts: StreamServerParts) {
     this.#settings = parts.settings;
     this.#limit = parts.workerConnections;
     this.#record = parts.record;
+    this.#metrics = parts.metrics;
     this.#slot = parts.slot;
     this.#log = parts.log;
     const { settings, certificates, log } = parts;
     const { tls } = settings;
+    const fallback = tls?.fallbackSni ?? null;
+    this.#fallbackSni = fallback === null ? null : normaliseName(fallback);
     const tickets = new TicketKeys(parts.tickets);
     this.#acceptor =
       tls === null ? null : new TlsAcceptor({ settings: tls, certificates, tickets, wheel: this.#wheel, log });
@@ -116,11 +130,10 @@ export class StreamServer {
    */
   async drain(timeoutMs: number): Promise<void> {
     await this.stopListening();
-    for (const listener of this.#udp) listener.drain();
     for (const arriving of this.#arriving) arriving.drain();
-    const answers = setTimeout(() => this.#closeUdp(), Math.min(timeoutMs, UDP_DRAIN_MS));
+    const datagrams = this.#drainUdp(Math.min(timeoutMs, UDP_DRAIN_MS));
     if (this.#open > 0) await this.#untilEmpty(timeoutMs);
-    clearTimeout(answers);
+    await datagrams;
     this.close();
   }
 
@@ -130,6 +143,7 @@ export class StreamServer {
     this.#closeUdp();
     this.#cut();
     this.#wheel.close();
+    this.#flushMetrics();
   }
 
   /** Adds the streams to the numbers on the board, which the server for HTTP has just written. */
@@ -137,6 +151,12 @@ export class StreamServer {
     this.#record.connections += this.#open;
     this.#record.upstreamConnections += this.#env.upstreamConnections;
     this.#record.connectFailures += this.#env.connectFailures;
+    this.#flushMetrics();
+  }
+
+  #flushMetrics(): void {
+    this.#metrics?.total(WorkerCell.streamsRefused, this.#refused);
+    this.#metrics?.total(WorkerCell.streamConnectFailures, this.#env.connectFailures);
   }
 
   /** TCP streams and UDP sessions. */
@@ -169,7 +189,7 @@ export class StreamServer {
         mayOpen: () => this.#mayOpen(),
         opened: () => this.#sessions++,
         gone: () => {
-          this.#sessions--;
+          if (--this.#sessions === 0) this.#answered?.();
           this.#gone();
         },
         connectionId: () => this.#connectionId(),
@@ -220,7 +240,7 @@ export class StreamServer {
         if (certificate.client !== null && !client.verified) {
           secure.destroy();
           this.#gone();
-        } else this.#begin(secure, { ...ends, sni: serverName, tls: tlsPeer(secured) });
+        } else this.#begin(secure, { ...ends, sni: serverName ?? this.#fallbackSni, tls: tlsPeer(secured) });
       },
       failed: () => this.#left(handshake),
     });
@@ -242,6 +262,7 @@ export class StreamServer {
 
   #mayOpen(): boolean {
     if (this.#open < this.#limit) return true;
+    this.#refused++;
     this.#env.complaints.add("streams refused", `${this.#limit} worker_connections are not enough`);
     return false;
   }
@@ -259,6 +280,23 @@ export class StreamServer {
     this.#arriving.clear();
     for (const stream of this.#streams) stream.destroy();
     this.#gone();
+  }
+
+  /** Serves datagrams until no answer is awaited and none has just come, for at most `limitMs`. */
+  async #drainUdp(limitMs: number): Promise<void> {
+    for (const listener of this.#udp) listener.drain();
+    const limit = setTimeout(() => this.#closeUdp(), limitMs);
+    while (this.#udp.length > 0) {
+      if (this.#sessions > 0) {
+        await new Promise<void>((resolve) => {
+          this.#answered = resolve;
+        });
+      }
+      // What waits in a socket that is closed is lost.
+      await quietTurn(() => this.#udp.reduce((sum, { received }) => sum + received, 0));
+      if (this.#sessions === 0) this.#closeUdp();
+    }
+    clearTimeout(limit);
   }
 
   #closeUdp(): void {

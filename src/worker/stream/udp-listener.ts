@@ -25,6 +25,7 @@ export class UdpListener {
   readonly #address: Address;
   readonly #sessions = new Map<string, UdpSession>();
   #draining = false;
+  #received = 0;
 
   private constructor(owner: UdpListenerOwner, socket: Socket, address: Address) {
     this.#owner = owner;
@@ -60,27 +61,39 @@ export class UdpListener {
     return this.#address;
   }
 
-  /** Begins no more sessions, and ends those that wait for nothing. */
+  /** Datagrams that have come. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /**
+   * Ends sessions that wait for nothing, and others once they have their answer. Until the
+   * socket is closed the kernel leads new clients here as well: they are served the same way.
+   */
   drain(): void {
     this.#draining = true;
     for (const session of this.#sessions.values()) if (!session.awaits) session.close();
   }
 
   close(): void {
-    this.#draining = true;
     for (const session of this.#sessions.values()) session.close();
     this.#socket.close();
   }
 
   #receive(datagram: Buffer, from: string, port: number): void {
+    this.#received++;
     const key = `${from} ${port}`;
-    const session = this.#sessions.get(key) ?? this.#begin(key, from, port);
-    session?.send(datagram);
+    let session = this.#sessions.get(key) ?? null;
+    if (session?.isOutdated() === true) {
+      session.close();
+      session = null;
+    }
+    (session ?? this.#begin(key, from, port))?.send(datagram);
   }
 
   #begin(key: string, from: string, port: number): UdpSession | null {
     const { env } = this.#owner;
-    if (this.#draining || !this.#owner.mayOpen()) return null;
+    if (!this.#owner.mayOpen()) return null;
     const peer = {
       protocol: "UDP",
       remoteAddr: withoutMapping(from),

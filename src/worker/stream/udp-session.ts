@@ -12,6 +12,8 @@ import { admit, conclude } from "./stream-phases.ts";
 const MAX_WAITING = 32;
 /** Bytes in the queue of a socket from which datagrams are dropped: UDP may lose them. */
 export const MAX_QUEUED = 1_048_576;
+/** How often a session looks whether its node is still the right one: each look matches a route. */
+const LOOK_MS = 1_000;
 
 /**
  * All that one client sends to one address until nothing has passed for a while. It
@@ -22,6 +24,7 @@ export class UdpSession implements Timed {
   deadline = Infinity;
   dueTick = -1;
   readonly #env: StreamEnvironment;
+  readonly #peer: StreamPeer;
   readonly #ctx: StreamContext;
   readonly #answer: (datagram: Buffer) => void;
   readonly #gone: (session: UdpSession) => void;
@@ -35,6 +38,7 @@ export class UdpSession implements Timed {
   /** The last datagram, until the node has said something: it can be sent once more. */
   #last: Buffer | null = null;
   #over = false;
+  #lookedTicks = performance.now();
 
   /** `answer` sends to the client; `gone` is told once, at the end, which may be at once. */
   constructor(
@@ -44,15 +48,33 @@ export class UdpSession implements Timed {
     gone: (session: UdpSession) => void,
   ) {
     this.#env = env;
+    this.#peer = peer;
     this.#ctx = new StreamContext(peer);
     this.#answer = answer;
     this.#gone = gone;
-    this.#start(peer);
+    this.#start();
   }
 
   /** Whether a node has been sent something and has not answered since. */
   get awaits(): boolean {
     return !this.#over && (this.#last !== null || this.#waiting.length > 0);
+  }
+
+  /**
+   * Whether the client's next datagram belongs to another session: its route has this node no
+   * more, or the node is unhealthy and another is not. Nothing else tells of a node that is
+   * gone, and a client that goes on sending would keep it for ever.
+   */
+  isOutdated(): boolean {
+    const now = performance.now();
+    if (!this.#ready || now - this.#lookedTicks < LOOK_MS) return false;
+    this.#lookedTicks = now;
+    const { address, hostHeader: named } = this.#node!;
+    const nodes = this.#env.match(this.#peer)?.upstream?.nodes ?? [];
+    const current = nodes.find((node) => node.address === address);
+    // A name stays the same node when it is led elsewhere: the answers of a DNS may take turns.
+    if (current === undefined) return !nodes.some(({ hostHeader }) => hostHeader === named);
+    return !isUsable(current) && nodes.some((node) => node.weight > 0 && isUsable(node));
   }
 
   /** A datagram of the client. */
@@ -77,7 +99,8 @@ export class UdpSession implements Timed {
     this.#end(200);
   }
 
-  #start(peer: StreamPeer): void {
+  #start(): void {
+    const peer = this.#peer;
     this.#plan = this.#env.match(peer);
     if (this.#plan === null) {
       this.#refuse(404, "no stream route", `UDP port ${peer.serverPort}, client ${peer.remoteAddr}`);
@@ -190,6 +213,10 @@ export class UdpSession implements Timed {
     conclude(this.#plan, this.#ctx, this.#env);
     this.#gone(this);
   }
+}
+
+function isUsable({ health }: UpstreamNode): boolean {
+  return health === null || health.usable;
 }
 
 /** A name is looked up as one of IPv4. */
