@@ -66,6 +66,44 @@ test("the default format is APISIX's", async (t) => {
   assert.deepEqual(more, []);
 });
 
+test("a line tells the scheme and the Host that the node was sent, also those of a second attempt", async (t) => {
+  const echo = await startEcho(t);
+  const dead = await freePort();
+  const [, port] = echo.node.split(":");
+  const through = (id: string, upstream: object, more: object = {}): object => ({
+    id,
+    uri: `/${id}`,
+    upstream: { nodes: { [echo.node]: 1 }, ...upstream },
+    ...more,
+  });
+  const proxyRewrite = { plugins: { "proxy-rewrite": { host: "plugin.com" } } };
+  const backup = [
+    { host: "127.0.0.1", port: dead, weight: 1, priority: 1 },
+    { host: "localhost", port: Number(port), weight: 1 },
+  ];
+  const gateway = await logging(t, { access_log_format: "$uri $upstream_scheme $upstream_host" }, [
+    through("pass", {}),
+    through("rewrite", { pass_host: "rewrite", upstream_host: "up.com:81" }, proxyRewrite),
+    through("node", { pass_host: "node" }),
+    through("plugin", {}, proxyRewrite),
+    through("backup", { nodes: backup, pass_host: "node" }),
+    // The origin speaks no TLS: that it was asked to is what counts.
+    through("https", { scheme: "https" }),
+    { id: "nobody", uri: "/nobody", upstream: { nodes: [], scheme: "https", pass_host: "node" } },
+  ]);
+  const paths = ["pass", "rewrite", "node", "plugin", "backup", "https", "nobody"];
+  for (const path of paths) await ask(gateway.httpPort, `/${path}`, { headers: { Host: "client.com" } });
+  assert.deepEqual(await linesOf(gateway), [
+    "/pass http client.com",
+    "/rewrite http up.com:81",
+    `/node http ${echo.node}`,
+    "/plugin http plugin.com",
+    `/backup http localhost:${port}`,
+    "/https https client.com",
+    "/nobody http client.com",
+  ]);
+});
+
 test("a format of one's own, with several attempts and any variable", async (t) => {
   const echo = await startEcho(t);
   const dead = `127.0.0.1:${await freePort()}`;
