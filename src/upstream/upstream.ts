@@ -74,7 +74,7 @@ export interface Upstream {
   readonly connectTimeoutMs: number;
   readonly sendTimeoutMs: number;
   readonly readTimeoutMs: number;
-  /** Idle connections kept per worker and node, their idle time and number of requests. */
+  /** Idle connections kept per worker and node, their idle time (0: none is kept) and number of requests. */
   readonly keepalive: number;
   readonly keepaliveTimeoutMs: number;
   readonly keepaliveRequests: number;
