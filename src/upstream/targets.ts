@@ -78,7 +78,8 @@ export function targetKeys(upstream: InlineUpstream): readonly string[] {
 
 /**
  * The addresses of an upstream as they are known now: names in their place where nothing
- * is known of them yet. A name's weight is shared by its addresses.
+ * is known of them yet. A name's weight is shared by its addresses. A name that was looked
+ * up in vain gets nothing where there is another node.
  */
 export function expandNodes(upstream: InlineUpstream, targets: Targets): readonly ExpandedNode[] {
   const service = serviceKey(upstream);
@@ -88,10 +89,12 @@ export function expandNodes(upstream: InlineUpstream, targets: Targets): readonl
   const written = distinctNodes(upstream).map((node) => {
     const key = nameKey(node.host);
     const found = key === null ? undefined : targets.get(key);
-    return { node, hosts: found === undefined || found.length === 0 ? [node.host] : found.map(({ host }) => host) };
+    return { node, found: found === undefined ? [node.host] : found.map(({ host }) => host) };
   });
-  const scale = commonMultiple(written.map(({ hosts }) => hosts.length));
-  return written.flatMap(({ node, hosts }) => {
+  const spared = written.some(({ node, found }) => found.length > 0 && node.weight > 0);
+  const scale = commonMultiple(written.map(({ found }) => Math.max(1, found.length)));
+  return written.flatMap(({ node, found }) => {
+    const hosts = found.length > 0 || spared ? found : [node.host];
     const weight = node.weight === 0 ? 0 : Math.max(1, Math.round((node.weight * scale) / hosts.length));
     return hosts.map((host) => ({ ...node, host, weight, name: node.host }));
   });
