@@ -3,7 +3,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import { test, type TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { ask } from "./support/client.ts";
-import { startDns } from "./support/dns.ts";
+import { type StandInAnswer, startDns } from "./support/dns.ts";
 import type { Gateway } from "./support/gateway.ts";
 import { startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
@@ -74,6 +74,7 @@ async function logged(gateway: Gateway, pattern: RegExp, times = 1): Promise<voi
 
 interface Shown {
   readonly nodes: readonly {
+    readonly ip: string;
     readonly port: number;
     readonly status: string;
     readonly counter: { readonly http_failure: number };
@@ -289,6 +290,34 @@ test("all nodes unhealthy: all of them are used; probes carry what is configured
   assert.deepEqual(candidates.toSorted(), [origin.node, other.node].sort());
   assert.equal(heads[0], "POST probe.example mine 1, Zürich");
   assert.equal(body, "hello");
+});
+
+test("nodes are not probed before their names were looked up: a start accuses none", async (t) => {
+  const dns = await startDns(t);
+  const [one, two] = [await startOrigin(t, "one"), await startOrigin(t, "two")];
+  const answers = ["a.test", "b.test"].map((name) => {
+    const { promise, resolve } = Promise.withResolvers<StandInAnswer>();
+    dns.answers.set(name, promise);
+    return resolve;
+  });
+  const checks = { active: { type: "tcp", healthy: { interval: 1 }, unhealthy: { interval: 1, tcp_failures: 1 } } };
+  const nodes = { [`a.test:${one.port}`]: 1, [`b.test:${two.port}`]: 1 };
+  const other = { "127.0.0.1:1": 1, [one.node]: 1 };
+  const gateway = await serving(
+    t,
+    {
+      upstreams: [
+        { id: "named", nodes, checks },
+        { id: "other", nodes: other, checks },
+      ],
+    },
+    { config: { apisix: { dns_resolver: [dns.server], resolver_timeout: 60 } } },
+  );
+  await logged(gateway, /upstreams\/other 127\.0\.0\.1:1: unhealthy/);
+  assert.deepEqual([...(await onTheBoard(gateway, "named")).values()], ["healthy", "healthy"]);
+  for (const answer of answers) answer([{ type: "A", value: "127.0.0.1" }]);
+  while (!(await shownNodes(gateway, "named")).every(({ ip }) => ip === "127.0.0.1")) await setTimeout(20);
+  assert.doesNotMatch(gateway.errorLog, /upstreams\/named .*unhealthy/);
 });
 
 test("what is known of nodes that have a name outlives the control thread, also while the DNS is away", async (t) => {

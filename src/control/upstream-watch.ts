@@ -8,6 +8,7 @@ import {
   defaultPort,
   expandNodes,
   formatAddress,
+  nameKey,
   targetKeys,
   type Target,
   type TargetEntry,
@@ -300,7 +301,9 @@ export class UpstreamWatch {
     // Those of weight 0 as well: what gets requests later is known by then.
     const checked = nodes.map(({ host, port: given, name }) => {
       const port = given ?? defaultPort(upstream.scheme);
-      return { host, port, name, hostHeader, tls, address: formatAddress(host, port) };
+      const asked = upstream.nodes === undefined ? null : nameKey(host);
+      const waits = asked !== null && !this.#targets.isLooked(asked);
+      return { host, port, name, hostHeader, tls, address: formatAddress(host, port), waits };
     });
     this.#prober?.set(key, upstream.checks ?? null, checked);
     this.#checkedNodes.changed();

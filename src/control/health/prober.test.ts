@@ -22,7 +22,15 @@ async function silent(t: TestContext): Promise<{ node: CheckedNode; probed: (tim
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => server.close());
   const { port } = server.address() as AddressInfo;
-  const node = { host: "127.0.0.1", port, name: "127.0.0.1", hostHeader: null, address: `127.0.0.1:${port}`, tls };
+  const node = {
+    host: "127.0.0.1",
+    port,
+    name: "127.0.0.1",
+    hostHeader: null,
+    address: `127.0.0.1:${port}`,
+    tls,
+    waits: false,
+  };
   const probed = (times: number): Promise<void> =>
     new Promise((resolve) => {
       const look = (): void => void (probes >= times && waiting.delete(look) && resolve());
