@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { ask, exchangeBytes } from "./support/client.ts";
+import { ask, exchangeBytes, Wire } from "./support/client.ts";
 import { startEcho } from "./support/echo.ts";
 import { type Gateway, startGateway } from "./support/gateway.ts";
 import { type Origin, startOrigin } from "./support/origin.ts";
@@ -102,6 +102,26 @@ test("a line tells the scheme and the Host that the node was sent, also those of
     "/https https client.com",
     "/nobody http client.com",
   ]);
+});
+
+test("a client that leaves before its answer: 499, and no status of the node", async (t) => {
+  const asked = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const silent = await startOrigin(t, "silent", (request) => {
+    request.socket.once("close", closed.resolve);
+    asked.resolve();
+  });
+  const gateway = await logging(
+    t,
+    { access_log_format: "$status $upstream_addr $upstream_status $upstream_header_time" },
+    [route(silent)],
+  );
+  const client = new Wire(gateway.httpPort);
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await asked.promise;
+  client.socket.resetAndDestroy();
+  await closed.promise;
+  assert.deepEqual(await linesOf(gateway), [`499 ${silent.node} - -`]);
 });
 
 test("a format of one's own, with several attempts and any variable", async (t) => {

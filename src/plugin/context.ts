@@ -213,7 +213,7 @@ export interface Attempt {
   /** What the node was spoken to in, and the Host that it was sent; empty for streams. */
   readonly scheme: string;
   readonly host: string;
-  /** Status that the node answered, or 502/504 for what went wrong. */
+  /** Status that the node answered, or 502/504 for what went wrong; 0: the client left before. */
   readonly status: number;
   /** Seconds until the connection was open, until the head was read, until the end. `-1`: never. */
   readonly connectTime: number;

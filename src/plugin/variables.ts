@@ -181,7 +181,7 @@ const fixed: Readonly<Record<string, VariableAccessor>> = {
   time_iso8601: () => isoTime(Date.now()),
 
   upstream_addr: perAttempt((attempt) => attempt.address),
-  upstream_status: perAttempt((attempt) => String(attempt.status)),
+  upstream_status: perAttempt(({ status }) => (status === 0 ? "-" : String(status))),
   upstream_connect_time: perAttempt((attempt) => duration(attempt.connectTime)),
   upstream_header_time: perAttempt((attempt) => duration(attempt.headerTime)),
   upstream_response_time: responseTime,
