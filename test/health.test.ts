@@ -320,6 +320,42 @@ test("nodes are not probed before their names were looked up: a start accuses no
   assert.doesNotMatch(gateway.errorLog, /upstreams\/named .*unhealthy/);
 });
 
+test("names that lead to one address are nodes of their own: virtual hosts have a health each", async (t) => {
+  const dns = await startDns(t);
+  for (const name of ["good.test", "bad.test"]) dns.answers.set(name, [{ type: "A", value: "127.0.0.1" }]);
+  const ingress = await startOrigin(t, "ingress", ({ headers: { host = "" } }, response) => {
+    response.writeHead(host.startsWith("bad") ? 503 : 200).end(host);
+  });
+  const nodes = { [`good.test:${ingress.port}`]: 1, [`bad.test:${ingress.port}`]: 1 };
+  const active = { healthy: { interval: 1 }, unhealthy: { interval: 1, http_failures: 1 } };
+  const gateway = await serving(
+    t,
+    {
+      routes: [
+        { id: "checked", uri: "/checked", upstream: { nodes, pass_host: "node", checks: { active } } },
+        { id: "hash", uri: "/hash", upstream: { nodes, pass_host: "node", type: "chash", key: "arg_key" } },
+      ],
+    },
+    { config: { apisix: { dns_resolver: [dns.server] } } },
+  );
+  await logged(gateway, new RegExp(`routes/checked 127\\.0\\.0\\.1:${ingress.port} bad\\.test: unhealthy`));
+  for (let i = 0; i < 10; i++) {
+    assert.equal((await ask(gateway.httpPort, "/checked")).text, `good.test:${ingress.port}`);
+  }
+  const shown = await gateway.control("/v1/healthcheck/routes/checked", { method: "GET" });
+  const { nodes: found } = shown.json() as { nodes: { hostname: string; status: string }[] };
+  assert.deepEqual(
+    new Map(found.map(({ hostname, status }) => [hostname, status])),
+    new Map([
+      ["good.test", "healthy"],
+      ["bad.test", "unhealthy"],
+    ]),
+  );
+  const hosts = new Set<string>();
+  for (let i = 0; i < 30; i++) hosts.add((await ask(gateway.httpPort, `/hash?key=${i}`)).text);
+  assert.equal(hosts.size, 2, "keys are shared by both");
+});
+
 test("what is known of nodes that have a name outlives the control thread, also while the DNS is away", async (t) => {
   const dns = await startDns(t);
   const origin = await startOrigin(t, "here");

@@ -115,6 +115,25 @@ export interface ExpandedNode extends Target {
   readonly name: string;
 }
 
+/**
+ * What tells the nodes of an upstream apart: `host:port`, and behind it the name where another
+ * one leads to the same address. Virtual hosts of one server are nodes of their own.
+ */
+export function identitiesOf(nodes: readonly ExpandedNode[], scheme: InlineUpstream["scheme"]): readonly string[] {
+  const addresses = nodes.map(({ host, port }) => formatAddress(host, port ?? defaultPort(scheme)));
+  if (nodes.every(({ host, name }) => host === name)) return addresses;
+  const names = new Map<string, Set<string>>();
+  nodes.forEach(({ name }, i) => {
+    const known = names.get(addresses[i]!);
+    if (known === undefined) names.set(addresses[i]!, new Set([name]));
+    else known.add(name);
+  });
+  return nodes.map(({ host, name }, i) => {
+    const address = addresses[i]!;
+    return host === name || names.get(address)!.size === 1 ? address : `${address} ${name}`;
+  });
+}
+
 /** The port of a scheme where a node names none; 0 for schemes of streams, whose nodes must name one. */
 export function defaultPort(scheme: InlineUpstream["scheme"]): number {
   if (scheme === "http" || scheme === "grpc") return 80;

@@ -17,7 +17,7 @@ import { probe, type ProbeTarget } from "./probe.ts";
 
 /** A node as it is probed. */
 export interface CheckedNode extends ProbeTarget {
-  /** `host:port`, the identity of the node within its upstream. */
+  /** The identity of the node within its upstream: `host:port`, and its name where others have the same. */
   readonly address: string;
   /** Its name is being looked up for the first time: it is not probed before that. */
   readonly waits: boolean;
