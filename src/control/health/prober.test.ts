@@ -67,7 +67,7 @@ test("nodes that hang keep no others from being probed, in their upstream and in
   await Promise.all([all[0]!.probed(1), all[1]!.probed(2), all[2]!.probed(1)]);
 });
 
-test("what comes while this thread cannot run is no timeout", async (t) => {
+test("what comes while this thread cannot run is no timeout, nor is one of more than a timer can be", async (t) => {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
     socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\n\r\n"));
@@ -80,6 +80,7 @@ test("what comes while this thread cannot run is no timeout", async (t) => {
   const outcome = probe(target, checks.active, activeJudgement(checks));
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
   assert.equal(await outcome, "success");
+  assert.equal(await probe(target, { ...checks.active, timeout: 3_000_000 }, activeJudgement(checks)), "success");
 });
 
 test("probes under way count, however often other things of the upstream change meanwhile", async (t) => {
