@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { ask, exchangeBytes } from "./support/client.ts";
+import { ask, exchangeBytes, Wire } from "./support/client.ts";
 import { startEcho } from "./support/echo.ts";
 import { type Gateway, startGateway } from "./support/gateway.ts";
 import { type Origin, startOrigin } from "./support/origin.ts";
@@ -64,6 +64,64 @@ test("the default format is APISIX's", async (t) => {
   assert.match(inner, /"GET \/rewritten\?x=1 HTTP\/1\.1" 200 .* "http:\/\/x\.com:80\/inner\?x=1"$/);
   assert.match(bad, / 400 /);
   assert.deepEqual(more, []);
+});
+
+test("a line tells the scheme and the Host that the node was sent, also those of a second attempt", async (t) => {
+  const echo = await startEcho(t);
+  const dead = await freePort();
+  const [, port] = echo.node.split(":");
+  const through = (id: string, upstream: object, more: object = {}): object => ({
+    id,
+    uri: `/${id}`,
+    upstream: { nodes: { [echo.node]: 1 }, ...upstream },
+    ...more,
+  });
+  const proxyRewrite = { plugins: { "proxy-rewrite": { host: "plugin.com" } } };
+  const backup = [
+    { host: "127.0.0.1", port: dead, weight: 1, priority: 1 },
+    { host: "localhost", port: Number(port), weight: 1 },
+  ];
+  const gateway = await logging(t, { access_log_format: "$uri $upstream_scheme $upstream_host" }, [
+    through("pass", {}),
+    through("rewrite", { pass_host: "rewrite", upstream_host: "up.com:81" }, proxyRewrite),
+    through("node", { pass_host: "node" }),
+    through("plugin", {}, proxyRewrite),
+    through("backup", { nodes: backup, pass_host: "node" }),
+    // The origin speaks no TLS: that it was asked to is what counts.
+    through("https", { scheme: "https" }),
+    { id: "nobody", uri: "/nobody", upstream: { nodes: [], scheme: "https", pass_host: "node" } },
+  ]);
+  const paths = ["pass", "rewrite", "node", "plugin", "backup", "https", "nobody"];
+  for (const path of paths) await ask(gateway.httpPort, `/${path}`, { headers: { Host: "client.com" } });
+  assert.deepEqual(await linesOf(gateway), [
+    "/pass http client.com",
+    "/rewrite http up.com:81",
+    `/node http ${echo.node}`,
+    "/plugin http plugin.com",
+    `/backup http localhost:${port}`,
+    "/https https client.com",
+    "/nobody http client.com",
+  ]);
+});
+
+test("a client that leaves before its answer: 499, and no status of the node", async (t) => {
+  const asked = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const silent = await startOrigin(t, "silent", (request) => {
+    request.socket.once("close", closed.resolve);
+    asked.resolve();
+  });
+  const gateway = await logging(
+    t,
+    { access_log_format: "$status $upstream_addr $upstream_status $upstream_header_time" },
+    [route(silent)],
+  );
+  const client = new Wire(gateway.httpPort);
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await asked.promise;
+  client.socket.resetAndDestroy();
+  await closed.promise;
+  assert.deepEqual(await linesOf(gateway), [`499 ${silent.node} - -`]);
 });
 
 test("a format of one's own, with several attempts and any variable", async (t) => {

@@ -219,7 +219,9 @@ test("connections to the origin are kept, used again and limited as the pool say
   const echo = await startEcho(t);
   const pool = { keepalive_pool: { size: 4, idle_timeout: 60, requests: 3 } };
   const limited = { ...to({ [echo.node]: 1 }, pool), id: "limited", uri: "/limited" };
-  const gateway = await serving(t, { routes: [to({ [echo.node]: 1 }), limited] });
+  const none = { keepalive_pool: { size: 4, idle_timeout: 0, requests: 1000 } };
+  const off = { ...to({ [echo.node]: 1 }, none), id: "off", uri: "/off" };
+  const gateway = await serving(t, { routes: [to({ [echo.node]: 1 }), limited, off] });
   const places = async (path: string, requests: number): Promise<readonly number[]> => {
     const seen: number[] = [];
     for (let i = 0; i < requests; i++) seen.push(echoOf(await ask(gateway.httpPort, path)).requestOnConnection);
@@ -228,6 +230,7 @@ test("connections to the origin are kept, used again and limited as the pool say
   assert.deepEqual(await places("/", 5), [1, 2, 3, 4, 5], "one connection for all");
   assert.deepEqual(await places("/limited", 7), [1, 2, 3, 1, 2, 3, 1], "a pool of its own at the same node");
   assert.deepEqual(await places("/", 2), [6, 7]);
+  assert.deepEqual(await places("/off", 3), [1, 1, 1], "an idle_timeout of 0 keeps none");
 });
 
 test("a kept connection that the origin closes as it is reused costs nobody an answer", async (t) => {

@@ -102,6 +102,34 @@ test("a request waits for the first answer about a name, and only for that", asy
   assert.equal((await ask(gateway.httpPort, "/gone")).status, 502);
 });
 
+test("a name that cannot be resolved costs the other nodes' clients nothing", async (t) => {
+  const dns = await startDns(t);
+  const origin = await startOrigin(t, "origin");
+  const [bad, good] = [`nope.test:${origin.port}`, origin.node];
+  const route = (id: string, nodes: object, upstream: object = {}): object => ({
+    id,
+    uri: `/${id}`,
+    upstream: { nodes, retries: 0, ...upstream },
+  });
+  const routes = [
+    route("alone", { [bad]: 1 }),
+    route("turns", { [bad]: 1, [good]: 1 }),
+    route("hash", { [bad]: 1, [good]: 1 }, { type: "chash", key: "arg_key" }),
+    route("idle", { [bad]: 1, [good]: 0 }),
+  ];
+  const gateway = await serving(t, { routes }, { config: { apisix: { dns_resolver: [dns.server] } } });
+  // Waits for the answer about the name; no other node could take its place.
+  assert.equal((await ask(gateway.httpPort, "/alone")).status, 502);
+  for (let i = 0; i < 8; i++) {
+    for (const path of ["/turns", `/hash?key=${i}`])
+      assert.equal((await ask(gateway.httpPort, path)).status, 200, path);
+    assert.equal((await ask(gateway.httpPort, "/idle")).status, 502);
+  }
+  dns.answers.set("nope.test", [{ type: "A", value: "127.0.0.1" }]);
+  while ((await ask(gateway.httpPort, "/alone")).status !== 200);
+  assert.equal((await ask(gateway.httpPort, "/idle")).status, 200);
+});
+
 test("nodes of services come from discovery: the DNS, Consul, Kubernetes", async (t) => {
   const dns = await startDns(t);
   const [one, two] = [await startOrigin(t, "one"), await startOrigin(t, "two")];

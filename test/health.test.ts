@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { test, type TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { ask } from "./support/client.ts";
-import { startDns } from "./support/dns.ts";
+import { type StandInAnswer, startDns } from "./support/dns.ts";
 import type { Gateway } from "./support/gateway.ts";
 import { startOrigin } from "./support/origin.ts";
 import { freePort } from "./support/ports.ts";
@@ -76,6 +76,7 @@ async function logged(gateway: Gateway, pattern: RegExp, times = 1): Promise<voi
 
 interface Shown {
   readonly nodes: readonly {
+    readonly ip: string;
     readonly port: number;
     readonly status: string;
     readonly counter: { readonly http_failure: number };
@@ -322,6 +323,70 @@ test("all nodes unhealthy: all of them are used; probes carry what is configured
   assert.deepEqual(candidates.toSorted(), [origin.node, other.node].sort());
   assert.equal(heads[0], "POST probe.example mine 1, Zürich");
   assert.equal(body, "hello");
+});
+
+test("nodes are not probed before their names were looked up: a start accuses none", async (t) => {
+  const dns = await startDns(t);
+  const [one, two] = [await startOrigin(t, "one"), await startOrigin(t, "two")];
+  const answers = ["a.test", "b.test"].map((name) => {
+    const { promise, resolve } = Promise.withResolvers<StandInAnswer>();
+    dns.answers.set(name, promise);
+    return resolve;
+  });
+  const checks = { active: { type: "tcp", healthy: { interval: 1 }, unhealthy: { interval: 1, tcp_failures: 1 } } };
+  const nodes = { [`a.test:${one.port}`]: 1, [`b.test:${two.port}`]: 1 };
+  const other = { "127.0.0.1:1": 1, [one.node]: 1 };
+  const gateway = await serving(
+    t,
+    {
+      upstreams: [
+        { id: "named", nodes, checks },
+        { id: "other", nodes: other, checks },
+      ],
+    },
+    { config: { apisix: { dns_resolver: [dns.server], resolver_timeout: 60 } } },
+  );
+  await logged(gateway, /upstreams\/other 127\.0\.0\.1:1: unhealthy/);
+  assert.deepEqual([...(await onTheBoard(gateway, "named")).values()], ["healthy", "healthy"]);
+  for (const answer of answers) answer([{ type: "A", value: "127.0.0.1" }]);
+  while (!(await shownNodes(gateway, "named")).every(({ ip }) => ip === "127.0.0.1")) await setTimeout(20);
+  assert.doesNotMatch(gateway.errorLog, /upstreams\/named .*unhealthy/);
+});
+
+test("names that lead to one address are nodes of their own: virtual hosts have a health each", async (t) => {
+  const dns = await startDns(t);
+  for (const name of ["good.test", "bad.test"]) dns.answers.set(name, [{ type: "A", value: "127.0.0.1" }]);
+  const ingress = await startOrigin(t, "ingress", ({ headers: { host = "" } }, response) => {
+    response.writeHead(host.startsWith("bad") ? 503 : 200).end(host);
+  });
+  const nodes = { [`good.test:${ingress.port}`]: 1, [`bad.test:${ingress.port}`]: 1 };
+  const active = { healthy: { interval: 1 }, unhealthy: { interval: 1, http_failures: 1 } };
+  const gateway = await serving(
+    t,
+    {
+      routes: [
+        { id: "checked", uri: "/checked", upstream: { nodes, pass_host: "node", checks: { active } } },
+        { id: "hash", uri: "/hash", upstream: { nodes, pass_host: "node", type: "chash", key: "arg_key" } },
+      ],
+    },
+    { config: { apisix: { dns_resolver: [dns.server] } } },
+  );
+  await logged(gateway, new RegExp(`routes/checked 127\\.0\\.0\\.1:${ingress.port} bad\\.test: unhealthy`));
+  for (let i = 0; i < 10; i++) {
+    assert.equal((await ask(gateway.httpPort, "/checked")).text, `good.test:${ingress.port}`);
+  }
+  const shown = await gateway.control("/v1/healthcheck/routes/checked", { method: "GET" });
+  const { nodes: found } = shown.json() as { nodes: { hostname: string; status: string }[] };
+  assert.deepEqual(
+    new Map(found.map(({ hostname, status }) => [hostname, status])),
+    new Map([
+      ["good.test", "healthy"],
+      ["bad.test", "unhealthy"],
+    ]),
+  );
+  const hosts = new Set<string>();
+  for (let i = 0; i < 30; i++) hosts.add((await ask(gateway.httpPort, `/hash?key=${i}`)).text);
+  assert.equal(hosts.size, 2, "keys are shared by both");
 });
 
 test("what is known of nodes that have a name outlives the control thread, also while the DNS is away", async (t) => {

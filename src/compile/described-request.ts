@@ -125,7 +125,6 @@ const unsent: Omit<
     method: "",
     target: "",
     host: null,
-    scheme: "http",
     header: nothing,
     setHeader: nothing,
     addHeader: nothing,

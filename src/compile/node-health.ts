@@ -17,8 +17,8 @@ export function createNodeHealth(table: HealthTable, log: EngineLog): NonNullabl
   return ({ checks }) => {
     if (checks === undefined) return null;
     const passive = passiveJudgement(checks);
-    return (upstreamKey, address) => {
-      const key = healthKey(upstreamKey, address);
+    return (upstreamKey, identity) => {
+      const key = healthKey(upstreamKey, identity);
       const place = table.find(key);
       return place < 0 ? null : new BoardHealth(table, place, key, passive, log);
     };

@@ -105,7 +105,9 @@ const address = (host: string, more: Partial<Target> = {}): Target => ({
 
 test("names give way to their addresses, which share the weight; the Host stays the name", () => {
   const targets = { "name/a.example": [address("10.0.0.1"), address("10.0.0.2")], "name/none.example": [] };
-  const conf = { nodes: { "A.example:8080": 3, "10.0.0.9": 1, "none.example": 1, "zero.example": 0 } };
+  const conf = {
+    nodes: { "A.example:8080": 3, "10.0.0.9": 1, "soon.example": 1, "none.example": 1, "zero.example": 0 },
+  };
   const { nodes, retries } = compile(conf, { ...targets, "name/zero.example": [address("10.0.0.7")] });
   assert.deepEqual(
     nodes.map((node) => [node.address, node.hostHeader, node.weight]),
@@ -113,11 +115,17 @@ test("names give way to their addresses, which share the weight; the Host stays 
       ["10.0.0.1:8080", "A.example:8080", 3],
       ["10.0.0.2:8080", "A.example:8080", 3],
       ["10.0.0.9:80", "10.0.0.9", 2],
-      ["none.example:80", "none.example", 2],
+      ["soon.example:80", "soon.example", 2],
       ["10.0.0.7:80", "zero.example", 0],
     ],
   );
   assert.equal(retries, 4);
+  const lost = compile({ nodes: { "none.example": 1, "10.0.0.9": 0 } }, targets);
+  assert.deepEqual(
+    lost.nodes.map((node) => node.address),
+    ["none.example:80", "10.0.0.9:80"],
+    "nobody else could be asked",
+  );
 });
 
 test("nodes of a service", () => {

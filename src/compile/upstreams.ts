@@ -8,6 +8,7 @@ import {
   defaultPort,
   expandNodes,
   formatAddress,
+  identitiesOf,
   nameKey,
   shownHost,
   targetKeys,
@@ -26,8 +27,8 @@ const DEFAULT_TIMEOUT: Timeout = { connect: 60, send: 60, read: 60 };
 
 const NO_USES: readonly BodyUse[] = [];
 
-/** Finds the health of the node `address` of the upstream `key`; `null` where it is not checked. */
-export type HealthLookup = (key: string, address: string) => NodeHealth | null;
+/** Finds the health of the node `identity` of the upstream `key`; `null` where it is not checked. */
+export type HealthLookup = (key: string, identity: string) => NodeHealth | null;
 
 /** What an upstream is compiled with besides its configuration. */
 export interface UpstreamSurroundings {
@@ -157,15 +158,18 @@ function compileNodes(
   { targets, lookup }: UpstreamSurroundings,
   health: HealthLookup | null,
 ): readonly UpstreamNode[] {
-  return expandNodes(conf, targets).map((node) => {
+  const nodes = expandNodes(conf, targets);
+  const identities = identitiesOf(nodes, conf.scheme);
+  return nodes.map((node, i) => {
     // Names that discovery gives are in no target of their own.
     const isName = conf.nodes !== undefined && nameKey(node.host) !== null;
-    return compileNode(node, key, conf, health, isName ? lookup : undefined);
+    return compileNode(node, identities[i]!, key, conf, health, isName ? lookup : undefined);
   });
 }
 
 function compileNode(
   node: ExpandedNode,
+  identity: string,
   upstreamKey: string,
   { scheme, keepalive_pool: pool }: InlineUpstream,
   health: HealthLookup | null,
@@ -183,8 +187,9 @@ function compileNode(
     weight,
     priority,
     address,
+    identity,
     hostHeader: port === schemePort ? name : `${name}:${port}`,
     poolKey: pool === undefined ? address : `${address} ${pool.size}/${pool.idle_timeout}/${pool.requests}`,
-    health: health?.(upstreamKey, address) ?? null,
+    health: health?.(upstreamKey, identity) ?? null,
   };
 }

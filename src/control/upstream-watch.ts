@@ -7,7 +7,8 @@ import type { DiscoverySettings, DnsSettings } from "../settings/settings.ts";
 import {
   defaultPort,
   expandNodes,
-  formatAddress,
+  identitiesOf,
+  nameKey,
   targetKeys,
   type Target,
   type TargetEntry,
@@ -298,9 +299,12 @@ export class UpstreamWatch {
     );
     const hostHeader = upstream.pass_host === "rewrite" ? (upstream.upstream_host ?? null) : null;
     // Those of weight 0 as well: what gets requests later is known by then.
-    const checked = nodes.map(({ host, port: given, name }) => {
+    const identities = identitiesOf(nodes, upstream.scheme);
+    const checked = nodes.map(({ host, port: given, name }, i) => {
       const port = given ?? defaultPort(upstream.scheme);
-      return { host, port, name, hostHeader, tls, address: formatAddress(host, port) };
+      const asked = upstream.nodes === undefined ? null : nameKey(host);
+      const waits = asked !== null && !this.#targets.isLooked(asked);
+      return { host, port, name, hostHeader, tls, address: identities[i]!, waits };
     });
     this.#prober?.set(key, upstream.checks ?? null, checked);
     this.#checkedNodes.changed();

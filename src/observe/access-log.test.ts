@@ -57,6 +57,8 @@ test("the default format of APISIX", () => {
       {
         address: "127.0.0.1:80",
         named: "127.0.0.1",
+        scheme: "http",
+        host: "foo.com",
         status: 200,
         connectTime: 0,
         headerTime: 0.01,

@@ -210,7 +210,10 @@ export interface Attempt {
   readonly address: string;
   /** The node's name or address as the upstream has it, with its port unless that is the scheme's. */
   readonly named: string;
-  /** Status that the node answered, or 502/504 for what went wrong. */
+  /** What the node was spoken to in, and the Host that it was sent; empty for streams. */
+  readonly scheme: string;
+  readonly host: string;
+  /** Status that the node answered, or 502/504 for what went wrong; 0: the client left before. */
   readonly status: number;
   /** Seconds until the connection was open, until the head was read, until the end. `-1`: never. */
   readonly connectTime: number;
@@ -228,7 +231,6 @@ export interface UpstreamRequest {
   target: string;
   /** The Host header that will be sent; `null` until `pass_host` decides. */
   host: string | null;
-  scheme: string;
   /**
    * Set before the request is sent: it waits for its body, up to 1 MiB of it. Whatever is longer
    * is passed on from there as it comes. Otherwise a body is passed on as it comes at once.

@@ -148,7 +148,6 @@ export function buildRequest(options: FakeRequestOptions = {}): FakeRequest {
       method: options.method ?? "GET",
       target,
       host: null,
-      scheme: "http",
       bufferBody: false,
       body: null,
       choice: null,

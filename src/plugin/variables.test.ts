@@ -7,6 +7,8 @@ import { compileTemplate, compileVariable, isTextVariable } from "./variables.ts
 const attempt = {
   address: "10.0.0.1:80",
   named: "10.0.0.1",
+  scheme: "https",
+  host: "a.test",
   status: 502,
   connectTime: -1,
   headerTime: -1,
@@ -15,6 +17,8 @@ const attempt = {
 const last = {
   address: "[::1]:8080",
   named: "[::1]:8080",
+  scheme: "https",
+  host: "b.test:8080",
   status: 200,
   connectTime: 0.0004,
   headerTime: 1.5,
@@ -91,8 +95,8 @@ const values: Record<string, string | undefined> = {
   upstream_http_x_answer: "yes",
   upstream_unresolved_host: "::1",
   request_body: undefined,
-  upstream_scheme: "http",
-  upstream_host: "Foo.com:81",
+  upstream_scheme: "https",
+  upstream_host: "b.test:8080",
   upstream_uri: "",
   balancer_ip: "::1",
   balancer_port: "8080",

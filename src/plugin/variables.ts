@@ -4,7 +4,7 @@ import { packedAddress } from "../lib/cidr.ts";
 import { isoTime, localTime } from "../lib/log-time.ts";
 import { hostName } from "../lib/host-name.ts";
 import { compileBodyVariable } from "./body-variables.ts";
-import type { Attempt, RequestContext } from "./context.ts";
+import { isStream, type Attempt, type RequestContext } from "./context.ts";
 import { parseTemplate } from "./template-parts.ts";
 import type { TemplatePart, TemplateSyntax } from "./template-parts.ts";
 import { tlsVariables } from "./tls-variables.ts";
@@ -181,15 +181,15 @@ const fixed: Readonly<Record<string, VariableAccessor>> = {
   time_iso8601: () => isoTime(Date.now()),
 
   upstream_addr: perAttempt((attempt) => attempt.address),
-  upstream_status: perAttempt((attempt) => String(attempt.status)),
+  upstream_status: perAttempt(({ status }) => (status === 0 ? "-" : String(status))),
   upstream_connect_time: perAttempt((attempt) => duration(attempt.connectTime)),
   upstream_header_time: perAttempt((attempt) => duration(attempt.headerTime)),
   upstream_response_time: responseTime,
   apisix_upstream_response_time: responseTime,
   upstream_response_length: responseLength,
   upstream_unresolved_host: unresolvedHost,
-  upstream_scheme: (ctx) => ctx.upstream.scheme,
-  upstream_host: (ctx) => ctx.upstream.host ?? ctx.header("host"),
+  upstream_scheme: (ctx) => ctx.attempts.at(-1)?.scheme ?? (isStream(ctx) ? "" : "http"),
+  upstream_host: (ctx) => ctx.attempts.at(-1)?.host ?? ctx.upstream.host ?? ctx.header("host"),
   // APISIX sets it only where a plugin has rewritten the target.
   upstream_uri: (ctx) => (ctx.upstream.target === ctx.target ? "" : ctx.upstream.target),
   balancer_ip: (ctx) => lastNode(ctx)?.ip,

@@ -13,9 +13,11 @@ function compiled(conf: object, clock = { us: 0 }): PluginHandlers {
   return compileChecked(apiBreaker, { break_response_code: 502, ...conf }, { ...buildEnv(), counters });
 }
 
+const node = { address: "a:1", named: "a:1", scheme: "http", host: "a" };
+
 /** Sends a request to which the upstream answers `status`; 0: it was not asked. */
 function send(handlers: PluginHandlers, status: number, target = "/"): number {
-  const attempt: Attempt = { address: "a:1", named: "a:1", status, connectTime: 0, headerTime: 0, responseTime: 0 };
+  const attempt: Attempt = { ...node, status, connectTime: 0, headerTime: 0, responseTime: 0 };
   const broken = handlers.access?.(buildRequest({ target })) !== undefined;
   handlers.log?.(buildRequest({ target, attempts: broken ? [] : [attempt] }));
   return broken ? 0 : status;
@@ -65,7 +67,7 @@ test("other statuses, other paths and other hosts count for nothing", () => {
 test("failures of requests sent before a break do not make it longer", () => {
   const clock = { us: 1_000 * SECOND };
   const handlers = compiled({ unhealthy: { failures: 1 } }, clock);
-  const attempts = [{ address: "a:1", named: "a:1", status: 500, connectTime: 0, headerTime: 0, responseTime: 0 }];
+  const attempts = [{ ...node, status: 500, connectTime: 0, headerTime: 0, responseTime: 0 }];
   for (let i = 0; i < 5; i++) handlers.log?.(buildRequest({ attempts }));
   clock.us += 3 * SECOND;
   assert.equal(send(handlers, 500), 500);

@@ -22,6 +22,7 @@ function entryOf(conf: FormatConf & BodyConf, request: FakeRequest, metadata?: F
   return JSON.parse(JSON.stringify(entries.build(request)));
 }
 
+const sent = { scheme: "http", host: "Example.com:8080" };
 const ask = (options: FakeRequestOptions = {}): FakeRequest => buildRequest(options);
 
 test("the full entry tells everything, with repeated headers and arguments as lists", () => {
@@ -37,8 +38,24 @@ test("the full entry tells everything, with repeated headers and arguments as li
     responseHeaders: [["Content-Type", "text/plain"]],
     route: { id: "7", serviceId: "s" },
     attempts: [
-      { address: "127.0.0.1:80", named: "a", status: 502, connectTime: -1, headerTime: -1, responseTime: 0.001 },
-      { address: "127.0.0.1:81", named: "a", status: 200, connectTime: 0, headerTime: 0.001, responseTime: 0.002 },
+      {
+        address: "127.0.0.1:80",
+        named: "a",
+        ...sent,
+        status: 502,
+        connectTime: -1,
+        headerTime: -1,
+        responseTime: 0.001,
+      },
+      {
+        address: "127.0.0.1:81",
+        named: "a",
+        ...sent,
+        status: 200,
+        connectTime: 0,
+        headerTime: 0.001,
+        responseTime: 0.002,
+      },
     ],
   });
   request.authenticate(buildConsumer("jack"));

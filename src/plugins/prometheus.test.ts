@@ -15,6 +15,8 @@ const attr = { default_buckets: [10, 100, 1_000] };
 const attempt = (more: Partial<Attempt> = {}): Attempt => ({
   address: "10.0.0.1:80",
   named: "10.0.0.1",
+  scheme: "http",
+  host: "a.com",
   status: 200,
   connectTime: 0,
   headerTime: 0.01,

@@ -9,7 +9,17 @@ const ctx = { uri: "" } as RequestContext;
 
 function node(port: number, weight = 1, priority = 0): UpstreamNode {
   const address = `127.0.0.1:${port}`;
-  return { host: "127.0.0.1", port, weight, priority, address, hostHeader: address, poolKey: address, health: null };
+  return {
+    host: "127.0.0.1",
+    port,
+    weight,
+    priority,
+    address,
+    identity: address,
+    hostHeader: address,
+    poolKey: address,
+    health: null,
+  };
 }
 
 function picks(picker: Picker, count: number): number[] {

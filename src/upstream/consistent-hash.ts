@@ -19,7 +19,7 @@ export class ConsistentHash implements Strategy {
   /** @param keyOf the text that decides. */
   constructor(nodes: readonly UpstreamNode[], keyOf: (ctx: RequestContext) => string) {
     this.#nodes = nodes;
-    this.#seeds = Uint32Array.from(nodes, ({ address }) => hashText(address));
+    this.#seeds = Uint32Array.from(nodes, ({ identity }) => hashText(identity));
     this.#equal = nodes.every(({ weight }) => weight === nodes[0]?.weight);
     this.#keyOf = keyOf;
   }

@@ -47,7 +47,7 @@ export class ResponseTimes implements PickFeedback {
 
   /** How long a request to the node is expected to take; a node that nothing is known of is worth a try. */
   expected(node: UpstreamNode): number {
-    const average = this.#averages.get(node.address);
+    const average = this.#averages.get(node.identity);
     if (average === undefined) return 0;
     // What was measured fades while the node is not asked, so that it is tried again.
     const now = this.#now();
@@ -58,17 +58,17 @@ export class ResponseTimes implements PickFeedback {
 
   /** Forgets nodes that are gone. */
   retain(nodes: readonly UpstreamNode[]): void {
-    const kept = new Set(nodes.map(({ address }) => address));
+    const kept = new Set(nodes.map(({ identity }) => identity));
     for (const [address, { active }] of this.#averages) {
       if (!kept.has(address) && active === 0) this.#averages.delete(address);
     }
   }
 
   #of(node: UpstreamNode): Average {
-    let average = this.#averages.get(node.address);
+    let average = this.#averages.get(node.identity);
     if (average === undefined) {
       average = { value: 0, touchedAt: 0, active: 0, waitsSince: 0 };
-      this.#averages.set(node.address, average);
+      this.#averages.set(node.identity, average);
     }
     return average;
   }

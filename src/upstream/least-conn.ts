@@ -6,17 +6,17 @@ export class ActiveCounts implements PickFeedback {
   readonly #counts = new Map<string, number>();
 
   began(node: UpstreamNode): void {
-    this.#counts.set(node.address, this.at(node) + 1);
+    this.#counts.set(node.identity, this.at(node) + 1);
   }
 
   ended(node: UpstreamNode): void {
     const left = this.at(node) - 1;
-    if (left > 0) this.#counts.set(node.address, left);
-    else this.#counts.delete(node.address);
+    if (left > 0) this.#counts.set(node.identity, left);
+    else this.#counts.delete(node.identity);
   }
 
   at(node: UpstreamNode): number {
-    return this.#counts.get(node.address) ?? 0;
+    return this.#counts.get(node.identity) ?? 0;
   }
 }
 

@@ -78,7 +78,7 @@ class OnlyNode implements Picker {
 
   pick(tried: readonly UpstreamNode[]): UpstreamNode | null {
     if (this.#single) return this.#node;
-    for (const { address } of tried) if (address === this.#node.address) return null;
+    for (const { identity } of tried) if (identity === this.#node.identity) return null;
     return this.#node;
   }
 }

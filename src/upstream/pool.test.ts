@@ -28,6 +28,7 @@ async function setUp(t: TestContext) {
     weight: 1,
     priority: 0,
     address,
+    identity: address,
     hostHeader: address,
     poolKey: address,
     health: null,

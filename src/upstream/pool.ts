@@ -110,7 +110,7 @@ export class Pool implements ConnectionOwner {
     }
     const ticket = this.#nextInQueue();
     if (ticket !== null) ticket.grant(connection);
-    else if (this.#idle.length >= keepalive) connection.destroy();
+    else if (this.#idle.length >= keepalive || keepaliveTimeoutMs === 0) connection.destroy();
     else {
       connection.rest(keepaliveTimeoutMs);
       this.#idle.push(connection);

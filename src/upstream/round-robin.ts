@@ -43,7 +43,7 @@ export class RoundRobin implements Strategy {
 
   /** Notes where the turn stands. */
   note(turns: Map<string, number>): void {
-    this.#nodes.forEach((node, i) => turns.set(node.address, this.#current[i]!));
+    this.#nodes.forEach((node, i) => turns.set(node.identity, this.#current[i]!));
   }
 
   /** Takes over the running weights of nodes that were there before; false where none was. */
@@ -52,7 +52,7 @@ export class RoundRobin implements Strategy {
     let found = false;
     let sum = 0;
     this.#nodes.forEach((node, i) => {
-      const weight = before.get(node.address);
+      const weight = before.get(node.identity);
       if (weight !== undefined) found = true;
       // A weight that was lowered must not leave a lead of many turns behind.
       current[i] = Math.max(-node.weight, Math.min(node.weight, weight ?? 0));

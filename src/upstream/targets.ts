@@ -78,7 +78,8 @@ export function targetKeys(upstream: InlineUpstream): readonly string[] {
 
 /**
  * The addresses of an upstream as they are known now: names in their place where nothing
- * is known of them yet. A name's weight is shared by its addresses.
+ * is known of them yet. A name's weight is shared by its addresses. A name that was looked
+ * up in vain gets nothing where there is another node.
  */
 export function expandNodes(upstream: InlineUpstream, targets: Targets): readonly ExpandedNode[] {
   const service = serviceKey(upstream);
@@ -88,10 +89,12 @@ export function expandNodes(upstream: InlineUpstream, targets: Targets): readonl
   const written = distinctNodes(upstream).map((node) => {
     const key = nameKey(node.host);
     const found = key === null ? undefined : targets.get(key);
-    return { node, hosts: found === undefined || found.length === 0 ? [node.host] : found.map(({ host }) => host) };
+    return { node, found: found === undefined ? [node.host] : found.map(({ host }) => host) };
   });
-  const scale = commonMultiple(written.map(({ hosts }) => hosts.length));
-  return written.flatMap(({ node, hosts }) => {
+  const spared = written.some(({ node, found }) => found.length > 0 && node.weight > 0);
+  const scale = commonMultiple(written.map(({ found }) => Math.max(1, found.length)));
+  return written.flatMap(({ node, found }) => {
+    const hosts = found.length > 0 || spared ? found : [node.host];
     const weight = node.weight === 0 ? 0 : Math.max(1, Math.round((node.weight * scale) / hosts.length));
     return hosts.map((host) => ({ ...node, host, weight, name: node.host }));
   });
@@ -110,6 +113,25 @@ function distinctNodes({ nodes = [], scheme }: InlineUpstream): readonly Written
 /** One address of an upstream, and the name that led to it. */
 export interface ExpandedNode extends Target {
   readonly name: string;
+}
+
+/**
+ * What tells the nodes of an upstream apart: `host:port`, and behind it the name where another
+ * one leads to the same address. Virtual hosts of one server are nodes of their own.
+ */
+export function identitiesOf(nodes: readonly ExpandedNode[], scheme: InlineUpstream["scheme"]): readonly string[] {
+  const addresses = nodes.map(({ host, port }) => formatAddress(host, port ?? defaultPort(scheme)));
+  if (nodes.every(({ host, name }) => host === name)) return addresses;
+  const names = new Map<string, Set<string>>();
+  nodes.forEach(({ name }, i) => {
+    const known = names.get(addresses[i]!);
+    if (known === undefined) names.set(addresses[i]!, new Set([name]));
+    else known.add(name);
+  });
+  return nodes.map(({ host, name }, i) => {
+    const address = addresses[i]!;
+    return host === name || names.get(address)!.size === 1 ? address : `${address} ${name}`;
+  });
 }
 
 /** The port of a scheme where a node names none; 0 for schemes of streams, whose nodes must name one. */

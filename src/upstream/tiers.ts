@@ -59,9 +59,9 @@ export function isOut(node: UpstreamNode, tried: readonly UpstreamNode[], mindHe
   return tried.length > 0 && has(tried, node);
 }
 
-/** Compared by address: a request may hold nodes of an older configuration. */
+/** Compared by identity: a request may hold nodes of an older configuration. */
 function has(tried: readonly UpstreamNode[], node: UpstreamNode): boolean {
-  for (const other of tried) if (other.address === node.address) return true;
+  for (const other of tried) if (other.identity === node.identity) return true;
   return false;
 }
 

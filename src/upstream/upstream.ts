@@ -16,8 +16,10 @@ export interface UpstreamNode {
   readonly port: number;
   readonly weight: number;
   readonly priority: number;
-  /** `host:port`, IPv6 in brackets; identity of the node within its upstream. */
+  /** `host:port`, IPv6 in brackets. */
   readonly address: string;
+  /** What tells it from the other nodes of its upstream; see `identitiesOf`. */
+  readonly identity: string;
   /** Host header under `pass_host: node`: without the scheme's default port. */
   readonly hostHeader: string;
   /** Whose connections it shares: the address, and what a `keepalive_pool` says. */
@@ -74,7 +76,7 @@ export interface Upstream {
   readonly connectTimeoutMs: number;
   readonly sendTimeoutMs: number;
   readonly readTimeoutMs: number;
-  /** Idle connections kept per worker and node, their idle time and number of requests. */
+  /** Idle connections kept per worker and node, their idle time (0: none is kept) and number of requests. */
   readonly keepalive: number;
   readonly keepaliveTimeoutMs: number;
   readonly keepaliveRequests: number;

@@ -81,7 +81,17 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
 /** A node on this machine. */
 export function nodeAt(port: number, host = "127.0.0.1"): UpstreamNode {
   const address = `${host}:${port}`;
-  return { host, port, weight: 1, priority: 0, address, hostHeader: address, poolKey: address, health: null };
+  return {
+    host,
+    port,
+    weight: 1,
+    priority: 0,
+    address,
+    identity: address,
+    hostHeader: address,
+    poolKey: address,
+    health: null,
+  };
 }
 
 let keys = 0;

@@ -230,6 +230,9 @@ test("keepalive_pool: a session serves so many calls, and idle ones are not kept
   const { port } = await gateway(t, [node.port], { keepaliveRequests: 3, keepalive: 1 });
   for (let i = 0; i < 6; i++) assert.match(await exchangeBytes(port, call()), /grpc-status: 0/);
   assert.equal(node.sessions.length, 2);
+  const { port: off } = await gateway(t, [node.port], { keepaliveTimeoutMs: 0 });
+  for (let i = 0; i < 3; i++) assert.match(await exchangeBytes(off, call()), /grpc-status: 0/);
+  assert.equal(node.sessions.length, 5, "an idle_timeout of 0 keeps none");
 });
 
 test("the client's time for the call: 504, and the node is told", async (t) => {

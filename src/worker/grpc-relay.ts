@@ -141,10 +141,10 @@ export class GrpcRelay extends NodeRelay implements StreamSink, SessionWaiter, T
 
   protected override send(node: UpstreamNode): void {
     const { upstream } = this;
-    const name = hostName(upstreamHost(this.owner.ctx, upstream, node));
-    const pool = this.env.pools.sessions(node, upstream.tls, name);
+    const host = upstreamHost(this.owner.ctx, upstream, node);
+    const pool = this.env.pools.sessions(node, upstream.tls, hostName(host));
     const session = pool.take(upstream);
-    this.beginAttempt(node, session !== null);
+    this.beginAttempt(node, host, session !== null);
     if (session === null) this.#ticket = pool.wait(this, upstream.connectTimeoutMs);
     else this.#open(session);
   }

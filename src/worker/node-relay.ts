@@ -109,14 +109,16 @@ export abstract class NodeRelay {
     this.send(node, false);
   }
 
-  /** Notes that a node is being asked; `open`: over a connection that is there. */
-  protected beginAttempt(node: UpstreamNode, open: boolean): void {
+  /** Notes that a node is being asked as `host`; `open`: over a connection that is there. */
+  protected beginAttempt(node: UpstreamNode, host: string, open: boolean): void {
     this.node = node;
     this.#startedTicks = this.owner.timed || this.upstream.retryTimeoutMs > 0 ? performance.now() : 0;
     if (this.#firstTicks === 0) this.#firstTicks = this.#startedTicks;
     this.attempt = {
       address: node.address,
       named: node.hostHeader,
+      scheme: this.upstream.scheme,
+      host,
       status: 0,
       connectTime: open ? 0 : -1,
       headerTime: -1,

@@ -35,7 +35,6 @@ export class OutgoingRequest implements UpstreamRequest {
   method: string;
   #target: string;
   #host: string | null = null;
-  scheme = "http";
   bufferBody = false;
   body: Uint8Array | null = null;
   choice: UpstreamChoice | null = null;

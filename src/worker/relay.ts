@@ -158,7 +158,7 @@ export class Relay extends NodeRelay implements ResponseSink, ConnectionWaiter {
     const pool =
       upstream.tls === null ? pools.get(upstream, node) : pools.secure(upstream, node, upstream.tls, hostName(host));
     const connection = pool.take(fresh);
-    this.beginAttempt(node, connection?.open === true);
+    this.beginAttempt(node, host, connection?.open === true);
     if (connection === null) this.#ticket = pool.wait(this, upstream.connectTimeoutMs);
     else this.#sendOn(connection, host, upstream.connectTimeoutMs);
   }

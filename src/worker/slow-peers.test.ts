@@ -143,3 +143,26 @@ test("a node that reads slowly, but reads, gets its upload", async (t) => {
   client.socket.write(Buffer.alloc(size, "x"));
   assert.match(await client.end(), /true$/);
 });
+
+test("a client that has gone while an answer pauses is noticed, one that ended its half gets all of it", async (t) => {
+  const answer: Answer = (text, { socket }) => {
+    socket.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\na");
+    if (text.includes("/pauses")) return;
+    const rest = [..."bcdef"];
+    // Together longer than a pause may be, no pause nearly as long as that.
+    const timer = setInterval(() => {
+      socket.write(rest.shift() ?? "");
+      if (rest.length === 0) clearInterval(timer);
+    }, 500);
+  };
+  // Nothing else would ever end it.
+  const { port, origin } = await proxy(t, answer, undefined, { readTimeoutMs: 0 });
+  const half = new RawClient(port).send("GET /flows HTTP/1.1\r\nHost: a\r\n\r\n");
+  const gone = new RawClient(port).send("GET /pauses HTTP/1.1\r\nHost: a\r\n\r\n");
+  await Promise.all([half, gone].map((client) => client.until(/\r\n\r\na$/)));
+  half.socket.end();
+  gone.destroy();
+  const paused = origin.connections[origin.requests.findIndex((text) => text.includes("/pauses"))]!.socket;
+  if (!paused.destroyed) await once(paused, "close");
+  assert.match(await half.end(), /\r\n\r\nabcdef$/);
+});

@@ -157,17 +157,17 @@ function upstreamRow(deps: ExplainDeps, plan: ExplainedPlan, ctx: RequestContext
   // Where not a single node is healthy all of them are used.
   const usable = healthy.length > 0 ? healthy : weighted;
   const highest = Math.max(...usable.map(({ priority }) => priority));
-  const candidates = usable.filter(({ priority }) => priority === highest).map(({ address }) => address);
+  const candidates = usable.filter(({ priority }) => priority === highest).map(({ identity }) => identity);
   const certain = candidates.length === 1 || (type === "chash" && isForetold(conf, ctx, plan.authenticates));
   return {
     ...row,
-    nodes: nodes.map(({ address, weight, priority }) => ({
-      address,
+    nodes: nodes.map(({ identity, weight, priority }) => ({
+      address: identity,
       weight,
       priority,
-      health: deps.nodeHealth(from, address),
+      health: deps.nodeHealth(from, identity),
     })),
-    node: certain ? (picker.pick([], ctx)?.address ?? null) : null,
+    node: certain ? (picker.pick([], ctx)?.identity ?? null) : null,
     candidates,
   };
 }

@@ -75,6 +75,20 @@ test("an answer is held back until something is different, and told at once then
   while (server.held.size > 0) await new Promise(setImmediate);
 });
 
+test("the only server tells at once of a service that comes, goes and comes back", async (t) => {
+  const server = await startConsul(t, [], 7);
+  const { next, hosts } = following(t, [server.url], { intervalMs: 60_000 });
+  assert.match(await hosts(), /knows no passing instance/);
+  const steps = [[instance("10.0.0.1", 80)], [], [instance("10.0.0.2", 80)]];
+  for (const [step, instances] of steps.entries()) {
+    await server.wasAsked(step + 2);
+    const changed = next();
+    server.now(instances, step + 8);
+    await changed;
+  }
+  assert.equal(await hosts(), "10.0.0.2");
+});
+
 test("without an index, and with keepalive: false, the server is asked again and again", async (t) => {
   for (const [index, waitMs] of [
     [0, 60_000],

@@ -119,9 +119,9 @@ class ServiceWatch {
     for (const server of this.#settings.servers) {
       try {
         const answer = await this.#ask(server, 0);
-        if (answer.targets.length > 0) return this.#take(server, answer);
+        if (answer.targets.length > 0 || this.#isOnly) return this.#take(server, answer);
         answers++;
-        failure = `${server} knows no passing instance of ${this.#service}`;
+        failure = knowsNobody(server, this.#service);
       } catch (thrown) {
         failure = `${server}: ${reasonOf(thrown)}`;
       }
@@ -143,15 +143,21 @@ class ServiceWatch {
   async #askAgain({ server, index }: Heard): Promise<Heard | null> {
     try {
       const answer = await this.#ask(server, index);
-      if (answer.targets.length > 0) return this.#take(server, answer, index);
+      if (answer.targets.length > 0 || this.#isOnly) return this.#take(server, answer, index);
     } catch {
       // The others are asked, and it once more.
     }
     return this.#closing.signal.aborted ? null : await this.#askAll();
   }
 
+  /** There is no other server to ask: it may hold back its answer also while it knows nobody. */
+  get #isOnly(): boolean {
+    return this.#settings.servers.length === 1;
+  }
+
   #take(server: string, { targets, index }: ConsulAnswer, before = 0): Heard {
-    this.#learn({ targets, ttlMs: TTL_MS });
+    const known = targets.length > 0;
+    this.#learn(known ? { targets, ttlMs: TTL_MS } : this.#instead(knowsNobody(server, this.#service), true));
     // An index that goes back says that the server has begun anew.
     return { server, targets, index: index < before ? 0 : index };
   }
@@ -170,4 +176,8 @@ class ServiceWatch {
     this.#tried.resolve();
     if (before !== null && JSON.stringify(before) !== JSON.stringify(lookup)) this.#changed();
   }
+}
+
+function knowsNobody(server: string, service: string): string {
+  return `${server} knows no passing instance of ${service}`;
 }

@@ -64,6 +64,11 @@ export class TargetWatch {
     return this.#entries.has(key);
   }
 
+  /** Whether the key has been looked up, if only in vain. */
+  isLooked(key: string): boolean {
+    return this.#entries.get(key)?.looked === true;
+  }
+
   /** Everything that is known. */
   *known(): Iterable<readonly [key: string, targets: readonly Target[]]> {
     for (const { key, targets } of this.#entries.values()) if (targets !== undefined) yield [key, targets];
@@ -192,6 +197,9 @@ export class TargetWatch {
 
   #take(entry: Entry, lookup: Lookup): void {
     const { log } = this.#parts;
+    const first = !entry.looked;
+    if (first) entry.type.looked++;
+    entry.looked = true;
     let pauseMs: number;
     if ("failure" in lookup) {
       pauseMs = RETRY_MS[Math.min(entry.failures, RETRY_MS.length - 1)]!;
@@ -204,16 +212,13 @@ export class TargetWatch {
       if (gone) this.#set(entry, []);
       else if (entry.targets === undefined && lookup.otherwise !== undefined) this.#set(entry, lookup.otherwise);
       // Who waits for the first word of it need not wait any longer.
-      else if (entry.targets === undefined && !entry.looked) this.#parts.changed(entry.key, []);
+      else if (entry.targets === undefined && first) this.#parts.changed(entry.key, []);
     } else {
       pauseMs = lookup.ttlMs;
       if (entry.failures > 0) log.notice(`${entry.key} can be resolved again`);
       entry.failures = 0;
       if (JSON.stringify(entry.targets) !== JSON.stringify(lookup.targets)) this.#set(entry, lookup.targets);
     }
-    const first = !entry.looked;
-    if (first) entry.type.looked++;
-    entry.looked = true;
     const hasAnswered = "targets" in lookup || lookup.answered === true || lookup.gone === true;
     setKnown(entry, hasAnswered || entry.targets !== undefined);
     if (first || hasAnswered) this.#parts.looked?.(entry.key);

@@ -19,6 +19,7 @@ const nodes = [1, 2, 3].map((port) => ({
   hostHeader: null,
   address: `127.0.0.1:${port}`,
   tls,
+  waits: false,
 }));
 
 test("nodes are told with their places on the board, and those beyond the limit are counted", (t) => {

@@ -44,9 +44,9 @@ export async function probe(
   return typeof outcome === "number" ? eventOf(outcome, judgement) : outcome;
 }
 
-/** A timeout of 0 or less would fail every probe: it means the default there. */
+/** A timeout of 0 or less would fail every probe: it means the default there. So would one beyond Node's timers. */
 function timeoutMs({ timeout }: ActiveCheck): number {
-  return timeout > 0 ? Math.ceil(timeout * 1_000) : 1_000;
+  return timeout > 0 ? Math.min(Math.ceil(timeout * 1_000), 2 ** 31 - 1) : 1_000;
 }
 
 /** More than that late, and this thread did not get to run. */

@@ -22,7 +22,15 @@ async function silent(t: TestContext): Promise<{ node: CheckedNode; probed: (tim
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => server.close());
   const { port } = server.address() as AddressInfo;
-  const node = { host: "127.0.0.1", port, name: "127.0.0.1", hostHeader: null, address: `127.0.0.1:${port}`, tls };
+  const node = {
+    host: "127.0.0.1",
+    port,
+    name: "127.0.0.1",
+    hostHeader: null,
+    address: `127.0.0.1:${port}`,
+    tls,
+    waits: false,
+  };
   const probed = (times: number): Promise<void> =>
     new Promise((resolve) => {
       const look = (): void => void (probes >= times && waiting.delete(look) && resolve());
@@ -59,7 +67,7 @@ test("nodes that hang keep no others from being probed, in their upstream and in
   await Promise.all([all[0]!.probed(1), all[1]!.probed(2), all[2]!.probed(1)]);
 });
 
-test("what comes while this thread cannot run is no timeout", async (t) => {
+test("what comes while this thread cannot run is no timeout, nor is one of more than a timer can be", async (t) => {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
     socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\n\r\n"));
@@ -72,6 +80,7 @@ test("what comes while this thread cannot run is no timeout", async (t) => {
   const outcome = probe(target, checks.active, activeJudgement(checks));
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
   assert.equal(await outcome, "success");
+  assert.equal(await probe(target, { ...checks.active, timeout: 3_000_000 }, activeJudgement(checks)), "success");
 });
 
 test("probes under way count, however often other things of the upstream change meanwhile", async (t) => {

@@ -17,8 +17,10 @@ import { probe, type ProbeTarget } from "./probe.ts";
 
 /** A node as it is probed. */
 export interface CheckedNode extends ProbeTarget {
-  /** `host:port`, the identity of the node within its upstream. */
+  /** The identity of the node within its upstream: `host:port`, and its name where others have the same. */
   readonly address: string;
+  /** Its name is being looked up for the first time: it is not probed before that. */
+  readonly waits: boolean;
 }
 
 export interface ProberLog {
@@ -204,7 +206,8 @@ export class Prober {
     return due.length <= room ? due : due.sort((a, b) => a.startedAt - b.startedAt).slice(0, room);
   }
 
-  #dueAt({ checks: { active } }: Checked, { place, startedAt }: Probed): number {
+  #dueAt({ checks: { active } }: Checked, { node, place, startedAt }: Probed): number {
+    if (node.waits) return Infinity;
     return startedAt + probeIntervalMs(active, this.#table.isHealthy(place));
   }
 
@@ -255,6 +258,11 @@ export class Prober {
 
 function isSameTarget(a: CheckedNode, b: CheckedNode): boolean {
   return (
-    a.host === b.host && a.port === b.port && a.name === b.name && a.hostHeader === b.hostHeader && a.tls === b.tls
+    a.host === b.host &&
+    a.port === b.port &&
+    a.name === b.name &&
+    a.hostHeader === b.hostHeader &&
+    a.tls === b.tls &&
+    a.waits === b.waits
   );
 }

@@ -44,6 +44,17 @@ function exporting(): { exporter: MetricsExporter; board: Board; vitals: Gateway
         type: "http",
         nodes: [{ hostname: "", ip: "10.0.0.1", port: 80, status: "mostly_unhealthy", counter: noCounts }],
       },
+      {
+        name: "/apisix/upstreams/2",
+        type: "http",
+        nodes: (["unhealthy", "healthy"] as const).map((status) => ({
+          hostname: "",
+          ip: "10.0.0.1",
+          port: 8080,
+          status,
+          counter: noCounts,
+        })),
+      },
     ],
     indexes: () => new Map([["routes", 7]]),
     certificates: () => [
@@ -131,6 +142,8 @@ test("what workers count is added up, and workers that are not there are down", 
     'turnpike_config_change_to_live_seconds_bucket{le="0.05"} 1',
     "turnpike_config_change_to_live_seconds_sum 0.04",
     'apisix_upstream_status{name="/apisix/upstreams/1",ip="10.0.0.1",port="80"} 0',
+    // Both nodes are probed at one port.
+    'apisix_upstream_status{name="/apisix/upstreams/2",ip="10.0.0.1",port="8080"} 0',
     "apisix_etcd_reachable 1",
     'apisix_etcd_modify_indexes{key="routes"} 7',
     'apisix_stream_connection_total{route="route"} 4',
@@ -139,6 +152,12 @@ test("what workers count is added up, and workers that are not there are down", 
   ]) {
     assert.ok(lines.includes(line), line);
   }
+  const series = lines.filter((line) => /^\w/.test(line)).map((line) => line.slice(0, line.lastIndexOf(" ")));
+  assert.deepEqual(
+    series.filter((one, i) => series.indexOf(one) < i),
+    [],
+    "none is written twice",
+  );
   assert.equal(
     lines.filter((line) => line.startsWith("apisix_http_latency_count{type=")).length,
     1,

@@ -58,16 +58,7 @@ export function apisixLines(facts: GatewayFacts): string {
       `${prefix}upstream_status`,
       "gauge",
       "Upstream status from health check",
-      facts.health().flatMap(({ name, nodes }) =>
-        nodes.map(({ ip, port, status }): readonly [Labels, number] => [
-          [
-            ["name", name],
-            ["ip", ip],
-            ["port", String(port)],
-          ],
-          status === "healthy" || status === "mostly_healthy" ? 1 : 0,
-        ]),
-      ),
+      facts.health().flatMap(upstreamStatus),
     ),
     metric(`${prefix}node_info`, "gauge", "Info of APISIX node", [[node, 1]]),
     single(
@@ -253,4 +244,20 @@ function sumOf(board: Board, value: (record: NonNullable<ReturnType<Board["activ
     if (record !== undefined && record.state !== WorkerState.absent) sum += value(record);
   }
   return sum;
+}
+
+/** Nodes that are probed at one address are one series, which says 0 where one of them is unhealthy. */
+function upstreamStatus({ name, nodes }: HealthReport): readonly (readonly [Labels, number])[] {
+  const worst = new Map<string, readonly [Labels, number]>();
+  for (const { ip, port, status } of nodes) {
+    const key = `${ip} ${port}`;
+    const value = status === "healthy" || status === "mostly_healthy" ? 1 : 0;
+    const labels: Labels = [
+      ["name", name],
+      ["ip", ip],
+      ["port", String(port)],
+    ];
+    worst.set(key, [labels, Math.min(value, worst.get(key)?.[1] ?? 1)]);
+  }
+  return [...worst.values()];
 }

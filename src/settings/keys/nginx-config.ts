@@ -50,7 +50,7 @@ const http: Keys = {
   upstream: section("Connections to upstreams.", {
     keepalive: count(320, "Idle connections that each worker keeps for a node."),
     keepalive_requests: count(1000, "Requests that one connection may carry; 0 is no limit."),
-    keepalive_timeout: duration("60s", "How long an idle connection is kept."),
+    keepalive_timeout: duration("60s", "How long an idle connection is kept; 0 keeps none."),
   }),
   proxy_buffer_size: size("4k", "Bytes that the head of a node's answer may have, 502 beyond.", {
     pattern: "^([1-9]|[1-5]\\d|6[0-4])[kK]$",

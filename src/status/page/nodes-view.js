@@ -62,7 +62,7 @@ function makeUpstream() {
  */
 function updateUpstream(row, node) {
   const [mark, word] = healths[node.status] ?? ["none", node.status];
-  setText(row.name, node.node.startsWith(node.name) ? node.node : `${node.name} (${node.node})`);
+  setText(row.name, node.node.startsWith(node.name) ? node.node : `${node.name} (${node.node.split(" ")[0]})`);
   row.health.set(mark, word);
   setText(row.upstream, node.upstream);
   setText(row.probe, node.probe.toUpperCase());

@@ -80,7 +80,7 @@ export class SessionPool implements SessionOwner {
     else this.#serveQueue();
     if (session.streams > 0 || session.closing) return;
     const idle = this.#sessions.filter(({ open, closing, streams }) => open && !closing && streams === 0).length;
-    if (this.#closed || idle > this.#keepalive) session.retire();
+    if (this.#closed || idle > this.#keepalive || this.#keepaliveTimeoutMs === 0) session.retire();
     else session.rest(this.#keepaliveTimeoutMs);
   }
 

@@ -22,6 +22,7 @@ export class AnswerWriter {
   blocked = false;
   readonly #socket: Socket;
   readonly #types: ContentTypes;
+  #seen = 0;
   #minor = 1;
   #toHead = false;
   #framing: Framing = "none";
@@ -39,7 +40,15 @@ export class AnswerWriter {
     this.#minor = minor;
     this.#toHead = toHead;
     this.bytesSent = 0;
+    this.#seen = 0;
     this.answering = false;
+  }
+
+  /** Whether anything was written since this was last asked, or the request began. */
+  wrote(): boolean {
+    const before = this.#seen;
+    this.#seen = this.bytesSent;
+    return this.#seen > before;
   }
 
   /** Passes on an interim response; HTTP/1.0 knows none (RFC 9110, section 15.2). */

@@ -149,10 +149,8 @@ export class Http1Connection implements Downstream, Timed {
     this.#processing = false;
     if (this.#state !== State.idle && this.#state !== State.head) return;
     this.#unpause();
-    if (!this.#clientEnded) return;
-    if (this.#state === State.idle) this.#linger();
     // The rest of this head will not come.
-    else this.#socket.destroy();
+    if (this.#clientEnded) this.#ended();
   }
 
   /** @param borrowed the buffer is overwritten after this call. */
@@ -420,7 +418,7 @@ export class Http1Connection implements Downstream, Timed {
       this.#nextRequest();
       this.#process();
     } else if (blocked && (this.#state === State.exchange || this.#state === State.tunnel)) {
-      this.#env.wheel.clear(this);
+      if (!this.#clientEnded || this.#state === State.tunnel) this.#env.wheel.clear(this);
       this.#exchange?.drained();
     }
   }
@@ -450,8 +448,11 @@ export class Http1Connection implements Downstream, Timed {
     }
   }
 
+  /** Most clients that end their half have gone: only bytes that they do not take would tell. */
   #armHalfClosed(): void {
-    if (!this.#writer.answering) this.#env.wheel.set(this, HALF_CLOSED_GRACE_MS);
+    if (this.#writer.blocked) return;
+    this.#writer.wrote();
+    this.#env.wheel.set(this, HALF_CLOSED_GRACE_MS);
   }
 
   expired(): void {
@@ -465,9 +466,9 @@ export class Http1Connection implements Downstream, Timed {
         this.#refuse("DOWNSTREAM_TIMEOUT", "the request head did not come in time");
         break;
       case State.exchange:
-        if (this.#body !== null && this.#bodyFlows && !this.#writer.blocked && !this.#clientEnded) {
+        if (this.#clientEnded && !this.#writer.blocked && this.#writer.wrote()) this.#armHalfClosed();
+        else if (this.#body !== null && this.#bodyFlows && !this.#writer.blocked && !this.#clientEnded)
           this.#breakOff("DOWNSTREAM_TIMEOUT", "the request body did not come in time");
-        } else if (this.#clientEnded && this.#writer.answering && !this.#writer.blocked) return;
         else this.#socket.destroy();
         break;
       case State.idle:

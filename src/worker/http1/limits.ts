@@ -6,7 +6,7 @@ export const MAX_WAITING = 65_536;
 export const MAX_DISCARD = 262_144;
 /** How long a client may go on sending after its connection was ended. */
 export const LINGER_MS = 5_000;
-/** How long an answer may take to begin for a client that has ended its half; then it has gone. */
+/** How long an answer may take to begin, or pause, for a client that has ended its half; then it has gone. */
 export const HALF_CLOSED_GRACE_MS = 2_000;
 /** Idle time that a draining worker gives a kept-alive connection. */
 export const DRAIN_GRACE_MS = 1_000;

@@ -56,7 +56,16 @@ export class NodeChoice {
     if (node === null) return null;
     this.#pickedTicks = performance.now();
     const { address, hostHeader: named } = node;
-    this.#attempt = { address, named, status: 0, connectTime: -1, headerTime: -1, responseTime: -1 };
+    this.#attempt = {
+      address,
+      named,
+      scheme: "",
+      host: "",
+      status: 0,
+      connectTime: -1,
+      headerTime: -1,
+      responseTime: -1,
+    };
     this.#ctx.attempts.push(this.#attempt);
     const { feedback } = this.#upstream.picker;
     this.#watched = feedback !== null;

@@ -17,7 +17,6 @@ const NO_REQUEST: UpstreamRequest = {
   method: "",
   target: "",
   host: null,
-  scheme: "",
   bufferBody: false,
   body: null,
   choice: null,
