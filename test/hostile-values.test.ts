@@ -154,6 +154,8 @@ async function startWorker(t: TestContext): Promise<Served> {
   t.after(async () => {
     await server.drain(0);
     engine.close();
+    // Plugins that were told to delay an answer for hours still wait; nobody else does.
+    setTimeout(() => process.exit(), 1_000).unref();
   });
   return { engine, port: address!.port, faults };
 }
@@ -198,7 +200,7 @@ test("whatever is accepted is compiled and answers requests", async (t) => {
       await Promise.all(paths.flatMap((path) => [ask(port, path, null), ask(port, path, '{"a":{"b":[1]},"b":"x"}')]));
       assert.deepEqual(faults, []);
     }),
-    { numRuns: times(30_000, 2_000), endOnFailure: true },
+    { numRuns: times(30_000, 1_000), endOnFailure: true },
   );
-  assert.ok(accepted >= times(4_500, 300), `${accepted} accepted`);
+  assert.ok(accepted >= times(4_500, 150), `${accepted} accepted`);
 });
