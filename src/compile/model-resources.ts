@@ -40,7 +40,7 @@ const upstreamFields = fc
     ),
     type: fc.constantFrom("roundrobin", "chash", "least_conn", "ewma"),
     key: some("remote_addr", "arg_a"),
-    scheme: fc.constantFrom("http", "http", "https", "grpc", "tcp", "tls"),
+    scheme: fc.constantFrom("http", "http", "https", "https", "grpcs", "tcp", "tls"),
     checks: some({ active: { type: "tcp" } }),
     retries: some(0, 3),
     timeout,
@@ -128,7 +128,7 @@ const consumers = fc
   .map(([name, fields]) =>
     fields === null ? removal("consumers", name) : change("consumers", name, { username: name, ...fields }),
   );
-const pluginName = fc.constantFrom("first", "second", "inner", "outer", "split");
+const pluginName = fc.constantFrom("first", "second", "second", "inner", "outer", "split", "encoder");
 
 /** One change of one resource. */
 export const changes: fc.Arbitrary<Change> = fc.oneof(
@@ -152,8 +152,8 @@ export const changes: fc.Arbitrary<Change> = fc.oneof(
     ),
   },
   { weight: 1, arbitrary: set("consumer_groups", id, fc.record({ plugins })) },
-  { weight: 2, arbitrary: set("plugin_metadata", pluginName, fc.record({ tag })) },
-  { weight: 1, arbitrary: set("ssls", id, ssl) },
+  { weight: 3, arbitrary: set("plugin_metadata", pluginName, fc.record({ tag })) },
+  { weight: 3, arbitrary: set("ssls", id, ssl) },
   { weight: 2, arbitrary: set("stream_routes", id, stream) },
   { weight: 1, arbitrary: set("protos", id, fc.record({ content: tag })) },
 );
