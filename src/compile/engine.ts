@@ -408,7 +408,8 @@ class IncrementalEngine implements WorkerEngine {
     this.#instances.setMetadata(plugin, text);
     this.#consumers.forgetPlugin(plugin);
     const global = [...this.#globalRules.values()].some(({ plugins }) => plugins[plugin] !== undefined);
-    if (global) {
+    // Nothing says which plans have it as a part of another plugin.
+    if (global || this.#instances.isPart(plugin)) {
       this.#compiler.forgetGlobalRules();
       this.#dependents.dropAll(GLOBAL_RULES);
     }

@@ -42,8 +42,8 @@ export interface PluginInstance {
   readonly handlers: PluginHandlers;
   /** The configuration it was compiled with, without `_meta`. */
   readonly text: string;
-  /** The text of the plugin's metadata at that time. */
-  readonly metadata: string | undefined;
+  /** The texts that the metadata of the plugin, and of those it compiles as a part of its own, had at that time. */
+  readonly metadata: ReadonlyMap<string, string | undefined>;
   /** What its variables, and its handlers by their own account, look into the body for. */
   readonly bodyUses: ReadonlySet<BodyUse>;
 }
@@ -66,6 +66,8 @@ export class PluginInstances {
   /** By the key of the resource (`routes/1`), then by the name of the plugin. */
   readonly #owned = new Map<string, Map<string, PluginInstance>>();
   readonly #metadata = new Map<string, { readonly text: string; readonly value: Readonly<Record<string, unknown>> }>();
+  /** Plugins that others have compiled as a part of theirs. */
+  readonly #parts = new Set<string>();
   /** Instances that hold something and are not disposed of. */
   readonly #disposals = new Set<() => void>();
   readonly #unreachable = new FinalizationRegistry<() => void>((dispose) => {
@@ -103,8 +105,7 @@ export class PluginInstances {
     if (owned === undefined) this.#owned.set(owner, (owned = new Map<string, PluginInstance>()));
     const text = textOf(conf);
     const present = owned.get(name);
-    const metadata = this.#metadata.get(name);
-    if (present !== undefined && present.text === text && present.metadata === metadata?.text) return present;
+    if (present !== undefined && present.text === text && this.#isCurrent(present)) return present;
     const instance = this.#compile(owner, definition, conf, text);
     owned.set(name, instance);
     return instance;
@@ -135,6 +136,11 @@ export class PluginInstances {
     else this.#metadata.set(name, { text, value: JSON.parse(text) as Readonly<Record<string, unknown>> });
   }
 
+  /** Whether other plugins have compiled this one as a part of theirs. */
+  isPart(name: string): boolean {
+    return this.#parts.has(name);
+  }
+
   /** Disposes of everything; no handler may be called afterwards. */
   close(): void {
     this.#owned.clear();
@@ -143,21 +149,28 @@ export class PluginInstances {
 
   #compile(owner: string, definition: PluginDefinition, conf: PluginConf, text: string): PluginInstance {
     const { name } = definition;
-    const metadata = this.#metadata.get(name);
+    const metadata = new Map<string, string | undefined>();
     const bodyUses = new Set<BodyUse>();
     let handlers: PluginHandlers;
     try {
-      handlers = notingBodyUses(bodyUses, () => definition.compile(conf, this.#envOf(name, owner, text)));
+      handlers = notingBodyUses(bodyUses, () => definition.compile(conf, this.#envOf(name, owner, text, metadata)));
     } catch (thrown) {
       throw new Error(`plugin ${name}: ${reasonOf(thrown)}`, { cause: thrown });
     }
     for (const use of handlers.bodyUses ?? []) bodyUses.add(use);
-    const instance = { definition, handlers, text, metadata: metadata?.text, bodyUses };
+    const instance = { definition, handlers, text, metadata, bodyUses };
     if (handlers.dispose !== undefined) this.#disposeLater(instance, owner);
     return instance;
   }
 
-  #envOf(name: string, owner: string, text: string): PluginEnv {
+  #isCurrent({ metadata }: PluginInstance): boolean {
+    for (const [name, text] of metadata) if (this.#metadata.get(name)?.text !== text) return false;
+    return true;
+  }
+
+  /** `used` notes the metadata as it is now. */
+  #envOf(name: string, owner: string, text: string, used: Map<string, string | undefined>): PluginEnv {
+    used.set(name, this.#metadata.get(name)?.text);
     const metadata = (): Readonly<Record<string, unknown>> | undefined => this.#metadata.get(name)?.value;
     const { attributes, prefix, counters, batches, metrics } = this.#surroundings;
     return {
@@ -174,7 +187,8 @@ export class PluginInstances {
       compileOther: (other, conf) => {
         const definition = this.#registry.get(other);
         if (definition === undefined) throw new Error(`plugin ${other} is not available in this version`);
-        return definition.compile(conf, this.#envOf(other, owner, textOf(conf as PluginConf)));
+        this.#parts.add(other);
+        return definition.compile(conf, this.#envOf(other, owner, textOf(conf as PluginConf), used));
       },
       upstreamById: (id) => this.#upstreams.byId(id),
       compileUpstream: (part, conf) =>

@@ -77,6 +77,17 @@ test("weights and priorities are kept", () => {
   assert.deepEqual([compiled.nodes[0]?.weight, compiled.nodes[0]?.priority], [5, -1]);
 });
 
+test("weights without measure leave nothing behind", () => {
+  const picked = (weight: number): number => {
+    const nodes = { "127.0.0.1:1": weight, "127.0.0.1:2": weight, "127.0.0.1:3": 1 };
+    const { picker } = compile({ nodes });
+    const addresses = Array.from({ length: 1_000 }, () => picker.pick([], request({ uri: "/" }))?.address);
+    return addresses.filter((address) => address === "127.0.0.1:1").length;
+  };
+  assert.ok(Math.abs(picked(1e308) - 500) <= 1);
+  assert.ok(Math.abs(picked(1) - 333) <= 2, "the turn goes on with weights that were mended");
+});
+
 test("no nodes: no node to pick, and no retries", () => {
   const compiled = compile({ nodes: {} });
   assert.equal(compiled.picker.pick([], request({ uri: "/" })), null);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Kind } from "../schema/kinds.ts";
-import { servingFault, validate } from "../store/check-resource.ts";
+import { checkResource, servingFault, validate } from "../store/check-resource.ts";
 import { field, NONE } from "./conf-answers.ts";
 import { serviceConfs } from "./conf-cases-services.ts";
 import { trafficConfs } from "./conf-cases-traffic.ts";
@@ -178,4 +178,17 @@ test("the answer begins as APISIX's does, whatever the fault is", () => {
     { ...route, plugins: { "key-auth": filter } },
     "failed to validate the 'vars' expression: invalid operator '='",
   );
+});
+
+test("metadata that a plugin could not work with is kept from the workers", () => {
+  const cases: readonly (readonly [plugin: string, metadata: object, reason: RegExp])[] = [
+    ["opentelemetry", { collector: { address: "[" } }, /^collector.address: no address of HTTP: /],
+    ["error-page", { enable: true, error_404: { body: "x", content_type: "a\nb: c" } }, /control characters/],
+    ["http-logger", { log_format: { a: "$post_arg.$..a" } }, /of JSONPath only/],
+  ];
+  for (const [id, metadata, reason] of cases) {
+    const checked = checkResource("plugin_metadata", id, { id, ...metadata }, check);
+    assert.match("error" in checked ? checked.error : "", reason, id);
+    assert.equal(validate("plugin_metadata", id, { id, ...metadata }, check), null, `${id}: valid for APISIX`);
+  }
 });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { instance, startConsul } from "../../test/support/consul.ts";
 import { HEALTH_WORDS, HealthTable } from "../board/health-table.ts";
+import type { Change } from "../schema/kinds.ts";
 import type { ConsulSettings } from "../settings/settings.ts";
 import type { StagedEntry } from "../store/stage.ts";
 import { UpstreamWatch, type UpstreamWatchParts } from "./upstream-watch.ts";
@@ -76,6 +78,33 @@ test("a change waits for the services that it names, but not for long, and not a
   consul.silent = true;
   await watch.prepare(naming("slow"));
   assert.equal(watch.prepare(naming("slower")), null);
+});
+
+test("a service that moves from one upstream to another keeps its nodes; one that is gone is forgotten after the change", async (t) => {
+  const consul = await startConsul(t, [instance("10.0.0.1", 80)], 7);
+  const published: string[] = [];
+  let told = (): void => undefined;
+  const settings = { token: null, answerMs: 30_000, waitMs: 60_000, intervalMs: 60_000, weight: 1 };
+  const watch = watching(t, { ...settings, servers: [consul.url], skipped: [], fallback: null }, ({ entries }) => {
+    published.push(...entries.map(([key, targets]) => `${key} ${targets?.length ?? "gone"}`));
+    told();
+  });
+  const naming = (id: string, service: string): Change => {
+    const text = JSON.stringify({ id, discovery_type: "consul", service_name: service });
+    return { kind: "upstreams", id, text };
+  };
+  const next = async (): Promise<void> => await new Promise((resolve) => (told = resolve));
+  watch.apply([naming("1", "blue"), naming("2", "green")]);
+  while (published.length < 2) await next();
+  assert.deepEqual(published.splice(0).sort(), ["consul/blue 1", "consul/green 1"]);
+  watch.apply([naming("1", "green"), naming("2", "blue")]);
+  await setImmediate();
+  assert.deepEqual(published, []);
+  watch.apply([naming("1", "blue")]);
+  // The workers do not have the change yet, and still send requests to what it gives up.
+  assert.deepEqual(published, []);
+  await setImmediate();
+  assert.deepEqual(published, ["consul/green gone"]);
 });
 
 test("upstreams inside plugins are checked as long as they stand there", (t) => {

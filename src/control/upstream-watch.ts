@@ -85,6 +85,8 @@ export class UpstreamWatch {
   #settled = false;
   /** Keys of `#upstreams` by the target that they depend on. */
   readonly #byTarget = new Map<string, Set<string>>();
+  /** Targets that no upstream depended on at some moment of the changes that are being taken over. */
+  readonly #left = new Set<string>();
 
   constructor(parts: UpstreamWatchParts) {
     const { table, dns, discovery, healthChecksOff, publish, discovered, checked, log } = parts;
@@ -275,7 +277,16 @@ export class UpstreamWatch {
     const users = this.#byTarget.get(target);
     if (users?.delete(key) !== true || users.size > 0) return;
     this.#byTarget.delete(target);
-    this.#forget(target);
+    // Another upstream may take it over in the same changes; and the workers need it until they have got these.
+    if (this.#left.size === 0) queueMicrotask(() => this.#forgetLeft());
+    this.#left.add(target);
+  }
+
+  #forgetLeft(): void {
+    for (const target of this.#left) if (!this.#byTarget.has(target)) this.#forget(target);
+    this.#left.clear();
+    this.#reportSources();
+    this.#settle();
   }
 
   #forget(target: string): void {

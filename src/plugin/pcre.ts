@@ -29,6 +29,14 @@ export interface ParsedRegex {
   readonly flags: string;
 }
 
+/**
+ * Bounds, far above what people write: JavaScript gives up longer patterns only when they are
+ * first used, and holds the thread for seconds while it prepares thousands of groups.
+ */
+const MAX_LENGTH = 20_000;
+const MAX_GROUPS = 1_000;
+const MAX_DEPTH = 100;
+
 const refuse = (what: string): never => {
   throw new Error(`${what} is not supported`);
 };
@@ -71,6 +79,7 @@ const posix: Readonly<Record<string, string>> = {
 
 /** Parses a pattern; throws an Error that says what is wrong or not supported. */
 export function parsePcre(written: string): ParsedRegex {
+  if (written.length > MAX_LENGTH) throw new Error(`the pattern is longer than ${MAX_LENGTH} characters`);
   // They hold for everything behind them, further branches included, and mean nothing to the `^`.
   const pattern = unquoted(written).replace(/^(\^|\\A)((?:\(\?[is]+\))+)/, "$2$1");
   const leading = /^(?:\(\?([imsu]+)\))+/.exec(pattern);
@@ -93,6 +102,9 @@ class PcreParser {
   #at: number;
   /** Capturing groups so far, and what may be referred to. */
   #groups = 0;
+  /** Groups of all kinds so far, and those that are open. */
+  #all = 0;
+  #depth = 0;
   readonly #names = new Set<string>();
   readonly #references: string[] = [];
 
@@ -164,7 +176,10 @@ class PcreParser {
     const name = /^\(\?<(\w+)>$/.exec(open)?.[1];
     if (open === "(" || name !== undefined) this.#groups++;
     if (name !== undefined) this.#names.add(name);
+    if (++this.#all > MAX_GROUPS) throw new Error(`the pattern has more than ${MAX_GROUPS} groups`);
+    if (++this.#depth > MAX_DEPTH) throw new Error(`groups of the pattern are nested deeper than ${MAX_DEPTH}`);
     const branches = this.branches();
+    this.#depth--;
     if (this.#text[this.#at] !== ")") throw new Error(`missing closing parenthesis for offset ${start}`);
     this.#at += 1;
     return { kind: "group", open, branches };

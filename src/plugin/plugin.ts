@@ -170,6 +170,11 @@ export interface PluginDefinition<Conf = unknown> extends PluginFacts {
    */
   readonly servesStreams?: boolean;
   /**
+   * Throws an Error with the reason where the plugin could not be compiled with this metadata, or
+   * could not work with it, although the schema allows it: control keeps it from the workers then.
+   */
+  checkMetadata?(metadata: Readonly<Record<string, unknown>>): void;
+  /**
    * Checked configuration to handlers; may throw an Error with the reason why the
    * configuration cannot work. Runs once in control (dry, disposed at once) and
    * once in every worker; it must not do I/O.
@@ -178,7 +183,7 @@ export interface PluginDefinition<Conf = unknown> extends PluginFacts {
 }
 
 /** A plugin that configurations may name; without `compile` this version cannot run it. */
-export type KnownPlugin = PluginFacts & Partial<Pick<PluginDefinition, "compile" | "servesStreams">>;
+export type KnownPlugin = PluginFacts & Partial<Pick<PluginDefinition, "compile" | "servesStreams" | "checkMetadata">>;
 
 /** Declares a plugin; the type of `conf` follows from the schema. */
 export function definePlugin<const S extends JsonSchema>(

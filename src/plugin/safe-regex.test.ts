@@ -77,6 +77,24 @@ test("broken patterns", () => {
   }
 });
 
+test("what could not be used, or would hold a worker while it is prepared, is refused", () => {
+  const refused: readonly (readonly [pattern: string, reason: RegExp])[] = [
+    ["x".repeat(70_000), /longer than 20000 characters/],
+    ["[a-z]".repeat(4_001), /longer than 20000 characters/],
+    [Array(1_001).fill("(a)").join("|"), /more than 1000 groups/],
+    [`${"(".repeat(101)}a${")".repeat(101)}`, /nested deeper than 100/],
+    [`${"(".repeat(10_000)}`, /nested deeper than 100/],
+  ];
+  for (const [pattern, reason] of refused) assert.throws(() => compileSafeRegex(pattern), reason);
+  const largest = [
+    "x".repeat(20_000),
+    "[a-z]".repeat(4_000),
+    Array(1_000).fill("(a)").join("|"),
+    "(?:".repeat(100) + ")".repeat(100),
+  ];
+  for (const pattern of largest) assert.equal(compileSafeRegex(pattern).test("-\u0100"), pattern.startsWith("(?:"));
+});
+
 test("an accepted pattern made of random pieces never runs for long", () => {
   const piece = constantFrom("a", "b", "[ab]", ".", "(a)", "(a|b)", "(ab|b)", "(?:a*b)", "(a+b?)", "(?:ba+)");
   const quantifier = constantFrom("", "*", "+", "?", "{2,}", "{1,20}", "{3}");

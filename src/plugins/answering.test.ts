@@ -119,6 +119,8 @@ test("mocking: an example, or data that fits the schema", async () => {
   assert.equal(reply?.body, "hi ann");
   assert.deepEqual(reply?.headers[0], ["Content-Type", "text/plain"]);
   assert.equal(reply?.headers[1]?.[0], "x-mock-by");
+  const beyond = await answer(mocking, { response_example: "x", content_type: "text/é\u{1f4a5}" });
+  assert.equal(beyond?.headers[0]?.[1], "text/Ã©ð\u009f\u0092¥", "the bytes of UTF-8");
   const plain = {
     response_example: "x",
     with_mock_header: false,

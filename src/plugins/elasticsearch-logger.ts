@@ -7,7 +7,7 @@ import type { HttpAnswer } from "./http-call.ts";
 import { logComments } from "./log-comments.ts";
 import { compileIndex } from "./elasticsearch-index.ts";
 import { createLogHttp, HTTP_CONCURRENCY, logHeaders, refusal, type LogHttp } from "./log-http.ts";
-import { compileLogPlugin, type LogConf } from "./log-plugin.ts";
+import { checkLogMetadata, compileLogPlugin, type LogConf } from "./log-plugin.ts";
 
 interface ElasticsearchLoggerConf extends LogConf {
   readonly endpoint_addr?: string;
@@ -55,6 +55,8 @@ export const elasticsearchLogger: PluginDefinition<ElasticsearchLoggerConf> = {
     timeout: "For one batch, seconds.",
     ssl_verify: "Whether the server's certificate is verified.",
   }),
+
+  checkMetadata: checkLogMetadata,
 
   compile(conf, env) {
     const options = { timeoutMs: conf.timeout * 1_000, verifyTls: conf.ssl_verify };

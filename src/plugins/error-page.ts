@@ -1,3 +1,4 @@
+import { isHeaderText, utf8Bytes } from "../plugin/header-text.ts";
 import { definePlugin } from "../plugin/plugin.ts";
 import type { JsonSchema } from "../schema/json-schema.ts";
 
@@ -31,13 +32,20 @@ export const errorPage = definePlugin({
     },
   },
 
+  checkMetadata(metadata) {
+    for (const status of statuses) {
+      const { content_type: type = "" } = (metadata[`error_${status}`] ?? {}) as Page;
+      if (!isHeaderText(type)) throw new Error(`error_${status}: content_type holds control characters`);
+    }
+  },
+
   compile(_, env) {
     const { enable, ...configured } = env.metadata ?? {};
     if (enable !== true) return {};
     const pages = new Map<number, { readonly body: Buffer; readonly type: string }>();
     for (const status of statuses) {
       const { body = "", content_type: type = "text/html" } = (configured[`error_${status}`] ?? {}) as Page;
-      if (body !== "") pages.set(status, { body: Buffer.from(body), type });
+      if (body !== "") pages.set(status, { body: Buffer.from(body), type: utf8Bytes(type) });
     }
     if (pages.size === 0) return {};
     return {

@@ -8,7 +8,7 @@ import { fileLogger as facts } from "./catalogue/loggers.ts";
 import { logComments } from "./log-comments.ts";
 import type { BodyConf } from "./log-bodies.ts";
 import type { FormatConf } from "./log-entry.ts";
-import { compileLogPlugin } from "./log-plugin.ts";
+import { checkLogMetadata, compileLogPlugin } from "./log-plugin.ts";
 
 interface FileLoggerConf extends FormatConf, BodyConf {
   readonly path?: string;
@@ -33,6 +33,8 @@ export const fileLogger: PluginDefinition<FileLoggerConf> = {
     path: "The file, below the prefix where it is relative; without it that of the metadata. Its directory must be there.",
     match: "Only requests for which this holds are logged.",
   }),
+
+  checkMetadata: checkLogMetadata,
 
   compile(conf, env) {
     const path = conf.path ?? (env.metadata?.path as string | undefined);

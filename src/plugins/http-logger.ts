@@ -3,7 +3,7 @@ import { explained } from "./catalogue/fields.ts";
 import { httpLogger as facts } from "./catalogue/loggers.ts";
 import { logComments } from "./log-comments.ts";
 import { createLogHttp, HTTP_CONCURRENCY, logHeaders, refusal } from "./log-http.ts";
-import { compileLogPlugin, type LogConf } from "./log-plugin.ts";
+import { checkLogMetadata, compileLogPlugin, type LogConf } from "./log-plugin.ts";
 
 interface HttpLoggerConf extends LogConf {
   readonly uri: string;
@@ -26,6 +26,8 @@ export const httpLogger: PluginDefinition<HttpLoggerConf> = {
       "`json`: a batch is a JSON array, a single entry with `batch_max_size: 1` an object. `new_line`: one JSON object per line.",
     ssl_verify: "Whether the server's certificate is verified.",
   }),
+
+  checkMetadata: checkLogMetadata,
 
   compile(conf, env) {
     const { concat_method: method, batch_max_size: size } = conf;

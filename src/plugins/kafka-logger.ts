@@ -9,7 +9,7 @@ import { loadKafka } from "./kafka-library.ts";
 import { brokersOf, kafkaOptions, type KafkaConf } from "./kafka-options.ts";
 import { compileLogBodies } from "./log-bodies.ts";
 import { logComments } from "./log-comments.ts";
-import { compileLogPlugin, type LogConf, type LogTarget } from "./log-plugin.ts";
+import { checkLogMetadata, compileLogPlugin, type LogConf, type LogTarget } from "./log-plugin.ts";
 
 interface KafkaLoggerConf extends LogConf, KafkaConf {
   readonly meta_format: "default" | "origin";
@@ -44,6 +44,8 @@ export const kafkaLogger: PluginDefinition<KafkaLoggerConf> = {
     meta_refresh_interval: "How long it is believed which broker leads a partition, seconds.",
     api_version: `${noEffect} The broker's version decides; messages have timestamps.`,
   }),
+
+  checkMetadata: checkLogMetadata,
 
   compile(conf, env) {
     const producer = new LazyProducer(conf);

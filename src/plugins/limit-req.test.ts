@@ -78,6 +78,19 @@ test("passes what a bucket with a level passes, whenever requests come", () => {
   );
 });
 
+test("counts at rates by which a second cannot be divided", () => {
+  for (const rate of [0.3, 3, 7, 60, 70_000, 1e8, 1e300]) {
+    for (const burst of [0, 1, 20]) {
+      const clock = { us: 1_000_000_000 };
+      const handlers = compiled({ rate, burst, nodelay: true }, clock);
+      const answers = Array.from({ length: burst + 2 }, () => send(handlers));
+      assert.deepEqual(answers, [...answers.slice(1).fill(0), 503], `${rate} a second, burst ${burst}`);
+      clock.us += Math.ceil(1_000_000 / rate);
+      assert.deepEqual([send(handlers), send(handlers)], [0, 503], `${rate} a second, burst ${burst}`);
+    }
+  }
+});
+
 test("where there is no room to count, allow_degradation decides; a node needs a port", () => {
   const conf = { rate: 1, burst: 0, key: "remote_addr" };
   assert.equal(send(compileChecked(limitReq, conf)), 500);

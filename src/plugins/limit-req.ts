@@ -62,7 +62,8 @@ export const limitReq: PluginDefinition<LimitReqConf> = {
   compile(conf, env): PluginHandlers {
     const answers = compileAnswers(conf, env);
     const keyOf = compileKey(conf.key, conf.key_type);
-    const interval = Math.min(SECOND / conf.rate, LONGEST);
+    // Whole, as the times that are kept: what is rounded away with each request would eat up the burst.
+    const interval = Math.min(Math.max(1, Math.round(SECOND / conf.rate)), LONGEST);
     const most = Math.min(conf.burst * interval, LONGEST);
     const { counters } = env;
     const redis = createRedisLink(conf);

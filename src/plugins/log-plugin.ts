@@ -31,6 +31,11 @@ export interface LogTarget<Entry> {
   readonly textOf?: (ctx: RequestContext) => string;
 }
 
+/** `PluginDefinition.checkMetadata` of such plugins. */
+export function checkLogMetadata(metadata: Readonly<Record<string, unknown>>): void {
+  compileLogEntries({}, metadata);
+}
+
 /** The handlers of a plugin that builds an entry of each request and sends them in batches. */
 export function compileLogPlugin<Entry>(conf: LogConf, env: PluginEnv, target: LogTarget<Entry>): PluginHandlers {
   const { metadata } = env;

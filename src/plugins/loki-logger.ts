@@ -5,7 +5,7 @@ import { explained } from "./catalogue/fields.ts";
 import { lokiLogger as facts } from "./catalogue/loggers.ts";
 import { logComments } from "./log-comments.ts";
 import { createLogHttp, HTTP_CONCURRENCY, logHeaders, refusal } from "./log-http.ts";
-import { compileLogPlugin, type LogConf } from "./log-plugin.ts";
+import { checkLogMetadata, compileLogPlugin, type LogConf } from "./log-plugin.ts";
 
 interface LokiLoggerConf extends LogConf {
   readonly endpoint_addrs: readonly string[];
@@ -44,6 +44,8 @@ export const lokiLogger: PluginDefinition<LokiLoggerConf> = {
     keepalive_timeout: "How long a connection may idle, milliseconds.",
     keepalive_pool: "Connections that may idle.",
   }),
+
+  checkMetadata: checkLogMetadata,
 
   compile(conf, env) {
     const servers = conf.endpoint_addrs.map((address) =>

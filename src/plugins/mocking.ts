@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { version } from "../lib/version.ts";
 import type { RequestContext } from "../plugin/context.ts";
-import { isHeaderText } from "../plugin/header-text.ts";
+import { isHeaderText, utf8Bytes } from "../plugin/header-text.ts";
 import { definePlugin } from "../plugin/plugin.ts";
 import type { PluginHandlers, Reply } from "../plugin/plugin.ts";
 import { compileText } from "../plugin/variables.ts";
@@ -44,7 +44,7 @@ export const mocking = definePlugin({
     const status = checkStatus("response_status", conf.response_status);
     if (!isHeaderText(conf.content_type)) throw new Error("content_type holds control characters");
     const own = [
-      ["Content-Type", conf.content_type],
+      ["Content-Type", utf8Bytes(conf.content_type)],
       ...(conf.with_mock_header ? [["x-mock-by", `Turnpike/${version}`] as const] : []),
     ] as readonly (readonly [string, string])[];
     const more = compileAnswerHeaders(conf.response_headers ?? {});

@@ -59,6 +59,8 @@ export const opentelemetry: PluginDefinition<OpentelemetryConf> = {
     additional_header_prefix_attributes: "Headers that become attributes; `x-my-*` stands for all that begin so.",
   }),
 
+  checkMetadata: (metadata) => void destinationOf(metadata as Attributes),
+
   compile(conf, env) {
     const attributes = { ...env.attr, ...env.metadata } as Attributes;
     const sampled = compileSampler(conf.sampler);
@@ -110,13 +112,9 @@ export const opentelemetry: PluginDefinition<OpentelemetryConf> = {
   },
 };
 
-function openBatch(attributes: Attributes, env: PluginEnv) {
-  const {
-    address = "127.0.0.1:4318",
-    request_timeout: timeout = 3,
-    request_headers: extra,
-  } = attributes.collector ?? {};
-  const processor = attributes.batch_span_processor ?? {};
+/** Where spans go, and with which headers. Throws an Error with the reason where that cannot be. */
+function destinationOf({ collector = {} }: Attributes) {
+  const { address = "127.0.0.1:4318", request_timeout: timeout = 3, request_headers: extra } = collector;
   const base = address.includes("://") ? address : `http://${address}`;
   const http = createLogHttp("collector.address", `${base.replace(/\/+$/, "")}/v1/traces`, {
     timeoutMs: timeout * 1_000,
@@ -126,6 +124,12 @@ function openBatch(attributes: Attributes, env: PluginEnv) {
     ...logHeaders("collector.request_headers", extra),
     "Content-Type": "application/x-protobuf",
   };
+  return { http, headers };
+}
+
+function openBatch(attributes: Attributes, env: PluginEnv) {
+  const { http, headers } = destinationOf(attributes);
+  const processor = attributes.batch_span_processor ?? {};
   const origin = { resource: resourceOf(attributes.resource), scope: "turnpike", version };
   return env.batches.open<Uint8Array>(
     {

@@ -4,7 +4,7 @@ import type { PluginDefinition } from "../plugin/plugin.ts";
 import { explained } from "./catalogue/fields.ts";
 import { syslog as facts } from "./catalogue/loggers.ts";
 import { logComments } from "./log-comments.ts";
-import { compileLogPlugin, type LogConf } from "./log-plugin.ts";
+import { checkLogMetadata, compileLogPlugin, type LogConf } from "./log-plugin.ts";
 import { DatagramSender, LineSender, MAX_DATAGRAM } from "./log-sockets.ts";
 
 interface SyslogConf extends LogConf {
@@ -34,6 +34,8 @@ export const syslog: PluginDefinition<SyslogConf> = {
     pool_size: "Has no effect: each worker keeps one connection for each configuration.",
     tls: "Whether to speak TLS over TCP; the certificate is verified.",
   }),
+
+  checkMetadata: checkLogMetadata,
 
   compile(conf, env) {
     return compileLogPlugin<string>(conf, env, {

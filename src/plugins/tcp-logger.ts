@@ -2,7 +2,7 @@ import type { PluginDefinition } from "../plugin/plugin.ts";
 import { explained } from "./catalogue/fields.ts";
 import { tcpLogger as facts } from "./catalogue/loggers.ts";
 import { logComments } from "./log-comments.ts";
-import { compileLogPlugin, type LogConf } from "./log-plugin.ts";
+import { checkLogMetadata, compileLogPlugin, type LogConf } from "./log-plugin.ts";
 import { LineSender } from "./log-sockets.ts";
 
 interface TcpLoggerConf extends LogConf {
@@ -25,6 +25,8 @@ export const tcpLogger: PluginDefinition<TcpLoggerConf> = {
     tls_options: "Name of the server for TLS; without it `host`.",
     timeout: "For connecting and for sending, milliseconds.",
   }),
+
+  checkMetadata: checkLogMetadata,
 
   compile(conf, env) {
     const single = conf.batch_max_size === 1;

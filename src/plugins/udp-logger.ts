@@ -3,7 +3,7 @@ import type { PluginDefinition } from "../plugin/plugin.ts";
 import { explained } from "./catalogue/fields.ts";
 import { udpLogger as facts } from "./catalogue/loggers.ts";
 import { logComments } from "./log-comments.ts";
-import { compileLogPlugin, type LogConf } from "./log-plugin.ts";
+import { checkLogMetadata, compileLogPlugin, type LogConf } from "./log-plugin.ts";
 import { DatagramSender, MAX_DATAGRAM } from "./log-sockets.ts";
 
 interface UdpLoggerConf extends LogConf {
@@ -20,6 +20,8 @@ export const udpLogger: PluginDefinition<UdpLoggerConf> = {
     port: "Port of the server.",
     timeout: "Has no effect: a datagram is sent at once or not at all.",
   }),
+
+  checkMetadata: checkLogMetadata,
 
   compile(conf, env) {
     const single = conf.batch_max_size === 1;

@@ -46,6 +46,7 @@ export function checkServable(kind: Kind, resource: unknown, check: ServableChec
     const detail = "references such as $secret:// and $env:// have no meaning here";
     return [{ ...plainFault(reference, detail), message: `property "${reference.join(".")}": ${detail}` }];
   }
+  if (kind === "plugin_metadata") return checkMetadata(resource as Fields, check);
   if (kind === "ssls") return checkCertificates(resource as Ssl);
   const unsupported = check.checkSupport?.(kind, resource) ?? null;
   return unsupported === null ? [] : [plainFault(pathIn(unsupported), unsupported)];
@@ -84,6 +85,16 @@ function checkPlugin(kind: Kind, name: string, conf: PluginConf, check: Servable
   } catch (error) {
     const detail = maskSecrets(reasonOf(error), conf, encryptFieldsOf(plugin, "conf"));
     return [{ ...plainFault(path, detail), message: `${failure(name, kind)}${detail}` }];
+  }
+}
+
+/** Why a plugin could not work with its metadata: every resource that has the plugin would answer with 500. */
+function checkMetadata(metadata: Fields, { plugins }: ServableCheck): readonly Fault[] {
+  try {
+    plugins.get(String(metadata.id))?.checkMetadata?.(metadata);
+    return [];
+  } catch (error) {
+    return [plainFault([], reasonOf(error))];
   }
 }
 

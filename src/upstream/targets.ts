@@ -40,20 +40,28 @@ export interface WrittenNode {
   readonly priority: number;
 }
 
+/** Weights above are taken for this one: sums of them are still numbers. */
+const MAX_WEIGHT = 2 ** 40;
+
 /** The nodes of a list or map. Throws an Error with the reason where a key is no address. */
 export function writtenNodes(nodes: Nodes): readonly WrittenNode[] {
   if (isList(nodes)) {
     return nodes.map(({ host, port, weight, priority }) => ({
       host: withoutBrackets(host),
       port: port ?? null,
-      weight,
+      weight: Math.min(weight, MAX_WEIGHT),
       priority: priority ?? 0,
     }));
   }
   return Object.entries(nodes).map(([key, weight]) => {
     const address = parseNodeKey(key);
     if (typeof address === "string") throw new Error(address);
-    return { host: withoutBrackets(address.host), port: address.port, weight, priority: 0 };
+    return {
+      host: withoutBrackets(address.host),
+      port: address.port,
+      weight: Math.min(weight, MAX_WEIGHT),
+      priority: 0,
+    };
   });
 }
 
