@@ -82,11 +82,14 @@ test("a store that is gone is not replaced by an empty one while it is being ser
   await gateway.control("/v1/faults?fault=control-crash").catch(() => null);
   const refused = /turnpike\.db: it was there and is gone; what was loaded is served/;
   await until(async () => refused.exec(gateway.errorLog));
+  const config = await gateway.untilConfig(({ state }) => state === "degraded");
+  assert.match(JSON.stringify(config.last_failure), /turnpike\.db: it was there and is gone/);
   assert.equal(existsSync(data), false);
   assert.equal((await gateway.status("/status/ready")).status, 200);
   assert.equal((await gateway.get("/a")).status, 200);
   renameSync(`${data}.away`, data);
   await put(gateway, "b", origin.node);
+  await gateway.untilConfig(({ state }) => state === "synced");
   assert.equal((await gateway.get("/a")).status, 200);
 });
 
