@@ -131,6 +131,22 @@ test("a successor counts only when it runs and the old one listens no more; then
   assert.equal(slot.restarts, 0);
 });
 
+test("deaths before a reload do not delay the start after one that follows it", async () => {
+  const host = new FakeHost();
+  const slot = new Slot(0, host);
+  slot.start();
+  thread(host, 0).end("boom");
+  await once(host.events, "activate t2");
+  thread(host, 1).run();
+  const replaced = slot.replace(60_000, 0);
+  thread(host, 1).stopListening();
+  thread(host, 2).run();
+  assert.equal(await replaced, true);
+  thread(host, 2).end("boom again");
+  await once(host.events, "crashed boom again, again in 0");
+  slot.stop(0);
+});
+
 test("a successor that dies leaves the old one serving", async () => {
   const host = new FakeHost();
   const slot = new Slot(0, host);

@@ -103,6 +103,7 @@ export class Slot {
     if (this.#successor !== successor) return this.#current === successor || this.#startAnew(drainMs);
     this.#successor = null;
     this.#cancelRestart();
+    this.#restart = noRestarts;
     this.#current = successor;
     this.#host.activate(this, successor);
     old?.drain(drainMs);
