@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFileSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -70,6 +70,27 @@ test("a second gateway on the same store does not start and says why", async (t)
   assert.equal(await second.exited, 1);
   assert.match(second.output, /not started: .*turnpike\.db: in use by another process/);
   await put(first, "a", (await startOrigin(t)).node);
+});
+
+test("a store that is gone is not replaced by an empty one while it is being served", async (t) => {
+  const origin = await startOrigin(t);
+  const gateway = await startGateway(t, { provider: "embedded", faults: "on" });
+  await gateway.until(200);
+  await put(gateway, "a", origin.node);
+  const data = join(gateway.prefix, "data");
+  renameSync(data, `${data}.away`);
+  await gateway.control("/v1/faults?fault=control-crash").catch(() => null);
+  const refused = /turnpike\.db: it was there and is gone; what was loaded is served/;
+  await until(async () => refused.exec(gateway.errorLog));
+  const config = await gateway.untilConfig(({ state }) => state === "degraded");
+  assert.match(JSON.stringify(config.last_failure), /turnpike\.db: it was there and is gone/);
+  assert.equal(existsSync(data), false);
+  assert.equal((await gateway.status("/status/ready")).status, 200);
+  assert.equal((await gateway.get("/a")).status, 200);
+  renameSync(`${data}.away`, data);
+  await put(gateway, "b", origin.node);
+  await gateway.untilConfig(({ state }) => state === "synced");
+  assert.equal((await gateway.get("/a")).status, 200);
 });
 
 test("a damaged store is named and left alone; the gateway starts with a backup in its place", async (t) => {

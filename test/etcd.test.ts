@@ -6,6 +6,7 @@ import { startEtcd } from "./support/etcd.ts";
 import { assertServes } from "./support/etcd-content.ts";
 import { freePort } from "./support/ports.ts";
 import { routeTo, runIn, startGateway } from "./support/gateway.ts";
+import { burst } from "./support/load.ts";
 import { startOrigin } from "./support/origin.ts";
 import { etcdSettings, retried } from "./support/etcd-settings.ts";
 
@@ -126,6 +127,35 @@ test("a control thread that comes back takes over from etcd", async (t) => {
   assert.equal((await gateway.applied(changed)).status, 200);
   assert.deepEqual([(await gateway.get("/one")).status, (await gateway.get("/two")).status], [404, 200]);
   await assertServes(gateway, etcd);
+});
+
+test("the control thread crashes before it has delivered a change, and its successor cannot read it: nobody claims it", async (t) => {
+  const origin = await startOrigin(t);
+  const etcd = await startEtcd(t);
+  const gateway = await startGateway(t, { faults: "on", provider: { etcd: { host: etcd.hosts } } });
+  await gateway.until(200);
+  assert.equal(
+    (await gateway.applied(await etcd.put("/apisix/routes/1", routeTo(origin.node, "/before")))).status,
+    200,
+  );
+  // What was sent to a worker and not read before the next control thread came is as good as not sent.
+  for (const id of [0, 1]) await gateway.fault(id, "hold-config");
+  const lost = await etcd.put("/apisix/routes/1", routeTo(origin.node, "/after"));
+  await gateway.untilConfig(({ revision }) => revision === lost);
+  etcd.members[0]?.pause();
+  await gateway.control("/v1/faults?fault=control-crash");
+  const exited = async (): Promise<boolean> => (await gateway.status("/status/events")).text.includes("control-exited");
+  while (!(await exited())) await sleep(10);
+  for (const id of [0, 1]) await gateway.fault(id, "release");
+  await gateway.untilConfig(({ last_failure: failure }) => failure !== null);
+  const barrier = await gateway.status(`/status/ready?revision=${lost}&timeout=0`);
+  assert.equal(barrier.status, 503, barrier.text);
+  assert.equal((await gateway.status("/status/ready")).status, 200, "what can be served is served");
+  assert.deepEqual((await gateway.status("/status/ready?verbose")).json().divergence, []);
+  assert.deepEqual(await burst(gateway.httpPort, 20, "/before"), { "200 origin GET /before": 20 });
+  etcd.members[0]?.resume();
+  assert.equal((await gateway.applied(lost)).status, 200);
+  assert.deepEqual(await burst(gateway.httpPort, 20, "/after"), { "200 origin GET /after": 20 });
 });
 
 test("a node that starts while etcd is away serves what it served before, then follows again", async (t) => {

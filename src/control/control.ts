@@ -137,13 +137,16 @@ export class Control {
       keep: (text) => this.#send({ type: "keep", text }),
     });
     this.#provider = provider;
-    const revision = this.#board.revision;
-    const inherited = revision > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
+    const accepted = this.#board.revision;
+    const inherited = accepted > 0 ? await this.#publisher.inherited(INHERIT_LIMIT_MS) : null;
+    // What the last thread accepted and did not deliver before it ended is in force nowhere.
+    const revision = inherited?.revision ?? accepted;
     const { plugins } = this.#users;
     await plugins.inherit(inherited?.resources ?? []);
     await plugins.load();
     const decrypt = this.#cipher.decrypt;
-    const store = new Store({ ...this.#check, decrypt, revision, inherited: inherited?.resources ?? [] });
+    const resources = inherited?.resources ?? [];
+    const store = new Store({ ...this.#check, decrypt, revision, accepted, inherited: resources });
     if (source.kind === "etcd") this.#lastGood = this.#openLastGood();
     this.#store = store;
     const configuration = new Configuration({
@@ -161,6 +164,7 @@ export class Control {
       this.#upstreams.inherit(inherited.targets, store.snapshot());
       this.#stapling.apply(store.snapshot());
       this.#reporter.inherited(revision, store.hash, Date.now());
+      this.#publisher.accept(revision, store.hash);
       configuration.serve();
     }
     if (plugins.some) this.#adoptPlugins({ store, configuration });

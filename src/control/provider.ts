@@ -35,16 +35,19 @@ export async function openProvider(settings: SourceSettings, log: Logger, { kept
       return { source: createJsonFileSource(settings.file), repository: null, pushed: null, etcd: null };
     case "api": {
       const { createApiSource } = await import("../source/api-driven.ts");
+      const left = kept === null ? null : (JSON.parse(kept) as PushedConfiguration | string);
       const pushed = createApiSource({
-        restored: kept === null ? null : (JSON.parse(kept) as PushedConfiguration),
+        restored: typeof left === "string" ? null : left,
         keep: (configuration) => keep(JSON.stringify(configuration)),
       });
       return { source: pushed, repository: null, pushed, etcd: null };
     }
     case "embedded": {
       const { createEmbeddedStore } = await import("../source/embedded/embedded-store.ts");
-      const store = createEmbeddedStore(settings.file);
+      const mark = JSON.stringify(settings.file);
+      const store = createEmbeddedStore(settings.file, kept === mark ? "again" : "exclusive");
       store.open();
+      keep(mark);
       return { source: store, repository: store, pushed: null, etcd: null };
     }
     case "etcd": {

@@ -125,3 +125,18 @@ test("nothing goes ahead to workers that hold something, or once everything is t
   assert.equal(other?.type, "snapshot");
   assert.equal(publisher.ahead(), null);
 });
+
+test("a thread that takes over begins where the worker is that has got farthest, whoever answers first", async (t) => {
+  const [publisher, behind] = withWorker(t, 4, formatHash(4n));
+  const ahead = new Line(t, publisher, 1);
+  ahead.hello(5, formatHash(5n));
+  const inherited = publisher.inherited(60_000);
+  assert.deepEqual([...(await behind.next(1)), ...(await ahead.next(1))], [{ type: "dump" }, { type: "dump" }]);
+  const dumpAt = (revision: number): object => ({ type: "dump", revision, resources: [], targets: [] });
+  behind.port.postMessage(dumpAt(4));
+  behind.port.postMessage({ type: "hello", revision: 4, hash: formatHash(4n) });
+  // It is asked again once that was read, so that its first answer was read before the other one is sent.
+  await behind.next(1);
+  ahead.port.postMessage(dumpAt(5));
+  assert.equal((await inherited)?.revision, 5);
+});

@@ -75,19 +75,23 @@ export class Publisher {
   }
 
   /**
-   * What the workers hold from an earlier control thread; `null` when none answers
-   * within the limit. Only before `serve`.
+   * What the workers hold from an earlier control thread, of the one that has got farthest among
+   * those that have introduced themselves; `null` when none answers within the limit. Only before
+   * `serve`.
    */
   async inherited(limitMs: number): Promise<WorkerDump | null> {
     return await new Promise((resolve) => {
-      const timer = setTimeout(
-        () => this.#dumped?.({ type: "dump", revision: 0, resources: [], targets: [] }),
-        limitMs,
-      );
-      this.#dumped = (dump) => {
+      let best: WorkerDump | null = null;
+      const end = (): void => {
         clearTimeout(timer);
         this.#dumped = null;
-        resolve(dump.revision > 0 ? dump : null);
+        resolve(best);
+      };
+      const timer = setTimeout(end, limitMs);
+      this.#dumped = (dump) => {
+        if (dump.revision > (best?.revision ?? 0)) best = dump;
+        const farthest = Math.max(...[...this.#links.values()].map(({ hello }) => hello?.revision ?? 0));
+        if (best !== null && best.revision >= farthest) end();
       };
       for (const link of this.#links.values()) this.#askForDump(link);
     });

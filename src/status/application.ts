@@ -39,8 +39,11 @@ export function createApplicationWatch(deps: ApplicationDeps): { look(): void; r
   let lastRevision = 0;
   /** `lastChangeAt` of the report before: a load that changed nothing leaves it as it was. */
   let lastChangeAt = 0;
-  /** `loadedAt` of the report at the last event. */
+  /** `loadedAt` of the last report. */
   let lastLoadedAt = 0;
+  let lastLoad = 0;
+  /** From this revision on something was loaded that no event has told of; 0: nothing was. */
+  let untoldLoad = 0;
   let lastEventAt = -Infinity;
   let longestMs = 0;
   let last: Application | null = null;
@@ -71,22 +74,30 @@ export function createApplicationWatch(deps: ApplicationDeps): { look(): void; r
     timed = null;
   }
 
+  function noteLoad({ loadedAt, revision }: ConfigReport): void {
+    if (loadedAt === lastLoadedAt) return;
+    lastLoadedAt = loadedAt;
+    lastLoad = revision;
+    if (untoldLoad === 0) untoldLoad = revision;
+  }
+
   return {
     get last() {
       return last;
     },
     look() {
       const now = deps.unixNow();
+      noteLoad(deps.config());
       measure(now);
       if (untold === 0 || now - lastEventAt < QUIET_MS) return;
-      const { changes, rejected, loadedAt } = deps.config();
-      if (loadedAt === lastLoadedAt && lastRevision > 0) {
-        // Nothing was loaded: it is only that the source's revision has grown.
+      const { changes, rejected } = deps.config();
+      if (lastRevision > 0 && (untoldLoad === 0 || untoldLoad > untold)) {
+        // Nothing was loaded up to there: it is only that the source's revision has grown.
         lastRevision = untold;
         untold = 0;
         return;
       }
-      lastLoadedAt = loadedAt;
+      untoldLoad = lastLoad > untold ? untold + 1 : 0;
       journal.add({
         type: "config-applied",
         revision: untold,

@@ -103,6 +103,27 @@ test("changes in quick succession share an event", async (t) => {
   assert.deepEqual([second.fromRevision, second.revision], [1, 50]);
 });
 
+test("the last change of a burst is told, also where control had reported it before the one before it was told", async (t) => {
+  const board = boardOf(1, 1);
+  const fixture = await startFixture(t, board);
+  const first = await eventOf(fixture, "config-applied");
+  const load = (revision: number): void => {
+    fixture.report = reportOf(revision, { loadedAt: revision, lastChangeAt: Date.now() });
+    board.publish(revision, 0n);
+    fixture.watch.refresh();
+  };
+  load(2);
+  board.record(0).acknowledge(2, 0n, Date.now());
+  fixture.watch.refresh();
+  load(3);
+  const second = await eventOf(fixture, "config-applied", first.id);
+  assert.deepEqual([second.fromRevision, second.revision], [1, 2]);
+  board.record(0).acknowledge(3, 0n, Date.now());
+  board.announce();
+  const third = await eventOf(fixture, "config-applied", second.id);
+  assert.deepEqual([third.fromRevision, third.revision], [2, 3]);
+});
+
 test("failures of the source are told when they begin and when they end", async (t) => {
   const fixture = await startFixture(t, boardOf(1, 1));
   fixture.report = reportOf(1, { lastFailure: { at: 1, error: "line 3: no #END", current: true } });

@@ -314,6 +314,19 @@ test("a control thread takes over where the last one left", () => {
   );
 });
 
+test("loads that were accepted and never delivered keep their numbers, whatever the next one changes", () => {
+  const lists = { routes: [route("a")] };
+  const { store, apply } = createStore();
+  apply(lists);
+  const behind = { revision: 1, accepted: 3, inherited: store.snapshot() };
+  for (const next of [lists, { routes: [route("a"), route("b")] }]) {
+    const successor = createStore(behind);
+    assert.equal(successor.store.revision, 1);
+    assert.equal(successor.apply(next).revision, 3);
+    assert.equal(successor.apply(next).revision, 4);
+  }
+});
+
 test("a check that throws rejects its resource alone, and its message is not shown", () => {
   const { apply } = createStore({
     checkSupport: (_, conf) => {

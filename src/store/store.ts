@@ -26,6 +26,8 @@ import { resolve, type Entry, type Reason, type Resolution } from "./resolve.ts"
 export interface StoreOptions extends ResourceCheck {
   /** Revision of what the workers hold already; 0: nothing. */
   readonly revision: number;
+  /** The last revision that was accepted, if that is a later one: what came with it is lost. */
+  readonly accepted?: number;
   /** What the workers hold already, for a control thread that takes over. */
   readonly inherited: readonly Change[];
   /** Puts the clear text in place of encrypted fields; absent: nothing is encrypted. */
@@ -80,6 +82,8 @@ export class Store {
   /** Whether what is wanted came by key. */
   #keyed = false;
   #revision: number;
+  /** Documents are counted on from here. */
+  readonly #accepted: number;
   #hash = 0n;
   #held = new Map<string, Resource>();
   #wanted = new Map<string, Wanted>();
@@ -101,6 +105,7 @@ export class Store {
     this.#plugins = options.plugins;
     this.#decrypt = options.decrypt ?? ((_kind, value) => value);
     this.#revision = options.revision;
+    this.#accepted = options.accepted ?? 0;
     this.#takingOver = options.revision > 0;
     for (const { kind, id, text } of options.inherited) {
       if (text === null) continue;
@@ -187,7 +192,8 @@ export class Store {
       case "document": {
         this.#wanted = this.#readAll(staged, accepted);
         const changes = this.#resolveAll();
-        if (!this.#takingOver || changes.length > 0) this.#revision++;
+        if (this.#revision < this.#accepted) this.#revision = this.#accepted;
+        else if (!this.#takingOver || changes.length > 0) this.#revision++;
         return this.#finish(fromRevision, changes, now);
       }
       case "snapshot":

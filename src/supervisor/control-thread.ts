@@ -92,6 +92,7 @@ export class ControlThread {
     await this.#end();
     this.#replacing = false;
     if (this.#closed) return;
+    this.#restart = noRestarts;
     this.start();
     this.#events.replaced();
   }

@@ -35,6 +35,12 @@ class FakeHost implements SlotHost {
     await Promise.race([(thread as unknown as FakeThread).ready, thread.exited]);
   }
 
+  async silenced(thread: WorkerThread): Promise<void> {
+    const { name, deaf, exited } = thread as unknown as FakeThread;
+    this.#note(`silence ${name}`);
+    await Promise.race([deaf, exited]);
+  }
+
   #note(line: string): void {
     this.log.push(line);
     this.events.emit(line);
@@ -46,20 +52,27 @@ class FakeThread {
   readonly record: ReturnType<Board["record"]>;
   readonly exited: Promise<WorkerExit>;
   readonly ready: Promise<void>;
+  readonly deaf: Promise<void>;
   drained = false;
   #exit: (exit: WorkerExit) => void = () => undefined;
   #run: () => void = () => undefined;
+  #stopListening: () => void = () => undefined;
 
   constructor(host: FakeHost, index: number, generation: number) {
     this.name = `t${generation}`;
     this.record = host.board.record(index);
     this.exited = new Promise((resolve) => (this.#exit = resolve));
     this.ready = new Promise((resolve) => (this.#run = resolve));
+    this.deaf = new Promise((resolve) => (this.#stopListening = resolve));
   }
 
   run(): void {
     this.record.state = WorkerState.running;
     this.#run();
+  }
+
+  stopListening(): void {
+    this.#stopListening();
   }
 
   end(cause: string, uptimeMs = 0): void {
@@ -98,20 +111,40 @@ test("a thread that dies is replaced at once, the next one after a delay", async
   slot.stop(0);
 });
 
-test("a successor takes over only when it runs; then the old one drains", async () => {
+test("a successor counts only when it runs and the old one listens no more; then the old one drains", async () => {
   const host = new FakeHost();
   const slot = new Slot(0, host);
   slot.start();
   thread(host, 0).run();
   const replaced = slot.replace(60_000, 0);
-  assert.equal(thread(host, 0).drained, false);
+  const silence = once(host.events, "silence t1");
   thread(host, 1).run();
+  await silence;
+  assert.equal(slot.current, thread(host, 0), "it may be behind, and still takes connections");
+  assert.equal(thread(host, 0).drained, false);
+  thread(host, 0).stopListening();
   assert.equal(await replaced, true);
   assert.equal(thread(host, 0).drained, true);
   assert.equal(host.log.at(-1), "activate t2");
   thread(host, 0).end("drained");
   await once(host.events, "release t1");
   assert.equal(slot.restarts, 0);
+});
+
+test("deaths before a reload do not delay the start after one that follows it", async () => {
+  const host = new FakeHost();
+  const slot = new Slot(0, host);
+  slot.start();
+  thread(host, 0).end("boom");
+  await once(host.events, "activate t2");
+  thread(host, 1).run();
+  const replaced = slot.replace(60_000, 0);
+  thread(host, 1).stopListening();
+  thread(host, 2).run();
+  assert.equal(await replaced, true);
+  thread(host, 2).end("boom again");
+  await once(host.events, "crashed boom again, again in 0");
+  slot.stop(0);
 });
 
 test("a successor that dies leaves the old one serving", async () => {
@@ -124,6 +157,23 @@ test("a successor that dies leaves the old one serving", async () => {
   assert.equal(await replaced, false);
   assert.equal(thread(host, 0).drained, false);
   assert.equal(slot.current, thread(host, 0));
+});
+
+test("a successor that dies when the old one listens no more is replaced by another", async () => {
+  const host = new FakeHost();
+  const slot = new Slot(0, host);
+  slot.start();
+  thread(host, 0).run();
+  const replaced = slot.replace(60_000, 0);
+  const silence = once(host.events, "silence t1");
+  thread(host, 1).run();
+  await silence;
+  thread(host, 1).end("boom");
+  await once(host.events, "release t2");
+  thread(host, 0).stopListening();
+  assert.equal(await replaced, true);
+  assert.equal(thread(host, 0).drained, true);
+  assert.equal(slot.current, thread(host, 2));
 });
 
 test("when the old one dies while its successor is made, the successor is promoted", async () => {

@@ -14,6 +14,8 @@ export interface SlotHost {
   release(thread: WorkerThread): void;
   /** Resolves when the thread runs or has ended. */
   settled(thread: WorkerThread): Promise<void>;
+  /** Resolves when the thread takes no connections any more, or has ended, or hangs for `limitMs`. */
+  silenced(thread: WorkerThread, limitMs: number): Promise<void>;
 }
 
 /**
@@ -73,8 +75,10 @@ export class Slot {
   }
 
   /**
-   * Replaces the thread: the new one listens and has loaded first, then the old one
-   * drains. Resolves with false, and nothing changed, when the new one did not become
+   * Replaces the thread: the new one listens and has loaded first, then the old one stops
+   * listening, then the new one counts and the old one drains. Until it stops the old one counts:
+   * it may be behind, and nobody may be told that a revision is in force while it takes
+   * connections. Resolves with false, and nothing changed, when the new one did not become
    * ready within `limitMs`. A thread that serves nothing (it has no configuration yet, or
    * waits to be started again) makes room at once: its successor may not get ready either.
    */
@@ -88,10 +92,18 @@ export class Slot {
     await this.#host.settled(successor);
     clearTimeout(limit);
     if (this.#successor !== successor) return this.#current === successor;
-    this.#successor = null;
-    if (successor.record.state !== WorkerState.running) return false;
-    this.#cancelRestart();
+    if (successor.record.state !== WorkerState.running) {
+      this.#successor = null;
+      return false;
+    }
     const old = this.#current;
+    if (old !== null) await this.#host.silenced(old, limitMs);
+    if (this.#stopped) return false;
+    // The old one listens no more.
+    if (this.#successor !== successor) return this.#current === successor || this.#startAnew(drainMs);
+    this.#successor = null;
+    this.#cancelRestart();
+    this.#restart = noRestarts;
     this.#current = successor;
     this.#host.activate(this, successor);
     old?.drain(drainMs);

@@ -315,7 +315,16 @@ export class Supervisor {
     } else if (message.type === "checked-nodes") this.#checked = message.report;
     else if (message.type === "drain") this.#drainByHand(message.on);
     else if (message.type === "fault") this.#pool.fault(message.worker, message.fault);
-    else if (message.type === "listen-failed") this.#cannotListen(message.error);
+    else if (message.type === "listen-failed") this.#controlFailed(message.error);
+  }
+
+  /** Nobody follows the source until a control thread can be started. */
+  #controlFailed(error: string): void {
+    if (this.#everListened) {
+      this.#config = { ...this.#config, lastFailure: { at: Date.now(), error, current: true } };
+      this.#watch.refresh();
+    }
+    this.#cannotListen(error);
   }
 
   #fromWorker(worker: number, message: WorkerToSupervisor): void {

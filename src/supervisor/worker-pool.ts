@@ -163,6 +163,10 @@ export class WorkerPool implements SlotHost {
     await Promise.race([thread.listening, thread.exited]);
   }
 
+  async silenced(thread: WorkerThread, limitMs: number): Promise<void> {
+    await Promise.race([thread.stopListening(), setTimeout(limitMs, null, { ref: false })]);
+  }
+
   #connect(thread: WorkerThread): void {
     const { port1, port2 } = new MessageChannel();
     this.#events.connect(thread.record.index, port1);

@@ -19,10 +19,12 @@ import { APPLICATION_ID, defineTables, SCHEMA_VERSION } from "./schema.ts";
 /**
  * How a store is opened.
  * - `exclusive`: by the one process that owns it, the gateway; the file is created.
+ * - `again`: by that process, which had it open before; the file must still be there, since an
+ *   empty one in its place would take away what is being served.
  * - `shared`: as the owner where there is none, beside it where there is one; the file is created.
  * - `read`: beside whoever uses it; the file must be there.
  */
-export type Access = "exclusive" | "shared" | "read";
+export type Access = "exclusive" | "again" | "shared" | "read";
 
 /** How long a transaction waits for that of another process. */
 const BUSY_MS = 5_000;
@@ -48,9 +50,10 @@ export function openDatabase(path: string, access: Access): OpenDatabase {
     const file = placeOf(path, access);
     if (access !== "read") {
       lock = takeProcessLock(file);
-      if (lock === null && access === "exclusive") throw unavailable(path, IN_USE);
+      if (lock === null && access !== "shared") throw unavailable(path, IN_USE);
     }
     if (!existsSync(file)) {
+      if (access === "again") throw unavailable(path, GONE);
       // Without the lock another process is about to create it.
       if (lock === null) throw unavailable(path, NOT_THERE);
       create(path, file);
@@ -73,10 +76,13 @@ function placeOf(path: string, access: Access): string {
     return realpathSync(path);
   }
   const directory = dirname(path);
-  if (access !== "read") mkdirSync(directory, { recursive: true, mode: 0o700 });
-  else if (!existsSync(directory)) throw unavailable(path, NOT_THERE);
+  if (access === "exclusive" || access === "shared") mkdirSync(directory, { recursive: true, mode: 0o700 });
+  else if (!existsSync(directory)) throw unavailable(path, access === "again" ? GONE : NOT_THERE);
   return join(realpathSync(directory), basename(path));
 }
+
+const GONE =
+  "it was there and is gone; what was loaded is served until it is put back, or the gateway is stopped and started";
 
 const NOT_THERE = "no such file; the gateway creates it at its first start";
 
