@@ -67,8 +67,9 @@ export const limitCount: PluginDefinition<LimitCountConf> = {
 
     /** Applies the limits from this one on. */
     function apply(ctx: RequestContext, from: number): Reply | undefined | Promise<Reply | undefined> {
-      for (const [index, limit] of limits.entries()) {
-        const key = index < from ? undefined : limit.key(ctx);
+      for (let index = from; index < limits.length; index++) {
+        const limit = limits[index]!;
+        const key = limit.key(ctx);
         if (key === undefined) continue;
         const result = limit.count(ctx, key);
         if (result instanceof Promise) {

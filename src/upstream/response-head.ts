@@ -1,4 +1,4 @@
-import { forEachField } from "../lib/header-fields.ts";
+import { forEachField, nameBit } from "../lib/header-fields.ts";
 import {
   equalsIgnoringCase,
   fieldChar,
@@ -29,6 +29,8 @@ export class ResponseText {
   readonly text: string;
   /** Where the first header line begins. */
   fieldsStart = 0;
+  /** See `FieldLines`. */
+  names = 0;
   status = 0;
   /** ` OK` with its blank, as received; `null`: HTTP/2 has none. */
   reason: string | null = "";
@@ -138,6 +140,7 @@ function parseFields(head: ResponseText, bytes: Uint8Array, base: number, text: 
     while (tokenChar[bytes[i]!] === 1) i++;
     const nameEnd = i - base;
     if (nameEnd === start || bytes[i] !== COLON) return "invalid header name";
+    head.names |= nameBit(nameEnd - start, bytes[base + start]!);
     i++;
     while (fieldChar[bytes[i]!] === 1) i++;
     if (bytes[i] !== CR || bytes[i + 1] !== LF) return "invalid header value";

@@ -1,6 +1,6 @@
 import type { Attempt, ResponseHead } from "../plugin/context.ts";
 import type { ResponseText } from "../upstream/response-head.ts";
-import { findField, forEachField } from "../lib/header-fields.ts";
+import { fieldOf, findField, forEachField } from "../lib/header-fields.ts";
 import { HeaderList, joinValues, lowerCase } from "./header-list.ts";
 import type { ContentTypes, Framing } from "./http1/answer-form.ts";
 
@@ -102,7 +102,7 @@ export class Answer implements ResponseHead {
 
   /** A header of the upstream as it came, by lower-case name. */
   nodeHeader(lower: string): string | undefined {
-    return this.#text === null ? undefined : findField(this.#text.text, this.#text.fieldsStart, lower, true);
+    return this.#text === null ? undefined : fieldOf(this.#text, lower, true);
   }
 
   /** The first cookie of that name, whatever its case, that the upstream sets (RFC 6265 section 5.2). */
@@ -233,7 +233,7 @@ export class Answer implements ResponseHead {
 
   /** The value of a header of the upstream that is passed on or rewritten. */
   #received(text: ResponseText, lower: string): string | undefined {
-    return passes(text, lower) ? findField(text.text, text.fieldsStart, lower, true) : undefined;
+    return passes(text, lower) ? fieldOf(text, lower, true) : undefined;
   }
 }
 

@@ -16,6 +16,20 @@ export function lowerCase(name: string): string {
   return lower;
 }
 
+/** Names that were checked: plugins write the same few again and again. */
+const fieldNames = new Map<string, string>();
+
+/** The name of a field in lower case; throws where it is none. */
+function fieldName(name: string): string {
+  const known = fieldNames.get(name);
+  if (known !== undefined) return known;
+  if (!isToken(name)) throw new Error(`invalid header name ${JSON.stringify(name)}`);
+  if (fieldNames.size >= MAX_NAMES) fieldNames.clear();
+  const lower = lowerCase(name);
+  fieldNames.set(name, lower);
+  return lower;
+}
+
 /** Two values of one header as one; `undefined`: there is none. */
 export function joinValues(first: string | undefined, second: string | undefined): string | undefined {
   if (first === undefined || second === undefined) return first ?? second;
@@ -44,8 +58,8 @@ export class HeaderList {
 
   /** Replaces every header of that name, in the place of the first, or adds it. */
   set(name: string, value: string): void {
-    checkField(name, value);
-    const lower = lowerCase(name);
+    const lower = fieldName(name);
+    checkValue(name, value);
     const cells = this.#cells;
     let first = -1;
     for (let i = 0; i < cells.length; i += 3) {
@@ -61,8 +75,9 @@ export class HeaderList {
   }
 
   add(name: string, value: string): void {
-    checkField(name, value);
-    this.push(name, value);
+    const lower = fieldName(name);
+    checkValue(name, value);
+    this.#cells.push(name, lower, value);
   }
 
   remove(name: string): void {
@@ -88,6 +103,10 @@ export class HeaderList {
 
 /** Plugins must not be able to end a line: throws where name or value is no field. */
 export function checkField(name: string, value: string): void {
-  if (!isToken(name)) throw new Error(`invalid header name ${JSON.stringify(name)}`);
+  fieldName(name);
+  checkValue(name, value);
+}
+
+function checkValue(name: string, value: string): void {
   if (!isFieldValue(value)) throw new Error(`invalid value of header ${name}`);
 }

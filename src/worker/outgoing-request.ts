@@ -1,5 +1,5 @@
 import type { UpstreamChoice, UpstreamRequest } from "../plugin/context.ts";
-import { findField, forEachField } from "../lib/header-fields.ts";
+import { fieldOf, forEachField } from "../lib/header-fields.ts";
 import { targetChar } from "../lib/http-grammar.ts";
 import { checkField, HeaderList, joinValues, lowerCase } from "./header-list.ts";
 import type { RequestHead } from "./http1/request-head.ts";
@@ -75,7 +75,7 @@ export class OutgoingRequest implements UpstreamRequest {
     if (name === "host") return this.#host ?? this.#head.host?.value;
     if (this.#list !== null) return this.#list.get(name);
     const head = this.#head;
-    const sent = this.#isForged(name) ? undefined : findField(head.text, head.fieldsStart, name, head.underscores);
+    const sent = this.#isForged(name) ? undefined : fieldOf(head, name, head.underscores);
     return this.#added === null ? sent : joinValues(sent, this.#added.get(name));
   }
 
@@ -144,7 +144,7 @@ export class OutgoingRequest implements UpstreamRequest {
   }
 
   #sent(lower: string): boolean {
-    return !this.#isForged(lower) && findField(this.#head.text, this.#head.fieldsStart, lower, true) !== undefined;
+    return !this.#isForged(lower) && fieldOf(this.#head, lower, true) !== undefined;
   }
 
   #materialise(): HeaderList {

@@ -1,4 +1,4 @@
-import { findField, forEachField } from "../lib/header-fields.ts";
+import { fieldOf, forEachField } from "../lib/header-fields.ts";
 import type { Attempt, BodyUse, Consumer, ProxiedEnds, RequestContext, RouteInfo, TlsInfo } from "../plugin/context.ts";
 import type { Answer } from "./answer.ts";
 import { BodyCapture } from "./body-capture.ts";
@@ -174,7 +174,7 @@ export class HttpRequestContext implements RequestContext {
       const own = this.#forwarded(name);
       if (own !== null) return own;
     }
-    return findField(this.head.text, this.head.fieldsStart, name, this.head.underscores);
+    return fieldOf(this.head, name, this.head.underscores);
   }
 
   /** What the node will be told: whatever a peer that is not trusted says of itself is overwritten. */

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../../lib/errors.ts";
+import { nameBit } from "../../lib/header-fields.ts";
 import {
   equalsIgnoringCase,
   fieldChar,
@@ -56,6 +57,8 @@ export class RequestHead {
   readonly text: string;
   /** Where the first header line begins. */
   fieldsStart = 0;
+  /** See `FieldLines`. */
+  names = 0;
   method = "";
   /** In origin form (`*` for `OPTIONS *`), as received. */
   target = "";
@@ -239,6 +242,7 @@ function parseFields(head: RequestHead, source: HeadBytes, limits: HeadLimits): 
     const refusal = lineFault(source, lineStart, nameEnd, end, limits);
     if (refusal !== null) return refusal;
     if (end + 1 >= length) return null;
+    head.names |= nameBit(nameEnd - lineStart, bytes[base + lineStart]!);
     let from = nameEnd + 1;
     let to = end;
     while (from < to && isBlank(bytes[base + from]!)) from++;
