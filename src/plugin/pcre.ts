@@ -35,7 +35,7 @@ export interface ParsedRegex {
  */
 const MAX_LENGTH = 20_000;
 const MAX_GROUPS = 1_000;
-const MAX_DEPTH = 100;
+const MAX_DEPTH = 250;
 
 const refuse = (what: string): never => {
   throw new Error(`${what} is not supported`);
