@@ -1,6 +1,7 @@
 import type { RequestContext } from "../plugin/context.ts";
 import { satisfies } from "./conditions.ts";
 import { compileSubject, demandsOfPath, type Demand, type Subject } from "./demands.ts";
+import { compareIds, compareTexts, positionIn } from "./order.ts";
 import { captureTokens, matchesTokens, type PathPattern } from "./path-pattern.ts";
 import type { Routable } from "./router.ts";
 
@@ -185,7 +186,7 @@ function placesOf<R extends Routable>(
     places *= demand.values.length;
     demands.set(demand.of, demand);
   }
-  const sorted = [...demands.values()].sort((a, b) => order(a.of, b.of));
+  const sorted = [...demands.values()].sort((a, b) => compareTexts(a.of, b.of));
   let keys: readonly string[] = [];
   sorted.forEach(({ values }, i) => {
     keys = i === 0 ? values : keys.flatMap((key) => values.map((value) => `${key}\n${value}`));
@@ -224,32 +225,15 @@ function setParameters(ctx: RequestContext, names: readonly string[], captured: 
 function compare<R extends Routable>(a: Candidate<R>, b: Candidate<R>): number {
   const byPriority = b.route.priority - a.route.priority || b.uri.length - a.uri.length;
   if (byPriority !== 0) return byPriority;
-  const byId = a.route.id.length - b.route.id.length || order(a.route.id, b.route.id);
-  return byId === 0 ? order(a.uri, b.uri) : byId;
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** Where the candidate is, or would be put. */
-function position<R extends Routable>(list: readonly Candidate<R>[], candidate: Candidate<R>): number {
-  let low = 0;
-  let high = list.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compare(list[middle] as Candidate<R>, candidate) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return compareIds(a.route.id, b.route.id) || compareTexts(a.uri, b.uri);
 }
 
 function insert<R extends Routable>(list: Candidate<R>[], candidate: Candidate<R>): void {
-  list.splice(position(list, candidate), 0, candidate);
+  list.splice(positionIn(list, candidate, compare), 0, candidate);
 }
 
 function cut<R extends Routable>(list: Candidate<R>[], candidate: Candidate<R>): boolean {
-  const index = position(list, candidate);
+  const index = positionIn(list, candidate, compare);
   const found = list[index];
   if (found === undefined || found.route.id !== candidate.route.id || found.uri !== candidate.uri) return false;
   list.splice(index, 1);

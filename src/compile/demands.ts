@@ -8,8 +8,8 @@ import { prefixesOf, type Prefixes } from "./pattern-prefixes.ts";
 
 /**
  * What routes demand of requests by equality: a header, a cookie, an argument, a host, a
- * piece of the path, or how one of them begins. Lists of many routes are sorted by it (`candidates.ts`), so that a
- * request is not compared with thousands of routes of other tenants.
+ * piece of the path, or how one of them begins. Lists of many routes are sorted by it
+ * (`candidates.ts`), so that a request is not compared with thousands of routes of other tenants.
  */
 
 /** A request that has none of `values` there is for another route, whatever else it has. */

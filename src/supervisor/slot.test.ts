@@ -95,10 +95,23 @@ function thread(host: FakeHost, index: number): FakeThread {
   return found;
 }
 
-test("a thread that dies is replaced at once, the next one after a delay", async () => {
+/** A slot that has been started. */
+function started(): { readonly host: FakeHost; readonly slot: Slot } {
   const host = new FakeHost();
   const slot = new Slot(0, host);
   slot.start();
+  return { host, slot };
+}
+
+/** A slot whose thread runs and is being replaced. */
+function replacing(): { readonly host: FakeHost; readonly slot: Slot; readonly replaced: Promise<boolean> } {
+  const { host, slot } = started();
+  thread(host, 0).run();
+  return { host, slot, replaced: slot.replace(60_000, 0) };
+}
+
+test("a thread that dies is replaced at once, the next one after a delay", async () => {
+  const { host, slot } = started();
   thread(host, 0).run();
   thread(host, 0).end("boom");
   await once(host.events, "activate t2");
@@ -112,11 +125,7 @@ test("a thread that dies is replaced at once, the next one after a delay", async
 });
 
 test("a successor counts only when it runs and the old one listens no more; then the old one drains", async () => {
-  const host = new FakeHost();
-  const slot = new Slot(0, host);
-  slot.start();
-  thread(host, 0).run();
-  const replaced = slot.replace(60_000, 0);
+  const { host, slot, replaced } = replacing();
   const silence = once(host.events, "silence t1");
   thread(host, 1).run();
   await silence;
@@ -132,9 +141,7 @@ test("a successor counts only when it runs and the old one listens no more; then
 });
 
 test("deaths before a reload do not delay the start after one that follows it", async () => {
-  const host = new FakeHost();
-  const slot = new Slot(0, host);
-  slot.start();
+  const { host, slot } = started();
   thread(host, 0).end("boom");
   await once(host.events, "activate t2");
   thread(host, 1).run();
@@ -148,11 +155,7 @@ test("deaths before a reload do not delay the start after one that follows it", 
 });
 
 test("a successor that dies leaves the old one serving", async () => {
-  const host = new FakeHost();
-  const slot = new Slot(0, host);
-  slot.start();
-  thread(host, 0).run();
-  const replaced = slot.replace(60_000, 0);
+  const { host, slot, replaced } = replacing();
   thread(host, 1).end("cannot listen");
   assert.equal(await replaced, false);
   assert.equal(thread(host, 0).drained, false);
@@ -160,11 +163,7 @@ test("a successor that dies leaves the old one serving", async () => {
 });
 
 test("a successor that dies when the old one listens no more is replaced by another", async () => {
-  const host = new FakeHost();
-  const slot = new Slot(0, host);
-  slot.start();
-  thread(host, 0).run();
-  const replaced = slot.replace(60_000, 0);
+  const { host, slot, replaced } = replacing();
   const silence = once(host.events, "silence t1");
   thread(host, 1).run();
   await silence;
@@ -177,11 +176,7 @@ test("a successor that dies when the old one listens no more is replaced by anot
 });
 
 test("when the old one dies while its successor is made, the successor is promoted", async () => {
-  const host = new FakeHost();
-  const slot = new Slot(0, host);
-  slot.start();
-  thread(host, 0).run();
-  const replaced = slot.replace(60_000, 0);
+  const { host, replaced } = replacing();
   thread(host, 0).end("boom");
   await once(host.events, "activate t2");
   thread(host, 1).run();
@@ -191,9 +186,7 @@ test("when the old one dies while its successor is made, the successor is promot
 
 test("a slot that waits for its restart is started by a reload, at once and only once", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const host = new FakeHost();
-  const slot = new Slot(0, host);
-  slot.start();
+  const { host, slot } = started();
   thread(host, 0).end("boom");
   await once(host.events, "activate t2");
   thread(host, 1).end("boom again");
@@ -206,9 +199,7 @@ test("a slot that waits for its restart is started by a reload, at once and only
 });
 
 test("a thread without a configuration makes room at once: its successor may not get one either", async () => {
-  const host = new FakeHost();
-  const slot = new Slot(0, host);
-  slot.start();
+  const { host, slot } = started();
   thread(host, 0).record.state = WorkerState.starting;
   assert.equal(await slot.replace(60_000, 0), true);
   assert.equal(thread(host, 0).drained, true);
@@ -220,9 +211,7 @@ test("a thread without a configuration makes room at once: its successor may not
 });
 
 test("a stopped slot starts nothing any more", async () => {
-  const host = new FakeHost();
-  const slot = new Slot(0, host);
-  slot.start();
+  const { host, slot } = started();
   slot.stop(0);
   thread(host, 0).end("drained");
   await once(host.events, "activate none");

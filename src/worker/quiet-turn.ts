@@ -15,9 +15,9 @@ export async function closeListeners(listeners: Server[], accepted: () => number
 
 /**
  * Resolves at the end of a short turn of the event loop that has brought no connection (or
- * datagram), nor have those before it; `accepted` counts them. The kernel resets what waits in the accept queue of a
- * listener that is closed, so that is when to close it: what came after the loop has looked had no
- * more time than the turn took.
+ * datagram), nor have those before it; `accepted` counts them. The kernel resets what waits in
+ * the accept queue of a listener that is closed, so that is when to close it: what came after the
+ * loop has looked had no more time than the turn took.
  */
 export async function quietTurn(accepted: () => number): Promise<void> {
   const since = performance.now();

@@ -1,5 +1,6 @@
 import { addressWords, type AddressMatcher, type AddressRange, compileAddresses, parseRange } from "../../lib/cidr.ts";
 import type { StreamRoute } from "../../schema/stream-route.ts";
+import { compareIds, positionIn } from "../order.ts";
 import type { StreamEnds, StreamPlan } from "./stream-plan.ts";
 
 /** A stream route as the engine holds it: what matching needs, and its text. */
@@ -129,7 +130,7 @@ class StreamList {
   add(entry: StreamEntry): void {
     const { remote } = entry;
     if (remote === null) {
-      this.#ofAnyone.splice(position(this.#ofAnyone, entry), 0, entry);
+      this.#ofAnyone.splice(positionIn(this.#ofAnyone, entry, byId), 0, entry);
       return;
     }
     let group = this.#groups.find(({ masks }) => isSame(masks, remote.masks));
@@ -137,20 +138,20 @@ class StreamList {
     const range = rangeOf(remote.words, remote.masks);
     const list = group.byRange.get(range);
     if (list === undefined) group.byRange.set(range, [entry]);
-    else list.splice(position(list, entry), 0, entry);
+    else list.splice(positionIn(list, entry, byId), 0, entry);
   }
 
   remove(entry: StreamEntry): void {
     const { remote } = entry;
     if (remote === null) {
-      this.#ofAnyone.splice(position(this.#ofAnyone, entry), 1);
+      this.#ofAnyone.splice(positionIn(this.#ofAnyone, entry, byId), 1);
       return;
     }
     const at = this.#groups.findIndex(({ masks }) => isSame(masks, remote.masks));
     const { byRange } = this.#groups[at]!;
     const range = rangeOf(remote.words, remote.masks);
     const list = byRange.get(range)!;
-    list.splice(position(list, entry), 1);
+    list.splice(positionIn(list, entry, byId), 1);
     if (list.length === 0) byRange.delete(range);
     if (byRange.size === 0) this.#groups.splice(at, 1);
   }
@@ -174,18 +175,6 @@ function earlier(a: StreamEntry | null, b: StreamEntry | null): StreamEntry | nu
   return byId(a, b) < 0 ? a : b;
 }
 
-/** Where the entry is, or would be put. */
-function position(list: readonly StreamEntry[], entry: StreamEntry): number {
-  let low = 0;
-  let high = list.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (byId(list[middle]!, entry) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
 function insert<K>(lists: Map<K, StreamList>, key: K, entry: StreamEntry): void {
   let list = lists.get(key);
   if (list === undefined) lists.set(key, (list = new StreamList()));
@@ -198,7 +187,6 @@ function withdraw<K>(lists: Map<K, StreamList>, key: K, entry: StreamEntry): voi
   if (list?.isEmpty === true) lists.delete(key);
 }
 
-function byId({ id: a }: StreamEntry, { id: b }: StreamEntry): number {
-  if (a.length !== b.length) return a.length - b.length;
-  return a < b ? -1 : a > b ? 1 : 0;
+function byId(a: StreamEntry, b: StreamEntry): number {
+  return compareIds(a.id, b.id);
 }

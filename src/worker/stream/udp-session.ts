@@ -2,6 +2,7 @@ import { createSocket, type Socket, type SocketOptions } from "node:dgram";
 import { isIPv6 } from "node:net";
 import type { StreamPlan } from "../../compile/stream/stream-plan.ts";
 import type { Timed } from "../../lib/timer-wheel.ts";
+import { isOut } from "../../upstream/tiers.ts";
 import type { StreamUpstream, UpstreamNode } from "../../upstream/upstream.ts";
 import { NodeChoice } from "./node-choice.ts";
 import { StreamContext, type StreamPeer } from "./stream-context.ts";
@@ -74,7 +75,7 @@ export class UdpSession implements Timed {
     const current = nodes.find((node) => node.address === address);
     // A name stays the same node when it is led elsewhere: the answers of a DNS may take turns.
     if (current === undefined) return !nodes.some(({ hostHeader }) => hostHeader === named);
-    return !isUsable(current) && nodes.some((node) => node.weight > 0 && isUsable(node));
+    return isOut(current, [], true) && nodes.some((node) => node.weight > 0 && !isOut(node, [], true));
   }
 
   /** A datagram of the client. */
@@ -213,10 +214,6 @@ export class UdpSession implements Timed {
     conclude(this.#plan, this.#ctx, this.#env);
     this.#gone(this);
   }
-}
-
-function isUsable({ health }: UpstreamNode): boolean {
-  return health === null || health.usable;
 }
 
 /** A name is looked up as one of IPv4. */
