@@ -1,4 +1,4 @@
-import { parsePcre, type ParsedRegex, type RegexNode } from "../plugin/pcre.ts";
+import { isPlainGroup, parsePcre, type ParsedRegex, type RegexNode } from "../plugin/pcre.ts";
 
 /** Characters that are told apart, and texts of one pattern. */
 const MAX_LENGTH = 64;
@@ -72,9 +72,7 @@ function beginningsOf(node: RegexNode): Beginnings {
     const character = literalOf(node.source);
     return character === null ? UNKNOWN : { texts: [character], ended: false };
   }
-  // No lookaround, and nothing that sets flags.
-  const plain = node.kind === "group" && /^\((?:\?:|\?<\w+>)?$/.test(node.open);
-  return plain ? choice(node.branches.map(sequence)) : UNKNOWN;
+  return node.kind === "group" && isPlainGroup(node) ? choice(node.branches.map(sequence)) : UNKNOWN;
 }
 
 /** The one character of ASCII that a piece of a pattern stands for; `null`: it stands for several. */

@@ -23,6 +23,11 @@ export type RegexNode =
       readonly max: number;
     };
 
+/** Whether a group only holds its branches together: it neither looks around nor sets flags. */
+export function isPlainGroup({ open }: Extract<RegexNode, { kind: "group" }>): boolean {
+  return /^\((?:\?:|\?<\w+>)?$/.test(open);
+}
+
 /** A pattern with the flags that it sets itself (`(?i)` at its start, also behind `^`). */
 export interface ParsedRegex {
   readonly branches: readonly (readonly RegexNode[])[];

@@ -1,4 +1,4 @@
-import type { RegexNode } from "./pcre.ts";
+import { isPlainGroup, type RegexNode } from "./pcre.ts";
 
 /**
  * Whether a repeated piece of a pattern can match one text in a number of ways that
@@ -59,7 +59,7 @@ class Automaton {
       if (node.max > 1) this.loop(piece);
       return node.min === 0 ? { ...piece, empty: capped(1 + piece.empty) } : piece;
     }
-    if (!/^\((?:\?:|\?<\w+>)?$/.test(node.open)) return null;
+    if (!isPlainGroup(node)) return null;
     let all: Piece = { empty: 0, first: new Map(), last: new Map() };
     for (const branch of node.branches) {
       const piece = this.#sequence(branch);
