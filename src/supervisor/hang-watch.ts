@@ -5,12 +5,13 @@
  */
 export class HangWatch {
   readonly #limitMs: number;
-  #lastLook = 0;
+  #lastLook: number;
   #mercyUntil = 0;
 
-  /** `limitMs`: age of a heartbeat from which a thread hangs. */
-  constructor(limitMs: number) {
+  /** `limitMs`: age of a heartbeat from which a thread hangs. `now`: a stop before the first look counts from here. */
+  constructor(limitMs: number, now: number) {
     this.#limitMs = limitMs;
+    this.#lastLook = now;
   }
 
   /** Milliseconds between two looks. */
@@ -20,8 +21,7 @@ export class HangWatch {
 
   /** Call every `intervalMs`, before `hangs`. */
   look(now: number): void {
-    const late = this.#lastLook > 0 && now - this.#lastLook > this.intervalMs * 3;
-    if (late) this.#mercyUntil = now + this.#limitMs;
+    if (now - this.#lastLook > this.intervalMs * 3) this.#mercyUntil = now + this.#limitMs;
     this.#lastLook = now;
   }
 

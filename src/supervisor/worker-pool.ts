@@ -210,7 +210,7 @@ export class WorkerPool implements SlotHost {
   #watchForHangs(): void {
     if (this.#watch !== null) clearInterval(this.#watch);
     const limitMs = (this.#settings.status?.unresponsiveAfterMs ?? 5_000) + HANG_MARGIN_MS;
-    const watch = new HangWatch(limitMs);
+    const watch = new HangWatch(limitMs, monotonicMs());
     this.#watch = setInterval(() => {
       const now = monotonicMs();
       watch.look(now);
