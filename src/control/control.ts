@@ -174,8 +174,7 @@ export class Control {
     this.#fleet = await this.#joinFleet(provider, store);
     // Until then everybody waits for this thread; from then on requests come first.
     void configuration.loaded.then(() => {
-      lowerPriority();
-      giveWayWhile(watchBusyWorkers(this.#board));
+      giveWayWhile(watchBusyWorkers(this.#board), lowerPriority());
     });
     provider.source.start(this.#indexes.observe(this.#fleet?.observe(configuration) ?? configuration));
   }
