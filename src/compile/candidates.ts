@@ -194,7 +194,8 @@ function placesOf<R extends Routable>(
   return { signature: sorted.map(({ of }) => of).join("\n"), demands: sorted, keys: new Set(keys) };
 }
 
-function takes<R extends Routable>(
+/** Whether the conditions of a candidate whose path begins as it should hold. */
+export function takes<R extends Routable>(
   { route, tokens, names }: Candidate<R>,
   ctx: RequestContext,
   path: string,

@@ -1,5 +1,6 @@
-const NO_CODES: readonly number[] = [];
-const NO_CHILDREN: readonly never[] = [];
+import { flat } from "../lib/flat-string.ts";
+
+const NO_LINKS: readonly never[] = [];
 
 /**
  * A compressed prefix tree that changes in place: inserting or removing one key
@@ -9,26 +10,46 @@ const NO_CHILDREN: readonly never[] = [];
  * the text, and the caller climbs `parent` towards shorter prefixes.
  */
 export class RadixNode<T> {
-  /** The piece of the key between the parent and this node; empty at the root. */
-  label: string;
-  parent: RadixNode<T> | null;
+  /**
+   * The children, each after the first character code of its label, ascending by that: in one list, since
+   * what a lookup waits for is memory. Leaves, which are most nodes, share one that is empty.
+   */
+  links: Links<T> = NO_LINKS;
+  #size: number;
+  #label: string;
   /** What is kept under exactly this key. */
   value: T | null = null;
-  /** First character codes of `children`, ascending. Leaves, which are most nodes, share one empty list. */
-  codes: readonly number[] = NO_CODES;
-  children: readonly RadixNode<T>[] = NO_CHILDREN;
+  parent: RadixNode<T> | null;
 
   constructor(label: string, parent: RadixNode<T> | null) {
-    this.label = label;
+    this.#size = label.length;
+    this.#label = flat(label);
     this.parent = parent;
   }
+
+  /** The piece of the key between the parent and this node; empty at the root. */
+  get label(): string {
+    return this.#label;
+  }
+
+  set label(label: string) {
+    this.#size = label.length;
+    this.#label = flat(label);
+  }
+
+  /** Length of the label: where it is 1, nobody has to read what the way here has shown. */
+  get size(): number {
+    return this.#size;
+  }
 }
+
+type Links<T> = readonly (number | RadixNode<T>)[];
 
 export class RadixTree<T> {
   readonly root = new RadixNode<T>("", null);
 
   get empty(): boolean {
-    return this.root.value === null && this.root.children.length === 0;
+    return this.root.value === null && this.root.links.length === 0;
   }
 
   /** The node of exactly this key, made where it is missing. */
@@ -50,11 +71,10 @@ export class RadixTree<T> {
   #insertInto(child: RadixNode<T>, shared: number, key: string, at: number): RadixNode<T> {
     const parent = child.parent as RadixNode<T>;
     const middle = new RadixNode<T>(child.label.slice(0, shared), parent);
-    parent.children = parent.children.with(indexOfCode(parent.codes, child.label.charCodeAt(0)), middle);
+    replaceChild(parent, middle);
     child.label = child.label.slice(shared);
     child.parent = middle;
-    middle.codes = [child.label.charCodeAt(0)];
-    middle.children = [child];
+    middle.links = [child.label.charCodeAt(0), child];
     return at === key.length ? middle : attach(middle, key.slice(at));
   }
 
@@ -62,7 +82,7 @@ export class RadixTree<T> {
   find(key: string): RadixNode<T> | null {
     const node = this.deepest(key);
     let length = 0;
-    for (let up: RadixNode<T> | null = node; up !== null; up = up.parent) length += up.label.length;
+    for (let up: RadixNode<T> | null = node; up !== null; up = up.parent) length += up.size;
     return length === key.length ? node : null;
   }
 
@@ -70,11 +90,9 @@ export class RadixTree<T> {
   remove(node: RadixNode<T>): void {
     node.value = null;
     let leaf = node;
-    while (leaf.value === null && leaf.children.length === 0 && leaf.parent !== null) {
+    while (leaf.value === null && leaf.links.length === 0 && leaf.parent !== null) {
       const parent: RadixNode<T> = leaf.parent;
-      const index = indexOfCode(parent.codes, leaf.label.charCodeAt(0));
-      parent.codes = parent.codes.toSpliced(index, 1);
-      parent.children = parent.children.toSpliced(index, 1);
+      parent.links = parent.links.toSpliced(indexOfCode(parent.links, leaf.label.charCodeAt(0)), 2);
       leaf = parent;
     }
     joinOnlyChild(leaf);
@@ -88,12 +106,13 @@ export class RadixTree<T> {
       if (at >= text.length) return node;
       const child = childOf(node, text.charCodeAt(at));
       if (child === null) return node;
-      const { label } = child;
-      if (at + label.length > text.length) return node;
-      for (let i = 1; i < label.length; i++) {
-        if (label.charCodeAt(i) !== text.charCodeAt(at + i)) return node;
+      const { size } = child;
+      if (at + size > text.length) return node;
+      if (size > 1) {
+        const { label } = child;
+        for (let i = 1; i < size; i++) if (label.charCodeAt(i) !== text.charCodeAt(at + i)) return node;
       }
-      at += label.length;
+      at += size;
       node = child;
     }
   }
@@ -106,40 +125,45 @@ export class RadixTree<T> {
       if (left === 0) return node;
       const child = childOf(node, text.charCodeAt(left - 1));
       if (child === null) return node;
-      const { label } = child;
-      if (label.length > left) return node;
-      for (let i = 1; i < label.length; i++) {
-        if (label.charCodeAt(i) !== text.charCodeAt(left - 1 - i)) return node;
+      const { size } = child;
+      if (size > left) return node;
+      if (size > 1) {
+        const { label } = child;
+        for (let i = 1; i < size; i++) if (label.charCodeAt(i) !== text.charCodeAt(left - 1 - i)) return node;
       }
-      left -= label.length;
+      left -= size;
       node = child;
     }
   }
 }
 
-function childOf<T>(node: RadixNode<T>, code: number): RadixNode<T> | null {
-  const index = indexOfCode(node.codes, code);
-  return node.codes[index] === code ? (node.children[index] as RadixNode<T>) : null;
+function childOf<T>({ links }: RadixNode<T>, code: number): RadixNode<T> | null {
+  const index = indexOfCode(links, code);
+  return links[index] === code ? (links[index + 1] as RadixNode<T>) : null;
 }
 
-/** Where `code` is, or would be put, in the ascending `codes`. */
-function indexOfCode(codes: readonly number[], code: number): number {
+/** Where `code` is, or would be put, among those in `links`. */
+function indexOfCode<T>(links: Links<T>, code: number): number {
   let low = 0;
-  let high = codes.length;
+  let high = links.length >>> 1;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((codes[middle] as number) < code) low = middle + 1;
+    if ((links[middle << 1] as number) < code) low = middle + 1;
     else high = middle;
   }
-  return low;
+  return low << 1;
 }
 
 function attach<T>(parent: RadixNode<T>, label: string): RadixNode<T> {
   const node = new RadixNode<T>(label, parent);
-  const index = indexOfCode(parent.codes, label.charCodeAt(0));
-  parent.codes = parent.codes.toSpliced(index, 0, label.charCodeAt(0));
-  parent.children = parent.children.toSpliced(index, 0, node);
+  const code = label.charCodeAt(0);
+  parent.links = parent.links.toSpliced(indexOfCode(parent.links, code), 0, code, node);
   return node;
+}
+
+/** Links `node` in the place of the child whose label begins as its label does. */
+function replaceChild<T>(parent: RadixNode<T>, node: RadixNode<T>): void {
+  parent.links = parent.links.with(indexOfCode(parent.links, node.label.charCodeAt(0)) + 1, node);
 }
 
 function sharedLength(label: string, key: string, at: number): number {
@@ -151,10 +175,10 @@ function sharedLength(label: string, key: string, at: number): number {
 
 /** Joins a node that keeps nothing with its single child, so that no chain of empty nodes is left. */
 function joinOnlyChild<T>(node: RadixNode<T>): void {
-  const child = node.children[0];
-  if (node.value !== null || node.parent === null || node.children.length !== 1 || child === undefined) return;
+  const child = node.links[1] as RadixNode<T> | undefined;
+  if (node.value !== null || node.parent === null || node.links.length !== 2 || child === undefined) return;
   const { parent } = node;
   child.label = node.label + child.label;
   child.parent = parent;
-  parent.children = parent.children.with(indexOfCode(parent.codes, child.label.charCodeAt(0)), child);
+  replaceChild(parent, child);
 }

@@ -13,6 +13,10 @@ export type RouteFault = (id: string, reason: string) => void;
  * thousand routes costs little memory for those that nobody asks for.
  */
 export class RouteEntry implements Routable {
+  // What each request reads comes first, so that it shares a line of the caches.
+  conditions: Conditions;
+  /** `null` until the first match and after a change of what it was made from. */
+  plan: Plan | null = null;
   readonly id: string;
   readonly text: string;
   readonly uris: readonly string[];
@@ -22,10 +26,7 @@ export class RouteEntry implements Routable {
   readonly hasHosts: boolean;
   readonly enabled: boolean;
   hosts: readonly string[] | null;
-  conditions: Conditions;
   demands: readonly Demand[] | null;
-  /** `null` until the first match and after a change of what it was made from. */
-  plan: Plan | null = null;
   /** Keys of the resources that `plan` was made from. */
   dependencies: readonly string[] = [];
   readonly #hostIsCondition: boolean;

@@ -1,7 +1,8 @@
 import type { RequestContext } from "../plugin/context.ts";
-import { firstOf, isEmpty, put, take, type Candidates } from "./candidates.ts";
+import { firstOf, isEmpty, put, take, takes, type Candidate, type Candidates } from "./candidates.ts";
 import { methodBit, parseHost, type Conditions, type HostPattern } from "./conditions.ts";
 import type { Demand } from "./demands.ts";
+import { flat } from "../lib/flat-string.ts";
 import { parsePathPattern, type PathPattern } from "./path-pattern.ts";
 import { RadixTree, type RadixNode } from "./radix-tree.ts";
 
@@ -31,17 +32,26 @@ export interface Routable {
 
 export type RouterKind = "radixtree_host_uri" | "radixtree_uri" | "radixtree_uri_with_parameter";
 
-/** The routes of one host by path; most hosts have few, so both halves are made when they are needed. */
+/** The routes of one host by path; most hosts have one, or few, so both halves are made when they are needed. */
 class UriTable<R extends Routable> {
+  /** The only route under its only path, and the beginning of that path, or all of it: nothing to look up. */
+  #lone: Candidate<R> | null = null;
+  #loneText = "";
+  #loneExact = false;
   #exact: Map<string, Candidates<R>> | null = null;
   #prefixes: RadixTree<Candidates<R>> | null = null;
 
   get empty(): boolean {
-    return this.#exact === null && this.#prefixes === null;
+    return this.#lone === null && this.#exact === null && this.#prefixes === null;
   }
 
   match(ctx: RequestContext, method: number): R | null {
     const path = ctx.routePath;
+    const lone = this.#lone;
+    if (lone !== null) {
+      if (this.#loneExact ? path !== this.#loneText : !path.startsWith(this.#loneText)) return null;
+      return takes(lone, ctx, path, method) ? lone.route : null;
+    }
     const candidates = this.#exact?.get(path);
     if (candidates !== undefined) {
       const route = firstOf(candidates, ctx, path, method);
@@ -58,17 +68,36 @@ class UriTable<R extends Routable> {
 
   add(route: R, uri: string, pattern: PathPattern): void {
     const candidate = { route, uri, tokens: pattern.tokens, names: pattern.names };
-    if (!pattern.exact) {
+    const { exact, prefix } = pattern;
+    const lone = this.#lone;
+    if (this.empty) {
+      this.#lone = candidate;
+      this.#loneText = exact ? uri : flat(prefix);
+      this.#loneExact = exact;
+      return;
+    }
+    this.#lone = null;
+    if (lone !== null) this.#put(lone, this.#loneText, this.#loneExact);
+    this.#put(candidate, prefix, exact);
+  }
+
+  /** `prefix` is the whole path where `exact`. */
+  #put(candidate: Candidate<R>, prefix: string, exact: boolean): void {
+    if (!exact) {
       this.#prefixes ??= new RadixTree();
-      const node = this.#prefixes.insert(pattern.prefix);
+      const node = this.#prefixes.insert(prefix);
       node.value = put(node.value, candidate);
       return;
     }
     this.#exact ??= new Map();
-    this.#exact.set(uri, put(this.#exact.get(uri), candidate));
+    this.#exact.set(prefix, put(this.#exact.get(prefix), candidate));
   }
 
   remove(route: R, uri: string, pattern: PathPattern): void {
+    if (this.#lone !== null) {
+      if (this.#lone.route.id === route.id && this.#lone.uri === uri) this.#lone = null;
+      return;
+    }
     const candidate = { route, uri, tokens: pattern.tokens, names: pattern.names };
     if (!pattern.exact) {
       const node = this.#prefixes?.find(pattern.prefix) ?? null;
