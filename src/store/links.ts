@@ -60,6 +60,8 @@ function relink(
   names: readonly string[],
 ): void {
   const before = forward.get(key) ?? NONE;
+  // Most changes refer to what they referred to, often together with thousands of others.
+  if (isSame(before, names)) return;
   if (names.length === 0) forward.delete(key);
   else forward.set(key, names);
   for (const name of before) {
@@ -71,4 +73,8 @@ function relink(
     if (keys === undefined) backward.set(name, new Set([key]));
     else keys.add(key);
   }
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((name, at) => name === others[at]);
 }

@@ -102,7 +102,8 @@ export function referencesOf(kind: Kind, id: string, value: unknown): readonly R
     const field = tls === undefined ? "upstream.tls.client_cert_id" : "tls.client_cert_id";
     references.push({ key: `ssls/${certificate}`, field, type: "client" });
   }
-  return references;
+  // A list that grew has room for 17, and tens of thousands of resources keep theirs.
+  return references.length === 0 ? NONE : references.slice();
 }
 
 /** A consumer is found by its key, and a plugin stands in one global rule at most (disabled ones count). */
