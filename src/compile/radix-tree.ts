@@ -15,15 +15,14 @@ export class RadixNode<T> {
    * what a lookup waits for is memory. Leaves, which are most nodes, share one that is empty.
    */
   links: Links<T> = NO_LINKS;
-  #size: number;
-  #label: string;
+  #size = 0;
+  #label = "";
   /** What is kept under exactly this key. */
   value: T | null = null;
   parent: RadixNode<T> | null;
 
   constructor(label: string, parent: RadixNode<T> | null) {
-    this.#size = label.length;
-    this.#label = flat(label);
+    this.label = label;
     this.parent = parent;
   }
 

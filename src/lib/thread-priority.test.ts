@@ -20,7 +20,7 @@ test("threads are started at the priority of before, whatever this thread has", 
   assert.equal(getPriority(0), raised);
 });
 
-/** What a thread of its own finds: its nice value from step to step, relative to the one it began with. */
+/** What a thread of its own finds: its nice value at the beginning and after each step. */
 const STEPS = `
   import { getPriority } from "node:os";
   const { lowerPriority } = await import(${JSON.stringify(new URL("thread-priority.ts", import.meta.url).href)});

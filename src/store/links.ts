@@ -1,3 +1,4 @@
+import { sameItems } from "../lib/same-items.ts";
 import type { Resource } from "./resource.ts";
 
 /** What of a key the links are made of: its wanted and its serving version. */
@@ -61,7 +62,7 @@ function relink(
 ): void {
   const before = forward.get(key) ?? NONE;
   // Most changes refer to what they referred to, often together with thousands of others.
-  if (isSame(before, names)) return;
+  if (sameItems(before, names)) return;
   if (names.length === 0) forward.delete(key);
   else forward.set(key, names);
   for (const name of before) {
@@ -73,8 +74,4 @@ function relink(
     if (keys === undefined) backward.set(name, new Set([key]));
     else keys.add(key);
   }
-}
-
-function isSame(some: readonly string[], others: readonly string[]): boolean {
-  return some.length === others.length && some.every((name, at) => name === others[at]);
 }

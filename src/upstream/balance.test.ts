@@ -3,24 +3,12 @@ import { test } from "node:test";
 import type { RequestContext } from "../plugin/context.ts";
 import { ResponseTimes, LowestLatency } from "./ewma.ts";
 import { createPicker, createRoundRobin } from "./picker.ts";
+import { nodeAt } from "./testing.ts";
 import type { NodeHealth, Picker, UpstreamNode } from "./upstream.ts";
 
 const ctx = { uri: "" } as RequestContext;
 
-function node(port: number, weight = 1, priority = 0): UpstreamNode {
-  const address = `127.0.0.1:${port}`;
-  return {
-    host: "127.0.0.1",
-    port,
-    weight,
-    priority,
-    address,
-    identity: address,
-    hostHeader: address,
-    poolKey: address,
-    health: null,
-  };
-}
+const node = (port: number, weight = 1, priority = 0): UpstreamNode => nodeAt(port, { weight, priority });
 
 function picks(picker: Picker, count: number): number[] {
   return Array.from({ length: count }, () => picker.pick([], ctx)!.port);

@@ -9,6 +9,7 @@ import { type ConnectionWaiter, FIRST_CONNECTS, type Pool } from "./pool.ts";
 import { NodeTlsSource, TrustedAuthorities } from "./node-tls.ts";
 import { UpstreamPools } from "./pools.ts";
 import { createRoundRobin } from "./picker.ts";
+import { nodeAt } from "./testing.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** A listening node, its pool, and an upstream to take connections for. */
@@ -21,18 +22,7 @@ async function setUp(t: TestContext) {
   const port = await freePort();
   server.listen(port, "127.0.0.1", 511);
   await once(server, "listening");
-  const address = `127.0.0.1:${port}`;
-  const node = {
-    host: "127.0.0.1",
-    port,
-    weight: 1,
-    priority: 0,
-    address,
-    identity: address,
-    hostHeader: address,
-    poolKey: address,
-    health: null,
-  };
+  const node = nodeAt(port);
   const upstream: Upstream = {
     key: "upstreams/1",
     scheme: "http",

@@ -5,7 +5,8 @@ import type { Settings } from "../settings/settings.ts";
 import { NodeTlsSource, TrustedAuthorities } from "../upstream/node-tls.ts";
 import { CertificateIndex } from "../tls/certificate-index.ts";
 import { createRoundRobin } from "../upstream/picker.ts";
-import type { Upstream, UpstreamNode } from "../upstream/upstream.ts";
+import { nodeAt } from "../upstream/testing.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 import type { AccessLogSink } from "./environment.ts";
 import { createHttpServer, type HttpServer } from "./http-server.ts";
 import { noPlan } from "./no-plan.ts";
@@ -75,22 +76,6 @@ export function settingsWith(http: Partial<Settings["http"]> = {}, top: Partial<
     tcpMigrateReq: false,
     nodeId: null,
     ...top,
-  };
-}
-
-/** A node on this machine. */
-export function nodeAt(port: number, host = "127.0.0.1"): UpstreamNode {
-  const address = `${host}:${port}`;
-  return {
-    host,
-    port,
-    weight: 1,
-    priority: 0,
-    address,
-    identity: address,
-    hostHeader: address,
-    poolKey: address,
-    health: null,
   };
 }
 

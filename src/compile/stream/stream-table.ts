@@ -1,4 +1,5 @@
 import { addressWords, type AddressMatcher, type AddressRange, compileAddresses, parseRange } from "../../lib/cidr.ts";
+import { sameItems } from "../../lib/same-items.ts";
 import type { StreamRoute } from "../../schema/stream-route.ts";
 import { compareIds, positionIn } from "../order.ts";
 import type { StreamEnds, StreamPlan } from "./stream-plan.ts";
@@ -133,7 +134,7 @@ class StreamList {
       this.#ofAnyone.splice(positionIn(this.#ofAnyone, entry, byId), 0, entry);
       return;
     }
-    let group = this.#groups.find(({ masks }) => isSame(masks, remote.masks));
+    let group = this.#groups.find(({ masks }) => sameItems(masks, remote.masks));
     if (group === undefined) this.#groups.push((group = { masks: remote.masks, byRange: new Map() }));
     const range = rangeOf(remote.words, remote.masks);
     const list = group.byRange.get(range);
@@ -147,7 +148,7 @@ class StreamList {
       this.#ofAnyone.splice(positionIn(this.#ofAnyone, entry, byId), 1);
       return;
     }
-    const at = this.#groups.findIndex(({ masks }) => isSame(masks, remote.masks));
+    const at = this.#groups.findIndex(({ masks }) => sameItems(masks, remote.masks));
     const { byRange } = this.#groups[at]!;
     const range = rangeOf(remote.words, remote.masks);
     const list = byRange.get(range)!;
@@ -160,10 +161,6 @@ class StreamList {
 /** What addresses of one range of that length have in common. */
 function rangeOf(words: readonly number[], masks: readonly number[]): string {
   return words.map((word, i) => word & masks[i]!).join();
-}
-
-function isSame(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((word, i) => word === b[i]);
 }
 
 function firstOf(list: readonly StreamEntry[], ends: StreamEnds): StreamEntry | null {
