@@ -1,4 +1,5 @@
 import { relative } from "node:path";
+import { collectIfLarge } from "../lib/collect-garbage.ts";
 import { runningPid } from "../supervisor/pid-file.ts";
 import { loadSettings } from "../settings/load.ts";
 import { createEmbeddedStore, type EmbeddedStore } from "../source/embedded/embedded-store.ts";
@@ -36,6 +37,8 @@ export async function seedStore(place: Place, file: string, terminal: Terminal =
     return false;
   } finally {
     store.close();
+    // This thread becomes the supervisor, and hardly allocates any more.
+    setImmediate(collectIfLarge);
   }
 }
 

@@ -7,6 +7,7 @@ import { MetricWriter } from "../board/metric-writer.ts";
 import { createNodeHealth } from "../compile/node-health.ts";
 import { createEngine, type WorkerEngine } from "../compile/engine.ts";
 import type { CompileFailure } from "../compile/plan.ts";
+import { collectEverything, collectIfLarge } from "../lib/collect-garbage.ts";
 import { formatHash } from "../lib/content-hash.ts";
 import { reasonOf } from "../lib/errors.ts";
 import { monotonicMs } from "../lib/clock.ts";
@@ -27,7 +28,7 @@ import { createHttpServer, type HttpServer } from "./http-server.ts";
 import { loadStreams } from "./rare-parts.ts";
 import { Scrapes } from "./scrapes.ts";
 import type { StreamServer } from "./stream/stream-server.ts";
-import { collectEverything, MemoryReturn } from "./memory-return.ts";
+import { MemoryReturn } from "./memory-return.ts";
 
 const HEARTBEAT_MS = 200;
 /** Heartbeats of which the longest delay is shown: a second. */
@@ -243,6 +244,8 @@ export class DataPlane {
 
   async #listen(): Promise<void> {
     this.#listening = "opening";
+    // Of what the first load leaves behind; later V8 would do it while requests are answered.
+    collectIfLarge();
     try {
       const addresses = await this.#server.listen(this.#data.settings.http.listen);
       if (this.#streams !== null) addresses.push(...(await this.#streams.listen()));

@@ -1,6 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-
 /**
  * Gives memory back to the system after a crowd of connections. V8 collects only when
  * something is allocated, and keeps the pages then: a worker that 5,000 clients have left
@@ -37,13 +34,4 @@ export class MemoryReturn {
     this.#most = connections;
     this.#collect();
   }
-}
-
-/** A full collection of this thread's heap; empty pages go back to the system. */
-export function collectEverything(): void {
-  // The function exists only in contexts that are made while the flag is set.
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as (options: object) => void;
-  setFlagsFromString("--no-expose-gc");
-  collect({ type: "major", execution: "sync", flavor: "last-resort" });
 }
