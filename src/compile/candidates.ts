@@ -6,18 +6,26 @@ import { captureTokens, matchesTokens, type PathPattern } from "./path-pattern.t
 import type { Routable } from "./router.ts";
 
 /** One route under one of its paths. */
-export interface Candidate<R> {
+export class Candidate<R> {
   readonly route: R;
-  readonly uri: string;
   readonly tokens: PathPattern["tokens"];
   readonly names: PathPattern["names"];
+  readonly uri: string;
+
+  constructor(route: R, uri: string, { tokens, names }: PathPattern) {
+    this.route = route;
+    this.tokens = tokens;
+    this.names = names;
+    this.uri = uri;
+  }
 }
 
 /**
- * Routes of one path, of which the first that matches wins. A short list is just that; a
- * longer one is sorted by what its routes demand.
+ * Routes of one path, of which the first that matches wins. One, as most are, stands for itself
+ * (a list would be two more objects that each request has to wait for); a short list is just
+ * that; a longer one is sorted by what its routes demand.
  */
-export type Candidates<R extends Routable> = Candidate<R>[] | SortedCandidates<R>;
+export type Candidates<R extends Routable> = Candidate<R> | Candidate<R>[] | SortedCandidates<R>;
 
 /** Candidates from which on a list is sorted by demands. */
 const MANY = 32;
@@ -26,13 +34,13 @@ const MAX_GROUPS = 32;
 /** Places of one candidate within its group. */
 const MAX_PLACES = 64;
 
-/** Adds a candidate and returns the list that has it; `undefined` and `null`: a new one. */
+/** Adds a candidate and returns what has it then; `undefined` and `null`: there was none. */
 export function put<R extends Routable>(
   list: Candidates<R> | undefined | null,
   candidate: Candidate<R>,
 ): Candidates<R> {
-  // A list that begins with one takes the memory of one.
-  if (list === undefined || list === null) return [candidate];
+  if (list === undefined || list === null) return candidate;
+  if (list instanceof Candidate) return compare(list, candidate) < 0 ? [list, candidate] : [candidate, list];
   if (Array.isArray(list)) {
     insert(list, candidate);
     return list.length < MANY ? list : new SortedCandidates(list);
@@ -41,13 +49,18 @@ export function put<R extends Routable>(
   return list;
 }
 
-/** Removes the candidate of a route and a path; false where there is none. The route is as it was when it was added. */
-export function take<R extends Routable>(list: Candidates<R>, candidate: Candidate<R>): boolean {
-  return Array.isArray(list) ? cut(list, candidate) : list.remove(candidate);
-}
-
-export function isEmpty<R extends Routable>(list: Candidates<R>): boolean {
-  return Array.isArray(list) ? list.length === 0 : list.size === 0;
+/**
+ * Removes the candidate of a route and a path, if it is there, and returns what is left; `null`:
+ * nothing. The route is as it was when it was added.
+ */
+export function take<R extends Routable>(list: Candidates<R>, candidate: Candidate<R>): Candidates<R> | null {
+  if (list instanceof Candidate) return isOf(list, candidate) ? null : list;
+  if (Array.isArray(list)) {
+    cut(list, candidate);
+    return list.length > 1 ? list : (list[0] ?? null);
+  }
+  list.remove(candidate);
+  return list.size > 0 ? list : null;
 }
 
 /** The first route whose conditions hold. */
@@ -57,6 +70,7 @@ export function firstOf<R extends Routable>(
   path: string,
   method: number,
 ): R | null {
+  if (list instanceof Candidate) return takes(list, ctx, path, method) ? list.route : null;
   if (!Array.isArray(list)) return list.first(ctx, path, method);
   for (let i = 0; i < list.length; i++) {
     const candidate = list[i] as Candidate<R>;
@@ -102,7 +116,7 @@ class SortedCandidates<R extends Routable> {
     }
   }
 
-  remove(candidate: Candidate<R>): boolean {
+  remove(candidate: Candidate<R>): void {
     const { signature, keys } = placesOf(candidate);
     const index = this.#groups.findIndex((one) => one.signature === signature);
     const group = this.#groups[index];
@@ -117,7 +131,6 @@ class SortedCandidates<R extends Routable> {
     // It came while there was no place for its group.
     found ||= cut(this.#others, candidate);
     if (found) this.size--;
-    return found;
   }
 
   first(ctx: RequestContext, path: string, method: number): R | null {
@@ -229,6 +242,10 @@ function compare<R extends Routable>(a: Candidate<R>, b: Candidate<R>): number {
   return compareIds(a.route.id, b.route.id) || compareTexts(a.uri, b.uri);
 }
 
+function isOf<R extends Routable>(found: Candidate<R>, candidate: Candidate<R>): boolean {
+  return found.route.id === candidate.route.id && found.uri === candidate.uri;
+}
+
 function insert<R extends Routable>(list: Candidate<R>[], candidate: Candidate<R>): void {
   list.splice(positionIn(list, candidate, compare), 0, candidate);
 }
@@ -236,7 +253,7 @@ function insert<R extends Routable>(list: Candidate<R>[], candidate: Candidate<R
 function cut<R extends Routable>(list: Candidate<R>[], candidate: Candidate<R>): boolean {
   const index = positionIn(list, candidate, compare);
   const found = list[index];
-  if (found === undefined || found.route.id !== candidate.route.id || found.uri !== candidate.uri) return false;
+  if (found === undefined || !isOf(found, candidate)) return false;
   list.splice(index, 1);
   return true;
 }

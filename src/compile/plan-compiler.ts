@@ -58,6 +58,8 @@ export class PlanCompiler {
   readonly #instances: PluginInstances;
   readonly #log: EngineLog;
   #global: readonly ActivePlugin[] | null = null;
+  /** The phases of routes that have no plugins of their own. */
+  #globalPhases: Phases | null = null;
   #notFound: Plan | null = null;
 
   constructor(sources: PlanSources, instances: PluginInstances, log: EngineLog) {
@@ -69,6 +71,7 @@ export class PlanCompiler {
   /** To be called when a global rule, or the metadata of any plugin, has changed. */
   forgetGlobalRules(): void {
     this.#global = null;
+    this.#globalPhases = null;
     this.#notFound = null;
   }
 
@@ -192,6 +195,7 @@ export class PlanCompiler {
   }
 
   #phases(own: readonly ActivePlugin[]): Phases {
+    if (own.length === 0) return (this.#globalPhases ??= compilePhases(this.#globalPlugins()));
     return compilePhases([...this.#globalPlugins(), ...own.toSorted(byPriority)]);
   }
 

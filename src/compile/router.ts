@@ -1,6 +1,6 @@
 import type { RequestContext } from "../plugin/context.ts";
-import { firstOf, isEmpty, put, take, takes, type Candidate, type Candidates } from "./candidates.ts";
-import { methodBit, parseHost, type Conditions, type HostPattern } from "./conditions.ts";
+import { Candidate, firstOf, put, take, takes, type Candidates } from "./candidates.ts";
+import { methodBit, parseHost, satisfies, type Conditions, type HostPattern } from "./conditions.ts";
 import type { Demand } from "./demands.ts";
 import { flat } from "../lib/flat-string.ts";
 import { parsePathPattern, type PathPattern } from "./path-pattern.ts";
@@ -36,6 +36,8 @@ export type RouterKind = "radixtree_host_uri" | "radixtree_uri" | "radixtree_uri
 class UriTable<R extends Routable> {
   /** The only route under its only path, and the beginning of that path, or all of it: nothing to look up. */
   #lone: Candidate<R> | null = null;
+  /** Its route where nothing of the path is left to compare: each object that a request reads may be a cache miss. */
+  #loneRoute: R | null = null;
   #loneText = "";
   #loneExact = false;
   #exact: Map<string, Candidates<R>> | null = null;
@@ -50,6 +52,8 @@ class UriTable<R extends Routable> {
     const lone = this.#lone;
     if (lone !== null) {
       if (this.#loneExact ? path !== this.#loneText : !path.startsWith(this.#loneText)) return null;
+      const route = this.#loneRoute;
+      if (route !== null) return satisfies(route.conditions, ctx, method) ? route : null;
       return takes(lone, ctx, path, method) ? lone.route : null;
     }
     const candidates = this.#exact?.get(path);
@@ -67,16 +71,17 @@ class UriTable<R extends Routable> {
   }
 
   add(route: R, uri: string, pattern: PathPattern): void {
-    const candidate = { route, uri, tokens: pattern.tokens, names: pattern.names };
+    const candidate = new Candidate(route, uri, pattern);
     const { exact, prefix } = pattern;
     const lone = this.#lone;
     if (this.empty) {
       this.#lone = candidate;
+      this.#loneRoute = candidate.tokens === null ? route : null;
       this.#loneText = exact ? uri : flat(prefix);
       this.#loneExact = exact;
       return;
     }
-    this.#lone = null;
+    this.#lone = this.#loneRoute = null;
     if (lone !== null) this.#put(lone, this.#loneText, this.#loneExact);
     this.#put(candidate, prefix, exact);
   }
@@ -95,21 +100,29 @@ class UriTable<R extends Routable> {
 
   remove(route: R, uri: string, pattern: PathPattern): void {
     if (this.#lone !== null) {
-      if (this.#lone.route.id === route.id && this.#lone.uri === uri) this.#lone = null;
+      if (this.#lone.route.id === route.id && this.#lone.uri === uri) this.#lone = this.#loneRoute = null;
       return;
     }
-    const candidate = { route, uri, tokens: pattern.tokens, names: pattern.names };
-    if (!pattern.exact) {
-      const node = this.#prefixes?.find(pattern.prefix) ?? null;
-      if (this.#prefixes === null || node === null || node.value === null) return;
-      if (take(node.value, candidate) && isEmpty(node.value)) this.#prefixes.remove(node);
-      if (this.#prefixes.empty) this.#prefixes = null;
-      return;
-    }
-    const candidates = this.#exact?.get(uri);
-    if (candidates === undefined || !take(candidates, candidate) || !isEmpty(candidates)) return;
-    this.#exact?.delete(uri);
-    if (this.#exact?.size === 0) this.#exact = null;
+    const candidate = new Candidate(route, uri, pattern);
+    if (pattern.exact) this.#takeExact(candidate);
+    else this.#takePrefix(candidate, pattern.prefix);
+  }
+
+  #takeExact(candidate: Candidate<R>): void {
+    const found = this.#exact?.get(candidate.uri);
+    if (this.#exact === null || found === undefined) return;
+    const left = take(found, candidate);
+    if (left !== null) this.#exact.set(candidate.uri, left);
+    else this.#exact.delete(candidate.uri);
+    if (this.#exact.size === 0) this.#exact = null;
+  }
+
+  #takePrefix(candidate: Candidate<R>, prefix: string): void {
+    const node = this.#prefixes?.find(prefix) ?? null;
+    if (this.#prefixes === null || node === null || node.value === null) return;
+    node.value = take(node.value, candidate);
+    if (node.value === null) this.#prefixes.remove(node);
+    if (this.#prefixes.empty) this.#prefixes = null;
   }
 }
 

@@ -12,9 +12,10 @@ export interface Host {
 /** Host as the client may send it: a registered name, an IPv4 address or an IPv6 address in brackets. */
 const HOST = /^(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,8})?$/;
 
-/** Hosts seen lately; a client that makes up hosts makes it start anew. */
+/** Hosts seen lately; a client that makes up hosts makes it start anew. Long ones would take much memory. */
 const seen = new Map<string, Host>();
-const MAX_SEEN = 1_024;
+const MAX_SEEN = 8_192;
+const MAX_SEEN_LENGTH = 128;
 
 /**
  * Reads a Host (RFC 9110, section 7.2); `null` where it does not name one host. Empty
@@ -26,6 +27,7 @@ export function parseHost(value: string): Host | null {
   if (known !== undefined) return known;
   if (!HOST.test(value) || value.includes("..")) return null;
   const host = { value, name: hostName(value), port: hostPort(value) };
+  if (value.length > MAX_SEEN_LENGTH) return host;
   if (seen.size >= MAX_SEEN) seen.clear();
   seen.set(value, host);
   return host;
