@@ -81,6 +81,13 @@ export class CompiledPlan implements Plan {
     return this.#phases.log;
   }
 
+  withoutFilters(): Plan {
+    const phases = { ...this.#phases, headerFilter: null, bodyFilter: null };
+    const { found, route, upstream, timeout, enableWebsocket, bodyUses, consumerRewrite } = this;
+    const parts = { found, route, phases, upstream, timeout, enableWebsocket, bodyUses, consumerRewrite };
+    return new CompiledPlan({ ...parts, base: this.#base, merge: this.#merge });
+  }
+
   withConsumer(consumer: Consumer): Plan {
     if (this.#base !== null) return this.#base.withConsumer(consumer);
     if (consumer.plugins === NO_PLUGINS) return this;

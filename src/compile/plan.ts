@@ -41,6 +41,8 @@ export interface Plan {
   readonly bodyUses: readonly BodyUse[] | null;
   /** `rewrite` handlers that only the consumer brought; run after `rewrite` once it is known. */
   readonly consumerRewrite: readonly RequestHandler[] | null;
+  /** This plan without filters of answers, for a request in which one of them has failed. */
+  withoutFilters(): Plan;
   /** The plan with the consumer's plugins merged in; this plan itself where it has none. Cached. */
   withConsumer(consumer: Consumer): Plan;
 }

@@ -15,5 +15,6 @@ export const noPlan: Plan = {
   enableWebsocket: false,
   consumerRewrite: null,
   bodyUses: null,
+  withoutFilters: () => noPlan,
   withConsumer: () => noPlan,
 };

@@ -355,7 +355,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
       try {
         run(this.ctx, answer);
       } catch (error) {
-        this.#plan = { ...this.#plan, headerFilter: null, bodyFilter: null };
+        this.#plan = this.#plan.withoutFilters();
         this.#pluginFailed(plugin, error);
         return null;
       }
@@ -379,7 +379,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     const filtered = filters.run(body, last);
     if (filtered === null) {
       // Nothing was sent yet: the answer can still be another one.
-      this.#plan = { ...this.#plan, headerFilter: null, bodyFilter: null };
+      this.#plan = this.#plan.withoutFilters();
       this.#answer = null;
       this.#replaced = false;
       this.#fail("PLUGIN_FAILED");
