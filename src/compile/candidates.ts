@@ -208,7 +208,7 @@ function placesOf<R extends Routable>(
 }
 
 /** Whether the conditions of a candidate whose path begins as it should hold. */
-export function takes<R extends Routable>(
+function takes<R extends Routable>(
   { route, tokens, names }: Candidate<R>,
   ctx: RequestContext,
   path: string,

@@ -77,8 +77,7 @@ export class PlanCompiler {
 
   /** The plan where no route matches: the handlers of global rules alone. */
   notFound(): Plan {
-    const plugins = this.#globalPlugins();
-    this.#notFound ??= this.#unroutable(false, NOWHERE, compilePhases(plugins), bodyUsesOf(plugins, null));
+    this.#notFound ??= this.#unroutable(false, NOWHERE, this.#phases([]), bodyUsesOf(this.#globalPlugins(), null));
     return this.#notFound;
   }
 

@@ -1,5 +1,5 @@
 import type { RequestContext } from "../plugin/context.ts";
-import { Candidate, firstOf, put, take, takes, type Candidates } from "./candidates.ts";
+import { Candidate, firstOf, put, take, type Candidates } from "./candidates.ts";
 import { methodBit, parseHost, satisfies, type Conditions, type HostPattern } from "./conditions.ts";
 import type { Demand } from "./demands.ts";
 import { flat } from "../lib/flat-string.ts";
@@ -54,7 +54,7 @@ class UriTable<R extends Routable> {
       if (this.#loneExact ? path !== this.#loneText : !path.startsWith(this.#loneText)) return null;
       const route = this.#loneRoute;
       if (route !== null) return satisfies(route.conditions, ctx, method) ? route : null;
-      return takes(lone, ctx, path, method) ? lone.route : null;
+      return firstOf(lone, ctx, path, method);
     }
     const candidates = this.#exact?.get(path);
     if (candidates !== undefined) {
@@ -99,12 +99,10 @@ class UriTable<R extends Routable> {
   }
 
   remove(route: R, uri: string, pattern: PathPattern): void {
-    if (this.#lone !== null) {
-      if (this.#lone.route.id === route.id && this.#lone.uri === uri) this.#lone = this.#loneRoute = null;
-      return;
-    }
     const candidate = new Candidate(route, uri, pattern);
-    if (pattern.exact) this.#takeExact(candidate);
+    if (this.#lone !== null) {
+      if (take(this.#lone, candidate) === null) this.#lone = this.#loneRoute = null;
+    } else if (pattern.exact) this.#takeExact(candidate);
     else this.#takePrefix(candidate, pattern.prefix);
   }
 
