@@ -125,15 +125,15 @@ for (const router of ["radixtree_host_uri", "radixtree_uri", "radixtree_uri_with
             });
             for (const ctx of requests) {
               ctx.values.clear();
-              const found = table.match(ctx)?.id;
+              const found = table.match(ctx, null)?.id;
               const parameters = new Map(ctx.values);
               ctx.values.clear();
               assert.equal(
                 found,
-                alone.map((single) => single.match(ctx)?.id).find((id) => id !== undefined),
+                alone.map((single) => single.match(ctx, null)?.id).find((id) => id !== undefined),
               );
               ctx.values.clear();
-              if (found !== undefined) alone.find((single) => single.match(ctx)?.id === found);
+              if (found !== undefined) alone.find((single) => single.match(ctx, null)?.id === found);
               assert.deepEqual(parameters, ctx.values);
             }
           });

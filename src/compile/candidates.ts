@@ -1,3 +1,4 @@
+import { TextMap } from "../lib/text-map.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { satisfies } from "./conditions.ts";
 import { compileSubject, demandsOfPath, type Demand, type Subject } from "./demands.ts";
@@ -83,7 +84,7 @@ export function firstOf<R extends Routable>(
 interface Group<R> {
   readonly signature: string;
   readonly subjects: readonly Subject[];
-  readonly byValues: Map<string, Candidate<R>[]>;
+  readonly byValues: TextMap<Candidate<R>[]>;
 }
 
 /** Many candidates of one path. Which of them can match is looked up, and only they are tried, in their order. */
@@ -102,7 +103,7 @@ class SortedCandidates<R extends Routable> {
     const { signature, demands, keys } = placesOf(candidate);
     let group = this.#groups.find((one) => one.signature === signature);
     if (group === undefined && signature !== "" && this.#groups.length < MAX_GROUPS) {
-      group = { signature, subjects: demands.map(({ of }) => compileSubject(of)), byValues: new Map() };
+      group = { signature, subjects: demands.map(({ of }) => compileSubject(of)), byValues: new TextMap() };
       this.#groups.push(group);
     }
     if (group === undefined) {

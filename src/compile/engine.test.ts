@@ -13,7 +13,7 @@ import { change, consumer, engineWith, removal, request, route, runPhase, tracin
 import type { Trace } from "./testing.ts";
 
 function plan(engine: WorkerEngine, uri: string): Plan {
-  return engine.match(request({ uri }));
+  return engine.match(request({ uri }), null);
 }
 
 /** An engine whose plugins `one` … `three` note what happens to them. */
@@ -377,12 +377,12 @@ test("a route whose service is gone is not found, until it is back", () => {
   const service = change("services", "s", { hosts: ["svc.example"] });
   engine.apply([route("1", { uri: "/1", service_id: "s" }), service]);
   const asked = request({ uri: "/1", host: "svc.example" });
-  assert.equal(engine.match(asked).found, true);
+  assert.equal(engine.match(asked, null).found, true);
   assert.equal(plan(engine, "/1").found, false);
   engine.apply([removal("services", "s")]);
-  assert.equal(engine.match(asked).found, false);
+  assert.equal(engine.match(asked, null).found, false);
   engine.apply([service]);
-  assert.equal(engine.match(asked).found, true);
+  assert.equal(engine.match(asked, null).found, true);
 });
 
 test("a host with a port is compared with the Host header as it came", () => {
@@ -393,7 +393,7 @@ test("a host with a port is compared with the Host header as it came", () => {
     route("six", { uri: "/*", host: "::1" }),
   ]);
   const id = (host: string, header: string): string =>
-    engine.match(request({ uri: "/", host, headers: { host: header } })).route.id;
+    engine.match(request({ uri: "/", host, headers: { host: header } }), null).route.id;
   assert.equal(id("a.com", "A.com:8080"), "port");
   assert.equal(id("a.com", "a.com"), "plain");
   assert.equal(id("[::1]", "[::1]:9080"), "six");

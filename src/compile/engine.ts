@@ -30,6 +30,7 @@ import { CounterSource } from "../board/scoped-counters.ts";
 import { PluginInstances, type EngineLog } from "./plugin-instances.ts";
 import { RouteTable } from "./route-table.ts";
 import type { RouteEntry } from "./route-entry.ts";
+import type { RememberedHost } from "./router.ts";
 import type { StreamEnds, StreamPlan } from "./stream/stream-plan.ts";
 import { StreamRoutes } from "./stream/stream-routes.ts";
 import { checkSupport } from "./unsupported.ts";
@@ -171,8 +172,8 @@ class IncrementalEngine implements WorkerEngine {
     return this.#certificates;
   }
 
-  match(ctx: RequestContext): Plan {
-    const entry = this.#routes.match(ctx);
+  match(ctx: RequestContext, host: RememberedHost<RouteEntry> | null): Plan {
+    const entry = this.#routes.match(ctx, host);
     if (entry === null) return this.#compiler.notFound();
     return entry.plan ?? this.#compile(entry);
   }

@@ -155,7 +155,7 @@ test("matches what the engine matches", () => {
         engine.apply(changes);
         const ctx = asked({ target, host });
         const { matched, near } = tableOf(changes).explain(ctx);
-        assert.equal(matched?.id ?? "", engine.match(ctx).route.id);
+        assert.equal(matched?.id ?? "", engine.match(ctx, null).route.id);
         // Whatever is told of a route that does not match must be a reason.
         for (const { entry, misses } of near) assert.ok(misses.length > 0, entry.id);
       },

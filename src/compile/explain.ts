@@ -102,7 +102,7 @@ export class ExplainTable {
 
   /** Routes the request as a worker would. */
   explain(ctx: RequestContext): Routing {
-    const matched = this.#table.match(ctx);
+    const matched = this.#table.match(ctx, null);
     const near = Array.from(this.#table.entries())
       .flatMap((entry): NearMiss[] => {
         if (entry === matched) return [];

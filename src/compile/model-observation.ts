@@ -41,7 +41,7 @@ function look(engine: WorkerEngine, trace: Trace): object {
       .sort(),
     consumers: known.map(([key, consumer]) => [key, consumer && describeConsumer(consumer)]),
     plans: asked.map((fields) => {
-      const plan = engine.match(request(fields));
+      const plan = engine.match(request(fields), null);
       const merged = known.map(([, consumer]) => consumer && describePlan(plan.withConsumer(consumer), trace));
       return { fields, plan: describePlan(plan, trace), merged };
     }),

@@ -3,6 +3,8 @@ import type { Reply } from "../plugin/plugin.ts";
 import type { Change } from "../schema/kinds.ts";
 import type { Timeout } from "../schema/timeout.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import type { RouteEntry } from "./route-entry.ts";
+import type { RememberedHost } from "./router.ts";
 
 /** A handler with the plugin's name, for messages when it throws. */
 export interface Handler<F> {
@@ -60,8 +62,8 @@ export interface Engine {
   apply(changes: readonly Change[]): readonly CompileFailure[];
   /** Makes `resources` the whole configuration; what is unchanged keeps its plans and state. */
   replace(resources: readonly Change[]): readonly CompileFailure[];
-  /** The plan for a request; never null (see `Plan.found`). */
-  match(ctx: RequestContext): Plan;
+  /** The plan for a request; never null (see `Plan.found`). `host`: see `Router.match`. */
+  match(ctx: RequestContext, host: RememberedHost<RouteEntry> | null): Plan;
   /** Everything applied, as `replace` would take it. */
   resources(): readonly Change[];
   /** Hash over what is applied (`lib/content-hash.ts`). */

@@ -18,7 +18,7 @@ test("a plan knows what its plugins look into the body for, wherever they have t
   const { engine } = engineWith([plugin as PluginDefinition]);
   const uses = (text: string): unknown => {
     engine.apply([route("1", { uri: "/1", plugins: { templated: { text } } })]);
-    return engine.match(request({ uri: "/1" })).bodyUses;
+    return engine.match(request({ uri: "/1" }), null).bodyUses;
   };
   assert.equal(uses("$arg_a"), null);
   assert.deepEqual(uses("a-${post_arg.b ?? c}"), ["post_arg"]);
@@ -34,7 +34,7 @@ test("metadata reaches a plugin inside another one, in whatever order they come"
   const outer = named("outer", (_, env) => env.compileOther("inner", {}));
   const { engine } = engineWith([inner, outer]);
   const said = (uri: string): unknown =>
-    engine.match(request({ uri })).access?.map(({ run }) => (run(request({ uri })) as Reply).body);
+    engine.match(request({ uri }), null).access?.map(({ run }) => (run(request({ uri })) as Reply).body);
   engine.apply([
     change("global_rules", "1", { plugins: { outer: {} } }),
     route("1", { uri: "/1", plugins: { outer: {} } }),

@@ -1,7 +1,7 @@
 import type { RequestContext } from "../plugin/context.ts";
 import type { Route } from "../schema/route.ts";
 import { RouteEntry, type RouteFault } from "./route-entry.ts";
-import { Router, type RouterKind } from "./router.ts";
+import { Router, type RememberedHost, type RouterKind } from "./router.ts";
 
 /** The routes by id and in the router, under the hosts that they or their services have. */
 export class RouteTable {
@@ -19,8 +19,9 @@ export class RouteTable {
     this.#hostsOf = hostsOf;
   }
 
-  match(ctx: RequestContext): RouteEntry | null {
-    return this.#router.match(ctx);
+  /** `host`: see `Router.match`. */
+  match(ctx: RequestContext, host: RememberedHost<RouteEntry> | null): RouteEntry | null {
+    return this.#router.match(ctx, host);
   }
 
   /** Every route, disabled ones too. */

@@ -1,10 +1,10 @@
 import type { RequestContext } from "../plugin/context.ts";
-import { Candidate, firstOf, put, take, type Candidates } from "./candidates.ts";
-import { methodBit, parseHost, satisfies, type Conditions, type HostPattern } from "./conditions.ts";
+import { TextMap } from "../lib/text-map.ts";
+import { methodBit, parseHost, type Conditions, type HostPattern } from "./conditions.ts";
 import type { Demand } from "./demands.ts";
-import { flat } from "../lib/flat-string.ts";
-import { parsePathPattern, type PathPattern } from "./path-pattern.ts";
-import { RadixTree, type RadixNode } from "./radix-tree.ts";
+import { parsePathPattern } from "./path-pattern.ts";
+import { PrefixTree } from "./prefix-tree.ts";
+import { UriTable } from "./uri-table.ts";
 
 /**
  * The router: from host and path to the candidate routes, from there to the first
@@ -32,108 +32,37 @@ export interface Routable {
 
 export type RouterKind = "radixtree_host_uri" | "radixtree_uri" | "radixtree_uri_with_parameter";
 
-/** The routes of one host by path; most hosts have one, or few, so both halves are made when they are needed. */
-class UriTable<R extends Routable> {
-  /** The only route under its only path, and the beginning of that path, or all of it: nothing to look up. */
-  #lone: Candidate<R> | null = null;
-  /** Its route where nothing of the path is left to compare: each object that a request reads may be a cache miss. */
-  #loneRoute: R | null = null;
-  #loneText = "";
-  #loneExact = false;
-  #exact: Map<string, Candidates<R>> | null = null;
-  #prefixes: RadixTree<Candidates<R>> | null = null;
+/** The tables that a request for one host is looked up in, the first that counts first. */
+export class HostTables<R extends Routable> {
+  /** What the router's tables were when these were looked up. */
+  readonly era: object;
+  readonly table: UriTable<R>;
+  readonly next: HostTables<R> | null;
 
-  get empty(): boolean {
-    return this.#lone === null && this.#exact === null && this.#prefixes === null;
+  constructor(era: object, table: UriTable<R>, next: HostTables<R> | null) {
+    this.era = era;
+    this.table = table;
+    this.next = next;
   }
+}
 
-  match(ctx: RequestContext, method: number): R | null {
-    const path = ctx.routePath;
-    const lone = this.#lone;
-    if (lone !== null) {
-      if (this.#loneExact ? path !== this.#loneText : !path.startsWith(this.#loneText)) return null;
-      const route = this.#loneRoute;
-      if (route !== null) return satisfies(route.conditions, ctx, method) ? route : null;
-      return firstOf(lone, ctx, path, method);
-    }
-    const candidates = this.#exact?.get(path);
-    if (candidates !== undefined) {
-      const route = firstOf(candidates, ctx, path, method);
-      if (route !== null) return route;
-    }
-    let node: RadixNode<Candidates<R>> | null = this.#prefixes?.deepest(path) ?? null;
-    for (; node !== null; node = node.parent) {
-      if (node.value === null) continue;
-      const route = firstOf(node.value, ctx, path, method);
-      if (route !== null) return route;
-    }
-    return null;
-  }
-
-  add(route: R, uri: string, pattern: PathPattern): void {
-    const candidate = new Candidate(route, uri, pattern);
-    const { exact, prefix } = pattern;
-    const lone = this.#lone;
-    if (this.empty) {
-      this.#lone = candidate;
-      this.#loneRoute = candidate.tokens === null ? route : null;
-      this.#loneText = exact ? uri : flat(prefix);
-      this.#loneExact = exact;
-      return;
-    }
-    this.#lone = this.#loneRoute = null;
-    if (lone !== null) this.#put(lone, this.#loneText, this.#loneExact);
-    this.#put(candidate, prefix, exact);
-  }
-
-  /** `prefix` is the whole path where `exact`. */
-  #put(candidate: Candidate<R>, prefix: string, exact: boolean): void {
-    if (!exact) {
-      this.#prefixes ??= new RadixTree();
-      const node = this.#prefixes.insert(prefix);
-      node.value = put(node.value, candidate);
-      return;
-    }
-    this.#exact ??= new Map();
-    this.#exact.set(prefix, put(this.#exact.get(prefix), candidate));
-  }
-
-  remove(route: R, uri: string, pattern: PathPattern): void {
-    const candidate = new Candidate(route, uri, pattern);
-    if (this.#lone !== null) {
-      if (take(this.#lone, candidate) === null) this.#lone = this.#loneRoute = null;
-    } else if (pattern.exact) this.#takeExact(candidate);
-    else this.#takePrefix(candidate, pattern.prefix);
-  }
-
-  #takeExact(candidate: Candidate<R>): void {
-    const found = this.#exact?.get(candidate.uri);
-    if (this.#exact === null || found === undefined) return;
-    const left = take(found, candidate);
-    if (left !== null) this.#exact.set(candidate.uri, left);
-    else this.#exact.delete(candidate.uri);
-    if (this.#exact.size === 0) this.#exact = null;
-  }
-
-  #takePrefix(candidate: Candidate<R>, prefix: string): void {
-    const node = this.#prefixes?.find(prefix) ?? null;
-    if (this.#prefixes === null || node === null || node.value === null) return;
-    node.value = take(node.value, candidate);
-    if (node.value === null) this.#prefixes.remove(node);
-    if (this.#prefixes.empty) this.#prefixes = null;
-  }
+/** A host that requests name again and again: the router notes its tables there, and looks for them once. */
+export interface RememberedHost<R extends Routable> {
+  tables: HostTables<R> | null;
 }
 
 /** Routes by host and path. */
 export class Router<R extends Routable> {
   readonly #byHost: boolean;
   readonly #parameters: boolean;
-  readonly #hosts = new Map<string, UriTable<R>>();
+  readonly #hosts = new TextMap<UriTable<R>>();
   /** By reversed host, so that a wildcard is a prefix. */
-  readonly #wildcards = new RadixTree<UriTable<R>>();
+  readonly #wildcards = new PrefixTree<UriTable<R>>();
   /** Those that name a port, which are compared with the Host header as it came. */
-  readonly #wildcardsWithPort = new RadixTree<UriTable<R>>();
+  readonly #wildcardsWithPort = new PrefixTree<UriTable<R>>();
   readonly #any = new UriTable<R>();
+  /** Another one whenever a table comes or goes. */
+  #era = {};
   /** Hosts, wildcards among them, that name a port. */
   #withPort = 0;
 
@@ -147,15 +76,34 @@ export class Router<R extends Routable> {
     return this.#byHost;
   }
 
-  /** The route for a request, or `null`. */
-  match(ctx: RequestContext): R | null {
+  /** The route for a request, or `null`. `host` stands for its Host as the client sent it, if anybody remembers that. */
+  match(ctx: RequestContext, host: RememberedHost<R> | null): R | null {
     const method = methodBit(ctx.method);
+    let tables = host === null ? null : host.tables;
+    if (tables === null || tables.era !== this.#era) {
+      tables = this.#tablesFor(ctx);
+      if (host !== null) host.tables = tables;
+    }
+    for (let next: HostTables<R> | null = tables; next !== null; next = next.next) {
+      const route = next.table.match(ctx, method);
+      if (route !== null) return route;
+    }
+    return null;
+  }
+
+  #tablesFor(ctx: RequestContext): HostTables<R> {
+    const { host } = ctx;
     const withPort = this.#withPort > 0 ? (ctx.header("host")?.toLowerCase() ?? "") : "";
-    let route = withPort === "" ? null : (this.#hosts.get(withPort)?.match(ctx, method) ?? null);
-    route ??= this.#hosts.get(ctx.host)?.match(ctx, method) ?? null;
-    if (withPort !== "") route ??= matchWildcards(this.#wildcardsWithPort, withPort, ctx, method);
-    route ??= matchWildcards(this.#wildcards, ctx.host, ctx, method);
-    return route ?? this.#any.match(ctx, method);
+    const tables = [
+      withPort === "" ? undefined : this.#hosts.get(withPort),
+      host === withPort ? undefined : this.#hosts.get(host),
+      ...(withPort === "" ? [] : valuesFor(this.#wildcardsWithPort, withPort)),
+      ...valuesFor(this.#wildcards, host),
+    ];
+    return tables.reduceRight<HostTables<R>>(
+      (next, table) => (table === undefined ? next : new HostTables(this.#era, table, next)),
+      new HostTables(this.#era, this.#any, null),
+    );
   }
 
   /** Adds a route that is not in it. */
@@ -200,51 +148,36 @@ export class Router<R extends Routable> {
   }
 
   #tableOf(host: HostPattern): UriTable<R> {
-    if (host.wildcard) {
-      const node = this.#wildcardsFor(host).insert(reversed(host.text));
-      if (node.value === null && host.port) this.#withPort++;
-      node.value ??= new UriTable<R>();
-      return node.value;
-    }
-    let table = this.#hosts.get(host.text);
+    const [tables, key] = this.#homeOf(host);
+    let table = tables.get(key);
     if (table === undefined) {
       table = new UriTable<R>();
-      this.#hosts.set(host.text, table);
+      tables.set(key, table);
       if (host.port) this.#withPort++;
+      this.#era = {};
     }
     return table;
   }
 
   #drop(host: HostPattern): void {
-    if (!host.wildcard) {
-      if (this.#hosts.delete(host.text) && host.port) this.#withPort--;
-      return;
-    }
-    const wildcards = this.#wildcardsFor(host);
-    const node = wildcards.find(reversed(host.text));
-    if (node === null) return;
+    const [tables, key] = this.#homeOf(host);
+    tables.delete(key);
     if (host.port) this.#withPort--;
-    wildcards.remove(node);
+    this.#era = {};
   }
 
-  #wildcardsFor({ port }: HostPattern): RadixTree<UriTable<R>> {
-    return port ? this.#wildcardsWithPort : this.#wildcards;
+  /** Where the table of a host is kept, and under which key. */
+  #homeOf({ text, wildcard, port }: HostPattern): [TextMap<UriTable<R>> | PrefixTree<UriTable<R>>, string] {
+    if (!wildcard) return [this.#hosts, text];
+    return [port ? this.#wildcardsWithPort : this.#wildcards, reversed(text)];
   }
 }
 
-/** Of the wildcards that end as the host does, the longest first. */
-function matchWildcards<R extends Routable>(
-  wildcards: RadixTree<UriTable<R>>,
-  host: string,
-  ctx: RequestContext,
-  method: number,
-): R | null {
-  let node: RadixNode<UriTable<R>> | null = wildcards.deepestReversed(host);
-  for (; node !== null; node = node.parent) {
-    const route = node.value?.match(ctx, method) ?? null;
-    if (route !== null) return route;
-  }
-  return null;
+/** The tables of the wildcards that end as the host does, the longest first. */
+function valuesFor<T>(wildcards: PrefixTree<T>, host: string): readonly T[] {
+  const places: number[] = [];
+  wildcards.prefixesOf(reversed(host), places);
+  return places.toReversed().map((place) => wildcards.valueAt(place));
 }
 
 function isSame(a: HostPattern | null, b: HostPattern | null): boolean {

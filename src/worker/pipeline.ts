@@ -69,7 +69,7 @@ export class Exchange implements RelayOwner, DownstreamSink, BodyReader {
     }
     let plan: Plan;
     try {
-      plan = this.#env.engine.match(ctx);
+      plan = this.#env.engine.match(ctx, ctx.head.host);
       if (ctx.bodyWanted === null && plan.bodyUses !== null) for (const use of plan.bodyUses) ctx.bodyFor(use);
     } catch (error) {
       this.#env.log.error(`matching ${ctx.method} ${ctx.uri}: ${reasonOf(error)}`);

@@ -1,7 +1,11 @@
+import type { RouteEntry } from "../../compile/route-entry.ts";
+import type { RememberedHost } from "../../compile/router.ts";
+import { flat } from "../../lib/flat-string.ts";
 import { hostName } from "../../lib/host-name.ts";
+import { TextMap } from "../../lib/text-map.ts";
 
 /** A Host as sent, with what is derived from it. */
-export interface Host {
+export interface Host extends RememberedHost<RouteEntry> {
   readonly value: string;
   /** In lower case without port and final dot, as routes are matched with. */
   readonly name: string;
@@ -13,7 +17,7 @@ export interface Host {
 const HOST = /^(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,8})?$/;
 
 /** Hosts seen lately; a client that makes up hosts makes it start anew. Long ones would take much memory. */
-const seen = new Map<string, Host>();
+const seen = new TextMap<Host>();
 const MAX_SEEN = 8_192;
 const MAX_SEEN_LENGTH = 128;
 
@@ -26,10 +30,11 @@ export function parseHost(value: string): Host | null {
   const known = seen.get(value);
   if (known !== undefined) return known;
   if (!HOST.test(value) || value.includes("..")) return null;
-  const host = { value, name: hostName(value), port: hostPort(value) };
-  if (value.length > MAX_SEEN_LENGTH) return host;
+  const kept = flat(value);
+  const host = { value: kept, name: hostName(kept), port: hostPort(kept), tables: null };
+  if (kept.length > MAX_SEEN_LENGTH) return host;
   if (seen.size >= MAX_SEEN) seen.clear();
-  seen.set(value, host);
+  seen.set(kept, host);
   return host;
 }
 
