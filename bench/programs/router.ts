@@ -1,5 +1,7 @@
 import { createEngine } from "../../src/compile/engine.ts";
 import type { WorkerEngine } from "../../src/compile/engine.ts";
+import { RememberedHost } from "../../src/compile/remembered-host.ts";
+import type { RouteEntry } from "../../src/compile/route-entry.ts";
 import type { RequestContext } from "../../src/plugin/context.ts";
 import type { Change } from "../../src/schema/kinds.ts";
 import { formatTable } from "../harness/table.ts";
@@ -96,7 +98,7 @@ function emptyEngine(router: "radixtree_host_uri" | "radixtree_uri"): WorkerEngi
  * hosts are known from earlier requests, and each path has been cut out of a head that has just been read.
  */
 function matchCost(engine: WorkerEngine, asked: readonly RequestContext[]): number {
-  const hosts = new Map(asked.map(({ host }) => [host, { tables: null }]));
+  const hosts = new Map(asked.map(({ host }) => [host, new RememberedHost<RouteEntry>()]));
   const requests = asked.map((ctx) => ({ ctx, host: hosts.get(ctx.host) ?? null }));
   for (const { ctx, host } of requests) {
     if (!engine.match(ctx, host).found) throw new Error(`no route for ${ctx.uri}`);

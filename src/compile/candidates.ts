@@ -13,7 +13,7 @@ export class Candidate<R> {
   readonly names: PathPattern["names"];
   readonly uri: string;
 
-  constructor(route: R, uri: string, { tokens, names }: PathPattern) {
+  constructor(route: R, uri: string, { tokens, names }: Pick<PathPattern, "tokens" | "names">) {
     this.route = route;
     this.tokens = tokens;
     this.names = names;
@@ -22,11 +22,12 @@ export class Candidate<R> {
 }
 
 /**
- * Routes of one path, of which the first that matches wins. One, as most are, stands for itself
- * (a list would be two more objects that each request has to wait for); a short list is just
- * that; a longer one is sorted by what its routes demand.
+ * Routes of one path, of which the first that matches wins. One, as most are, stands for itself, and for a route
+ * with one path of which nothing is left to compare the route itself: each object is one more that requests have
+ * to wait for. A short list is just that; a longer one is sorted by what its routes demand.
  */
-export type Candidates<R extends Routable> = Candidate<R> | Candidate<R>[] | SortedCandidates<R>;
+export type Candidates<R extends Routable> = Single<R> | Candidate<R>[] | SortedCandidates<R>;
+type Single<R> = R | Candidate<R>;
 
 /** Candidates from which on a list is sorted by demands. */
 const MANY = 32;
@@ -35,19 +36,16 @@ const MAX_GROUPS = 32;
 /** Places of one candidate within its group. */
 const MAX_PLACES = 64;
 
-/** Adds a candidate and returns what has it then; `undefined` and `null`: there was none. */
-export function put<R extends Routable>(
-  list: Candidates<R> | undefined | null,
-  candidate: Candidate<R>,
-): Candidates<R> {
-  if (list === undefined || list === null) return candidate;
-  if (list instanceof Candidate) return compare(list, candidate) < 0 ? [list, candidate] : [candidate, list];
-  if (Array.isArray(list)) {
-    insert(list, candidate);
-    return list.length < MANY ? list : new SortedCandidates(list);
+/** Adds a candidate and returns what has it then; `undefined`: there was none. */
+export function put<R extends Routable>(list: Candidates<R> | undefined, candidate: Candidate<R>): Candidates<R> {
+  if (list === undefined) return single(candidate);
+  if (list instanceof SortedCandidates) {
+    list.add(candidate);
+    return list;
   }
-  list.add(candidate);
-  return list;
+  const all: Candidate<R>[] = Array.isArray(list) ? list : [candidateOf(list)];
+  insert(all, candidate);
+  return all.length < MANY ? all : new SortedCandidates(all);
 }
 
 /**
@@ -55,13 +53,15 @@ export function put<R extends Routable>(
  * nothing. The route is as it was when it was added.
  */
 export function take<R extends Routable>(list: Candidates<R>, candidate: Candidate<R>): Candidates<R> | null {
-  if (list instanceof Candidate) return isOf(list, candidate) ? null : list;
-  if (Array.isArray(list)) {
-    cut(list, candidate);
-    return list.length > 1 ? list : (list[0] ?? null);
+  if (list instanceof SortedCandidates) {
+    list.remove(candidate);
+    return list.size > 0 ? list : null;
   }
-  list.remove(candidate);
-  return list.size > 0 ? list : null;
+  if (!Array.isArray(list)) return isOf(candidateOf(list), candidate) ? null : list;
+  cut(list, candidate);
+  const [only] = list;
+  if (only === undefined) return null;
+  return list.length === 1 ? single(only) : list;
 }
 
 /** The first route whose conditions hold. */
@@ -72,12 +72,24 @@ export function firstOf<R extends Routable>(
   method: number,
 ): R | null {
   if (list instanceof Candidate) return takes(list, ctx, path, method) ? list.route : null;
-  if (!Array.isArray(list)) return list.first(ctx, path, method);
+  if (list instanceof SortedCandidates) return list.first(ctx, path, method);
+  if (!Array.isArray(list)) return satisfies(list.conditions, ctx, method) ? list : null;
   for (let i = 0; i < list.length; i++) {
     const candidate = list[i] as Candidate<R>;
     if (takes(candidate, ctx, path, method)) return candidate.route;
   }
   return null;
+}
+
+/** What stands for a candidate that is alone. */
+function single<R extends Routable>(candidate: Candidate<R>): Single<R> {
+  const { route, tokens } = candidate;
+  return tokens === null && route.uris.length === 1 ? route : candidate;
+}
+
+/** The candidate that was alone. */
+function candidateOf<R extends Routable>(one: Single<R>): Candidate<R> {
+  return one instanceof Candidate ? one : new Candidate(one, one.uris[0] ?? "", { tokens: null, names: null });
 }
 
 /** Candidates that demand the same kinds of things, by the values that they demand. */

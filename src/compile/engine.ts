@@ -30,7 +30,7 @@ import { CounterSource } from "../board/scoped-counters.ts";
 import { PluginInstances, type EngineLog } from "./plugin-instances.ts";
 import { RouteTable } from "./route-table.ts";
 import type { RouteEntry } from "./route-entry.ts";
-import type { RememberedHost } from "./router.ts";
+import type { RememberedHost } from "./remembered-host.ts";
 import type { StreamEnds, StreamPlan } from "./stream/stream-plan.ts";
 import { StreamRoutes } from "./stream/stream-routes.ts";
 import { checkSupport } from "./unsupported.ts";

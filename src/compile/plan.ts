@@ -4,7 +4,7 @@ import type { Change } from "../schema/kinds.ts";
 import type { Timeout } from "../schema/timeout.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { RouteEntry } from "./route-entry.ts";
-import type { RememberedHost } from "./router.ts";
+import type { RememberedHost } from "./remembered-host.ts";
 
 /** A handler with the plugin's name, for messages when it throws. */
 export interface Handler<F> {

@@ -1,7 +1,8 @@
 import type { RequestContext } from "../plugin/context.ts";
 import type { Route } from "../schema/route.ts";
 import { RouteEntry, type RouteFault } from "./route-entry.ts";
-import { Router, type RememberedHost, type RouterKind } from "./router.ts";
+import type { RememberedHost } from "./remembered-host.ts";
+import { Router, type RouterKind } from "./router.ts";
 
 /** The routes by id and in the router, under the hosts that they or their services have. */
 export class RouteTable {

@@ -3,6 +3,8 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { times } from "../../test/support/extent.ts";
 import type { Route } from "../schema/route.ts";
+import { RememberedHost } from "./remembered-host.ts";
+import type { RouteEntry } from "./route-entry.ts";
 import { RouteTable } from "./route-table.ts";
 import type { RouterKind } from "./router.ts";
 import { request } from "./testing.ts";
@@ -211,7 +213,7 @@ for (const router of ["radixtree_host_uri", "radixtree_uri", "radixtree_uri_with
             () => undefined,
           );
           // Every second request comes with its host remembered, from one change to the next.
-          const remembered = new Map(requests.map(({ host }) => [host, { tables: null }]));
+          const remembered = new Map(requests.map(({ host }) => [host, new RememberedHost<RouteEntry>()]));
           let next = start % requests.length;
           for (const operation of operations) {
             perform(operation, routes, services, table);

@@ -4,6 +4,7 @@ import { methodBit, parseHost, type Conditions, type HostPattern } from "./condi
 import type { Demand } from "./demands.ts";
 import { parsePathPattern } from "./path-pattern.ts";
 import { PrefixTree } from "./prefix-tree.ts";
+import { RememberedHost, type HostTables } from "./remembered-host.ts";
 import { UriTable } from "./uri-table.ts";
 
 /**
@@ -31,25 +32,6 @@ export interface Routable {
 }
 
 export type RouterKind = "radixtree_host_uri" | "radixtree_uri" | "radixtree_uri_with_parameter";
-
-/** The tables that a request for one host is looked up in, the first that counts first. */
-export class HostTables<R extends Routable> {
-  /** What the router's tables were when these were looked up. */
-  readonly era: object;
-  readonly table: UriTable<R>;
-  readonly next: HostTables<R> | null;
-
-  constructor(era: object, table: UriTable<R>, next: HostTables<R> | null) {
-    this.era = era;
-    this.table = table;
-    this.next = next;
-  }
-}
-
-/** A host that requests name again and again: the router notes its tables there, and looks for them once. */
-export interface RememberedHost<R extends Routable> {
-  tables: HostTables<R> | null;
-}
 
 /** Routes by host and path. */
 export class Router<R extends Routable> {
@@ -79,19 +61,19 @@ export class Router<R extends Routable> {
   /** The route for a request, or `null`. `host` stands for its Host as the client sent it, if anybody remembers that. */
   match(ctx: RequestContext, host: RememberedHost<R> | null): R | null {
     const method = methodBit(ctx.method);
-    let tables = host === null ? null : host.tables;
-    if (tables === null || tables.era !== this.#era) {
-      tables = this.#tablesFor(ctx);
-      if (host !== null) host.tables = tables;
-    }
-    for (let next: HostTables<R> | null = tables; next !== null; next = next.next) {
-      const route = next.table.match(ctx, method);
-      if (route !== null) return route;
+    const known = host ?? new RememberedHost<R>();
+    if (known.era !== this.#era) this.#note(known, ctx);
+    let { table, next } = known;
+    while (table !== null) {
+      const route = table.match(ctx, method);
+      if (route !== null || next === null) return route;
+      ({ table, next } = next);
     }
     return null;
   }
 
-  #tablesFor(ctx: RequestContext): HostTables<R> {
+  /** Notes which tables are asked for this host. */
+  #note(known: RememberedHost<R>, ctx: RequestContext): void {
     const { host } = ctx;
     const withPort = this.#withPort > 0 ? (ctx.header("host")?.toLowerCase() ?? "") : "";
     const tables = [
@@ -100,10 +82,13 @@ export class Router<R extends Routable> {
       ...(withPort === "" ? [] : valuesFor(this.#wildcardsWithPort, withPort)),
       ...valuesFor(this.#wildcards, host),
     ];
-    return tables.reduceRight<HostTables<R>>(
-      (next, table) => (table === undefined ? next : new HostTables(this.#era, table, next)),
-      new HostTables(this.#era, this.#any, null),
+    const { table, next } = tables.reduceRight<HostTables<R>>(
+      (after, table) => (table === undefined ? after : { table, next: after }),
+      { table: this.#any, next: null },
     );
+    known.era = this.#era;
+    known.table = table;
+    known.next = next;
   }
 
   /** Adds a route that is not in it. */

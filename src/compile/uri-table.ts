@@ -2,7 +2,6 @@ import { flat } from "../lib/flat-string.ts";
 import { TextMap } from "../lib/text-map.ts";
 import type { RequestContext } from "../plugin/context.ts";
 import { Candidate, firstOf, put, take, type Candidates } from "./candidates.ts";
-import { satisfies } from "./conditions.ts";
 import type { PathPattern } from "./path-pattern.ts";
 import { PrefixTree } from "./prefix-tree.ts";
 import type { Routable } from "./router.ts";
@@ -13,9 +12,7 @@ const places: number[] = [];
 /** The routes of one host by path; most hosts have one, or few, so both halves are made when they are needed. */
 export class UriTable<R extends Routable> {
   /** The only route under its only path, and the beginning of that path, or all of it: nothing to look up. */
-  #lone: Candidate<R> | null = null;
-  /** Its route where nothing of the path is left to compare: each object that a request reads may be a cache miss. */
-  #loneRoute: R | null = null;
+  #lone: Candidates<R> | null = null;
   #loneText = "";
   #loneExact = false;
   #exact: TextMap<Candidates<R>> | null = null;
@@ -30,8 +27,6 @@ export class UriTable<R extends Routable> {
     const lone = this.#lone;
     if (lone !== null) {
       if (this.#loneExact ? path !== this.#loneText : !path.startsWith(this.#loneText)) return null;
-      const route = this.#loneRoute;
-      if (route !== null) return satisfies(route.conditions, ctx, method) ? route : null;
       return firstOf(lone, ctx, path, method);
     }
     const candidates = this.#exact?.get(path);
@@ -45,22 +40,15 @@ export class UriTable<R extends Routable> {
   add(route: R, uri: string, pattern: PathPattern): void {
     const candidate = new Candidate(route, uri, pattern);
     const { exact, prefix } = pattern;
-    const lone = this.#lone;
     if (this.empty) {
-      this.#lone = candidate;
-      this.#loneRoute = candidate.tokens === null ? route : null;
+      this.#lone = put(undefined, candidate);
       this.#loneText = exact ? uri : flat(prefix);
       this.#loneExact = exact;
       return;
     }
-    this.#lone = this.#loneRoute = null;
-    if (lone !== null) this.#put(lone, this.#loneText, this.#loneExact);
-    this.#put(candidate, prefix, exact);
-  }
-
-  /** `prefix` is the whole path where `exact`. */
-  #put(candidate: Candidate<R>, prefix: string, exact: boolean): void {
-    const table = exact ? (this.#exact ??= new TextMap()) : (this.#prefixes ??= new PrefixTree());
+    if (this.#lone !== null) this.#tableFor(this.#loneExact).set(this.#loneText, this.#lone);
+    this.#lone = null;
+    const table = this.#tableFor(exact);
     table.set(prefix, put(table.get(prefix), candidate));
   }
 
@@ -68,17 +56,23 @@ export class UriTable<R extends Routable> {
     const candidate = new Candidate(route, uri, pattern);
     const { exact, prefix } = pattern;
     if (this.#lone !== null) {
-      if (take(this.#lone, candidate) === null) this.#lone = this.#loneRoute = null;
+      this.#lone = take(this.#lone, candidate);
       return;
     }
-    const table = exact ? this.#exact : this.#prefixes;
-    const found = table?.get(prefix);
-    if (table === null || found === undefined) return;
-    const left = take(found, candidate);
-    if (left !== null) table.set(prefix, left);
-    else table.delete(prefix);
+    const table = this.#tableFor(exact);
+    const found = table.get(prefix);
+    if (found !== undefined) {
+      const left = take(found, candidate);
+      if (left !== null) table.set(prefix, left);
+      else table.delete(prefix);
+    }
     if (this.#exact?.size === 0) this.#exact = null;
     if (this.#prefixes?.empty === true) this.#prefixes = null;
+  }
+
+  /** `exact`: the one by whole paths; otherwise that by their beginnings. */
+  #tableFor(exact: boolean): TextMap<Candidates<R>> | PrefixTree<Candidates<R>> {
+    return exact ? (this.#exact ??= new TextMap()) : (this.#prefixes ??= new PrefixTree());
   }
 }
 

@@ -1,16 +1,23 @@
 import type { RouteEntry } from "../../compile/route-entry.ts";
-import type { RememberedHost } from "../../compile/router.ts";
+import { RememberedHost } from "../../compile/remembered-host.ts";
 import { flat } from "../../lib/flat-string.ts";
 import { hostName } from "../../lib/host-name.ts";
 import { TextMap } from "../../lib/text-map.ts";
 
 /** A Host as sent, with what is derived from it. */
-export interface Host extends RememberedHost<RouteEntry> {
+export class Host extends RememberedHost<RouteEntry> {
   readonly value: string;
   /** In lower case without port and final dot, as routes are matched with. */
   readonly name: string;
   /** `""` without one. */
   readonly port: string;
+
+  constructor(value: string) {
+    super();
+    this.value = value;
+    this.name = hostName(value);
+    this.port = hostPort(value);
+  }
 }
 
 /** Host as the client may send it: a registered name, an IPv4 address or an IPv6 address in brackets. */
@@ -30,11 +37,10 @@ export function parseHost(value: string): Host | null {
   const known = seen.get(value);
   if (known !== undefined) return known;
   if (!HOST.test(value) || value.includes("..")) return null;
-  const kept = flat(value);
-  const host = { value: kept, name: hostName(kept), port: hostPort(kept), tables: null };
-  if (kept.length > MAX_SEEN_LENGTH) return host;
+  const host = new Host(flat(value));
+  if (value.length > MAX_SEEN_LENGTH) return host;
   if (seen.size >= MAX_SEEN) seen.clear();
-  seen.set(kept, host);
+  seen.set(host.value, host);
   return host;
 }
 
