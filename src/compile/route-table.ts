@@ -38,8 +38,9 @@ export class RouteTable {
     const entry =
       text === null || conf === null ? null : new RouteEntry(id, text, conf, !this.#router.byHost, this.#fault);
     const old = this.#entries.get(id);
-    if (old !== undefined) this.#remove(old);
-    if (entry !== null) this.#add(entry);
+    if (old !== undefined) this.#forget(old);
+    if (entry !== null) this.#note(entry);
+    this.#router.replace(old?.enabled === true ? old : null, entry?.enabled === true ? entry : null);
     return old;
   }
 
@@ -49,28 +50,25 @@ export class RouteTable {
     const entries = [...(this.#byService.get(serviceId) ?? [])].filter((entry) => !entry.hasHosts);
     for (const [before, group] of Map.groupBy(entries, (entry) => entry.hosts)) {
       const enabled = group.filter((entry) => entry.enabled);
-      if (!this.#router.byHost) for (const entry of enabled) this.#router.remove(entry);
+      if (!this.#router.byHost) for (const entry of enabled) this.#router.replace(entry, null);
       else if (enabled.length > 0) this.#router.move(enabled, before, hosts);
       for (const entry of group) entry.setHosts(hosts);
-      if (!this.#router.byHost) for (const entry of enabled) this.#router.add(entry);
+      if (!this.#router.byHost) for (const entry of enabled) this.#router.replace(null, entry);
     }
   }
 
-  #add(entry: RouteEntry): void {
+  #note(entry: RouteEntry): void {
     this.#entries.set(entry.id, entry);
     const { serviceId } = entry;
-    if (serviceId !== null) {
-      const entries = this.#byService.get(serviceId);
-      if (entries === undefined) this.#byService.set(serviceId, new Set([entry]));
-      else entries.add(entry);
-      if (!entry.hasHosts) entry.setHosts(this.#hostsOf(serviceId));
-    }
-    if (entry.enabled) this.#router.add(entry);
+    if (serviceId === null) return;
+    const entries = this.#byService.get(serviceId);
+    if (entries === undefined) this.#byService.set(serviceId, new Set([entry]));
+    else entries.add(entry);
+    if (!entry.hasHosts) entry.setHosts(this.#hostsOf(serviceId));
   }
 
-  #remove(entry: RouteEntry): void {
+  #forget(entry: RouteEntry): void {
     this.#entries.delete(entry.id);
-    if (entry.enabled) this.#router.remove(entry);
     const entries = entry.serviceId === null ? undefined : this.#byService.get(entry.serviceId);
     if (entries?.delete(entry) === true && entries.size === 0) this.#byService.delete(entry.serviceId ?? "");
   }

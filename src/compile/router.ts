@@ -91,21 +91,26 @@ export class Router<R extends Routable> {
     known.next = next;
   }
 
-  /** Adds a route that is not in it. */
-  add(route: R): void {
-    for (const host of this.#placesOf(route.hosts)) this.#addUnder(host, [route]);
-  }
-
-  /** Removes a route that was added, by its id and its fields as they were then. */
-  remove(route: R): void {
-    for (const host of this.#placesOf(route.hosts)) this.#removeFrom(host, [route]);
+  /**
+   * Puts `route` in the place of `old`; `null`: there is none. What goes is found by its id and its fields as they
+   * were when it came. A host that both have keeps its table, so that whoever remembers it still can.
+   */
+  replace(old: R | null, route: R | null): void {
+    const before = old === null ? [] : this.#placesOf(old.hosts);
+    if (old !== null) for (const host of before) this.#removeFrom(host, [old]);
+    if (route !== null) for (const host of this.#placesOf(route.hosts)) this.#addUnder(host, [route]);
+    for (const host of before) this.#dropIfEmpty(host);
   }
 
   /** Puts routes that are in it under the hosts `after`; they were all added with the hosts `before`. */
   move(routes: readonly R[], before: R["hosts"], after: R["hosts"]): void {
     const [from, to] = [this.#placesOf(before), this.#placesOf(after)];
     for (const host of to) if (!from.some((other) => isSame(host, other))) this.#addUnder(host, routes);
-    for (const host of from) if (!to.some((other) => isSame(host, other))) this.#removeFrom(host, routes);
+    for (const host of from) {
+      if (to.some((other) => isSame(host, other))) continue;
+      this.#removeFrom(host, routes);
+      this.#dropIfEmpty(host);
+    }
   }
 
   #addUnder(host: HostPattern | null, routes: readonly R[]): void {
@@ -120,7 +125,6 @@ export class Router<R extends Routable> {
     for (const route of routes) {
       for (const uri of distinct(route.uris)) table.remove(route, uri, parsePathPattern(uri, this.#parameters));
     }
-    if (host !== null && table.empty) this.#drop(host);
   }
 
   /** The hosts under which routes stand; `null`: those without a host. */
@@ -144,8 +148,10 @@ export class Router<R extends Routable> {
     return table;
   }
 
-  #drop(host: HostPattern): void {
+  #dropIfEmpty(host: HostPattern | null): void {
+    if (host === null) return;
     const [tables, key] = this.#homeOf(host);
+    if (tables.get(key)?.empty !== true) return;
     tables.delete(key);
     if (host.port) this.#withPort--;
     this.#era = {};
