@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
+import { startGateway } from "../../test/support/gateway.ts";
 import { gatherHeaps } from "./heap-addresses.ts";
 
 /** Beginnings of what can be written among the addresses that V8 chooses from. */
@@ -52,4 +53,12 @@ test("leaves the heaps to V8 where it is told to", () => {
   process.env.TURNPIKE_SCATTERED_HEAP = "on";
   assert.equal(gatherHeaps(), false);
   delete process.env.TURNPIKE_SCATTERED_HEAP;
+});
+
+test("a gateway has taken the addresses before its threads began", async (t) => {
+  const gateway = await startGateway(t, { workers: 2, standalone: { routes: [] } });
+  await gateway.until(200);
+  const status = readFileSync(`/proc/${gateway.child.pid}/status`, "latin1");
+  const kilobytes = Number(/^VmSize:\s+(\d+) kB$/m.exec(status)?.[1]);
+  assert.ok(kilobytes * 1024 > 0.99 * 2 ** 46, status);
 });

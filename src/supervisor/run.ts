@@ -2,7 +2,6 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { keepCompileCache } from "../lib/compile-cache.ts";
 import { reasonOf } from "../lib/errors.ts";
-import { gatherHeaps } from "../lib/heap-addresses.ts";
 import { raisePriority } from "../lib/thread-priority.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { loadSettings } from "../settings/load.ts";
@@ -38,8 +37,6 @@ export async function runGateway(place: Place): Promise<number> {
   mkdirSync(join(place.prefix, "logs"), { recursive: true });
   const log = createLogger(settings.log, "supervisor");
   if (settings.tcpMigrateReq) noteProblem(log, setMigrateReq());
-  // Before there is a thread.
-  gatherHeaps();
 
   const supervisor = new Supervisor({ settings, log, faults: parseFaults(process.env.TURNPIKE_FAULTS) });
   const manager = createServiceManager(supervisor.serviceState, process.env, (message) => log.warn(message));

@@ -1,3 +1,4 @@
+import { gatherHeaps } from "../lib/heap-addresses.ts";
 import { prepareThread } from "../lib/spawn-thread.ts";
 
 /** Of the control thread. */
@@ -16,6 +17,8 @@ export function workerName(slot: number): string {
  * which on two cores takes an eighth off the time from start to ready.
  */
 export function prepareThreads(): void {
+  // The heaps of threads that run already would stay where they are.
+  gatherHeaps();
   prepareThread(controlEntry, controlName);
   prepareThread(workerEntry, workerName(0));
 }
