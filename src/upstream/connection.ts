@@ -4,6 +4,7 @@ import type { ErrorCode } from "../lib/errors.ts";
 import { latin1 } from "../lib/latin1.ts";
 import type { Timed, TimerWheel } from "../lib/timer-wheel.ts";
 import { WriteProgress } from "../lib/write-progress.ts";
+import { writeTogether } from "../lib/write-together.ts";
 import { connectSecurely, type NodeTls } from "./node-tls.ts";
 import { headBuffer, ReadBuffer } from "./read-buffers.ts";
 import { BodyEnd, bodyLengthOf, couldBeHead, parseResponseHead, type ResponseText } from "./response-head.ts";
@@ -177,7 +178,7 @@ export class UpstreamConnection implements Timed {
     this.#wrote = true;
     // A long piece has the client wait a turn even where the kernel took it at once: uploads
     // are copied as they come, and the collector has to keep up with the copies.
-    const flowing = typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
+    const flowing = typeof data === "string" ? writeTogether(this.socket, data) : this.socket.write(data);
     if (!flowing) {
       this.#sending = true;
       if (this.open) this.#armSend();

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { latin1 } from "../../lib/latin1.ts";
+import { writeTogether } from "../../lib/write-together.ts";
 import { borrowBuffer, BUFFER_SIZE, returnBuffer } from "../../upstream/read-buffers.ts";
 import type { ResponseText } from "../../upstream/response-head.ts";
 import type { Answer } from "../answer.ts";
@@ -181,7 +182,7 @@ export class AnswerWriter {
     this.bytesSent += size;
     if (this.#unsent !== null) this.#reclaim();
     if (size <= ONE_STRING) {
-      socket.write(to === from ? head + tail : head + latin1(buffer, from, to) + tail, "latin1");
+      writeTogether(socket, to === from ? head + tail : head + latin1(buffer, from, to) + tail);
     } else if (source !== null && source.sharesBuffer) this.#writeCopy(head, buffer.subarray(from, to), tail);
     else {
       this.#writePieces(head, buffer.subarray(from, to), tail);

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { ErrorCode } from "../../lib/errors.ts";
 import type { Timed } from "../../lib/timer-wheel.ts";
 import { WriteProgress } from "../../lib/write-progress.ts";
+import { destroyAfterWrites } from "../../lib/write-together.ts";
 import type { ResponseText } from "../../upstream/response-head.ts";
 import type { Answer } from "../answer.ts";
 import { type BytesHandler, readAccepted } from "../accepted-socket.ts";
@@ -97,8 +98,9 @@ export class Http1Connection implements Downstream, Timed {
     this.#env.wheel.set(this, Math.max(1, this.#idleSince + DRAIN_GRACE_MS - this.#env.wheel.now));
   }
 
+  /** Ends the connection at once; what was written before goes out. */
   destroy(): void {
-    this.#socket.destroy();
+    destroyAfterWrites(this.#socket);
   }
 
   /** Refuses the connection: there are too many. */
@@ -217,7 +219,7 @@ export class Http1Connection implements Downstream, Timed {
     const bytes = this.#waiting;
     this.#waiting = NOTHING;
     if (bytes.length > 0) this.#readBody(bytes);
-    if (this.#clientEnded && this.#body !== null) this.#socket.destroy();
+    if (this.#clientEnded && this.#body !== null) this.destroy();
     else this.#unpause();
   }
 
@@ -324,9 +326,8 @@ export class Http1Connection implements Downstream, Timed {
   }
 
   abort(): void {
-    this.#keepAlive = false;
     this.#state = State.closed;
-    this.#socket.destroy();
+    this.destroy();
   }
 
   finished(): void {
@@ -382,7 +383,7 @@ export class Http1Connection implements Downstream, Timed {
 
   #flushed(): void {
     this.#progress.mark();
-    if (this.#clientEnded) this.#socket.destroy();
+    if (this.#clientEnded) this.destroy();
     else this.#env.wheel.set(this, LINGER_MS);
   }
 
@@ -432,18 +433,18 @@ export class Http1Connection implements Downstream, Timed {
         break;
       case State.head:
       case State.discarding:
-        this.#socket.destroy();
+        this.destroy();
         break;
       case State.tunnel:
         this.#exchange?.requestBody(NOTHING, 0, 0, true, "");
         break;
       case State.exchange:
         // As long as nobody has asked for the body, what waits may be the whole of it.
-        if (this.#body !== null && this.#bodyFlows) this.#socket.destroy();
+        if (this.#body !== null && this.#bodyFlows) this.destroy();
         else this.#armHalfClosed();
         break;
       case State.lingering:
-        if (this.#socket.writableFinished) this.#socket.destroy();
+        if (this.#socket.writableFinished) this.destroy();
         break;
     }
   }
@@ -469,13 +470,13 @@ export class Http1Connection implements Downstream, Timed {
         if (this.#clientEnded && !this.#writer.blocked && this.#writer.wrote()) this.#armHalfClosed();
         else if (this.#body !== null && this.#bodyFlows && !this.#writer.blocked && !this.#clientEnded)
           this.#breakOff("DOWNSTREAM_TIMEOUT", "the request body did not come in time");
-        else this.#socket.destroy();
+        else this.destroy();
         break;
       case State.idle:
         this.#linger();
         break;
       default:
-        this.#socket.destroy();
+        this.destroy();
     }
   }
 
