@@ -1,6 +1,7 @@
 import { monotonicUs } from "../lib/clock.ts";
 import { contentHash, formatHash } from "../lib/content-hash.ts";
 import type { Outcome } from "../lib/count-outcome.ts";
+import { TextMap } from "../lib/text-map.ts";
 import type { CounterTable } from "./counter-table.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 
@@ -14,7 +15,7 @@ export class CounterSource {
   readonly table: CounterTable;
   /** Microseconds. */
   readonly clock: () => number;
-  readonly #known = new Map<string, Fingerprint>();
+  readonly #known = new TextMap<Fingerprint>();
 
   constructor(table: CounterTable, clock: () => number = monotonicUs) {
     this.table = table;

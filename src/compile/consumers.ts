@@ -1,5 +1,7 @@
 import { hash } from "node:crypto";
+import { flat } from "../lib/flat-string.ts";
 import { sameBytes } from "../lib/same-bytes.ts";
+import { TextMap } from "../lib/text-map.ts";
 import type { Consumer } from "../plugin/context.ts";
 import type { ConsumerLookup, BuiltPlugins } from "../plugin/plugin.ts";
 import type { ConsumerGroup } from "../schema/consumer-group.ts";
@@ -83,7 +85,7 @@ export class ConsumerIndex implements ConsumerLookup {
   /** By plugin, then by digest. More than one identity there is a duplicate that control let pass. */
   readonly #byDigest = new Map<string, Map<string, Identity[]>>();
   /** Digests of values that were somebody's when they were presented; strangers put none in. */
-  readonly #digests = new Map<string, string>();
+  readonly #digests = new TextMap<string>();
 
   constructor(registry: BuiltPlugins) {
     this.#registry = registry;
@@ -150,7 +152,7 @@ export class ConsumerIndex implements ConsumerLookup {
 
   #remember(value: string, digest: string): void {
     if (this.#digests.size >= REMEMBERED) this.#digests.clear();
-    this.#digests.set(value, digest);
+    this.#digests.set(flat(value), digest);
   }
 
   /** Drops the objects made of a consumer, so that the next lookup makes new ones. */
