@@ -13,7 +13,6 @@ end
 request = function()
   at = (at + 1) % 10000
   local index = at * 5
-
   local path = "/api/v" .. index % 3 .. "/item/" .. index
   if index % 2 == 0 then path = "/api/v" .. index % 3 .. "/resource-" .. index .. "/42" end
   return wrk.format("GET", path, { Host = host(index) })

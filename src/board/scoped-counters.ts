@@ -31,8 +31,8 @@ export class CounterSource {
     if (key.length > LONGEST_REMEMBERED) return fingerprintOf(key);
     let known = this.#known.get(key);
     if (known === undefined) {
-      if (this.#known.size >= REMEMBERED) this.#known.clear();
-      this.#known.set(key, (known = fingerprintOf(key)));
+      known = fingerprintOf(key);
+      this.#known.remember(key, known, REMEMBERED);
     }
     return known;
   }

@@ -96,7 +96,7 @@ export class ConsumerIndex implements ConsumerLookup {
     const digest = remembered ?? digestOf(value);
     const identities = this.#byDigest.get(plugin)?.get(digest);
     if (identities === undefined) return undefined;
-    if (remembered === undefined) this.#remember(value, digest);
+    if (remembered === undefined) this.#digests.remember(flat(value), digest, REMEMBERED);
     const bytes = Buffer.from(value);
     for (const identity of identities) {
       if (sameBytes(bytes, identity.value)) {
@@ -148,11 +148,6 @@ export class ConsumerIndex implements ConsumerLookup {
     for (const [username, member] of this.#members) {
       if (this.#pluginsOf(member)[plugin] !== undefined) this.#forget(username);
     }
-  }
-
-  #remember(value: string, digest: string): void {
-    if (this.#digests.size >= REMEMBERED) this.#digests.clear();
-    this.#digests.set(flat(value), digest);
   }
 
   /** Drops the objects made of a consumer, so that the next lookup makes new ones. */

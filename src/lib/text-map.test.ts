@@ -27,6 +27,13 @@ test("holds what a Map holds after every sequence of changes", () => {
   );
 });
 
+test("forgets all that it remembers where there are too many", () => {
+  const map = new TextMap<number>();
+  for (const [i, key] of keys.entries()) map.remember(key, i, 50);
+  const left = keys.filter((key) => map.get(key) !== undefined);
+  assert.deepEqual(left, keys.slice(keys.length - (keys.length % 50)));
+});
+
 test("is empty once cleared, and takes values again", () => {
   const map = new TextMap<number>();
   for (const [i, key] of keys.entries()) map.set(key, i);

@@ -40,6 +40,12 @@ export class TextMap<V> {
     this.#fill(at, hash, key, value);
   }
 
+  /** Sets what may be forgotten: where there are `most` already, all of them are. */
+  remember(key: string, value: V, most: number): void {
+    if (this.#size >= most) this.clear();
+    this.set(key, value);
+  }
+
   /** Returns whether it was there. */
   delete(key: string): boolean {
     const cells = this.#cells;

@@ -5,7 +5,6 @@ const MAX_WAITING = 32;
 
 /** The sockets whose writes have not gone out yet, each corked once by us. */
 const waiting: Socket[] = [];
-let scheduled = false;
 
 /**
  * Writes a short text once all that can be read now has been read and answered, together with what
@@ -17,11 +16,9 @@ export function writeTogether(socket: Socket, text: string): boolean {
   if (socket.writableCorked > 0) return socket.write(text, "latin1");
   socket.cork();
   const flowing = socket.write(text, "latin1");
-  if (waiting.push(socket) >= MAX_WAITING) flush();
-  else if (!scheduled) {
-    scheduled = true;
-    setImmediate(flushScheduled);
-  }
+  const count = waiting.push(socket);
+  if (count === 1) setImmediate(flush);
+  else if (count === MAX_WAITING) flush();
   return flowing;
 }
 
@@ -31,11 +28,7 @@ export function destroyAfterWrites(socket: Socket): void {
   socket.destroy();
 }
 
-function flushScheduled(): void {
-  scheduled = false;
-  flush();
-}
-
+/** At the end of a turn it may come more than once, then for nothing. */
 function flush(): void {
   for (const socket of waiting) socket.uncork();
   waiting.length = 0;

@@ -38,9 +38,7 @@ export function parseHost(value: string): Host | null {
   if (known !== undefined) return known;
   if (!HOST.test(value) || value.includes("..")) return null;
   const host = new Host(flat(value));
-  if (value.length > MAX_SEEN_LENGTH) return host;
-  if (seen.size >= MAX_SEEN) seen.clear();
-  seen.set(host.value, host);
+  if (value.length <= MAX_SEEN_LENGTH) seen.remember(host.value, host, MAX_SEEN);
   return host;
 }
 
